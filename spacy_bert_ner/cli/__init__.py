@@ -1,0 +1,1 @@
+"""The sub-commands of ``python -m spacy bert-ner``, one file each."""
