@@ -1,1 +1,6 @@
 """The sub-commands of ``python -m spacy bert-ner``, one file each."""
+
+from ._app import bert_ner_cli
+from .convert import convert_cli
+
+__all__ = ["bert_ner_cli", "convert_cli"]

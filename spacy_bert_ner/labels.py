@@ -1,0 +1,200 @@
+"""Tag schemes: any BIO dialect → recognised → spans, and spans → tags again."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+Span = tuple[int, int, str]
+"""Start word, end word (exclusive), label."""
+
+Bigrams = Counter[tuple[str, str]]
+"""How often a tag follows another one; "" stands before and after a sentence."""
+
+SCHEMES = ("IO", "IOB1", "IOB2", "BIOES", "BILOU")
+"""The tag schemes that can be read and written."""
+
+_PREFIXES = {"IO": "I", "IOB1": "IB", "IOB2": "BI", "BIOES": "BIES", "BILOU": "BILU"}
+_TO_BIOES = {"U": "S", "L": "E"}
+_TAG = re.compile(r"O|[BIESLU]-\S(.*\S)?")
+
+KAGGLE_TO_ONTONOTES: Mapping[str, str] = {
+    "geo": "GPE",
+    "org": "ORG",
+    "per": "PERSON",
+    "gpe": "NORP",
+    "tim": "DATE",
+    "art": "WORK_OF_ART",
+    "eve": "EVENT",
+    "nat": "EVENT",
+}
+"""Labels of the Kaggle corpus → the nearest ones of OntoNotes, as spaCy's pipelines use them."""
+
+
+def is_tag(tag: str) -> bool:
+    """Whether a tag is well formed: `O`, or one of B I E S L U, `-` and a label."""
+    return _TAG.fullmatch(tag) is not None
+
+
+def tags_to_spans(tags: Sequence[str]) -> list[Span]:
+    """Read the spans of one sentence's tags, in any scheme.
+
+    One lenient reading fits every scheme, and is the one of the CoNLL scorer: an
+    entity starts at `B` or `S`, and at any tag that does not continue an entity of
+    its own label; it ends after `E`, `L`, `S`, `U` or where the next one starts.
+
+    tags (Sequence[str]): Well-formed tags, one per word.
+    RETURNS (list[Span]): The spans, in order, never overlapping.
+
+    EXAMPLE:
+        >>> tags_to_spans(["I-PER", "I-PER", "O", "S-LOC", "B-LOC"])
+        [(0, 2, 'PER'), (3, 4, 'LOC'), (4, 5, 'LOC')]
+    """
+    spans: list[Span] = []
+    start, label = -1, ""
+    for i, tag in enumerate(tags):
+        if start >= 0 and (tag[0] in "OBSU" or tag[2:] != label):
+            spans.append((start, i, label))
+            start = -1
+        if tag == "O":
+            continue
+        if start < 0:
+            start, label = i, tag[2:]
+        if tag[0] in "ESLU":
+            spans.append((start, i + 1, label))
+            start = -1
+    if start >= 0:
+        spans.append((start, len(tags), label))
+    return spans
+
+
+def spans_to_tags(spans: Iterable[Span], length: int, *, scheme: str = "IOB2") -> list[str]:
+    """Write spans as one tag per word: the inverse of `tags_to_spans`.
+
+    `IO` has no way to part neighbours of one label: they become one entity.
+
+    spans (Iterable[Span]): Spans that do not overlap.
+    length (int): Number of words.
+    scheme (str): One of `SCHEMES`.
+    RETURNS (list[str]): The tags.
+    RAISES (ValueError): If the scheme is unknown, or a span leaves the sentence or
+        overlaps another one.
+
+    EXAMPLE:
+        >>> spans_to_tags([(0, 2, "PER"), (3, 4, "LOC")], 4, scheme="BIOES")
+        ['B-PER', 'E-PER', 'O', 'S-LOC']
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"Tag scheme '{scheme}', expected one of {', '.join(SCHEMES)}.")
+    tags = ["O"] * length
+    for start, end, label in spans:
+        if not 0 <= start < end <= length or any(tag != "O" for tag in tags[start:end]):
+            raise ValueError(
+                f"Span ({start}, {end}, {label!r}) in a sentence of {length} words is empty, "
+                "leaves the sentence or overlaps another span."
+            )
+        follows = start > 0 and tags[start - 1][2:] == label
+        first, inner, last, single = _span_prefixes(scheme, follows)
+        tags[start:end] = [f"{inner}-{label}"] * (end - start)
+        tags[start], tags[end - 1] = f"{first}-{label}", f"{last}-{label}"
+        if end - start == 1:
+            tags[start] = f"{single}-{label}"
+        elif scheme in ("IOB1", "IOB2", "IO"):
+            tags[start] = f"{first}-{label}"
+    return tags
+
+
+def _span_prefixes(scheme: str, follows: bool) -> tuple[str, str, str, str]:
+    # prefixes of the first, an inner, the last and an only word
+    if scheme == "IO" or (scheme == "IOB1" and not follows):
+        return "I", "I", "I", "I"
+    if scheme in ("IOB1", "IOB2"):
+        return "B", "I", "I", "B"
+    return ("B", "I", "E", "S") if scheme == "BIOES" else ("B", "I", "L", "U")
+
+
+def count_bigrams(bigrams: Bigrams, tags: Sequence[str]) -> None:
+    """Add one sentence's pairs of neighbouring tags to a count, "" at both ends."""
+    bigrams.update(zip(("", *tags), (*tags, "")))
+
+
+def recognise_scheme(bigrams: Bigrams) -> str:
+    """Tell which scheme a whole file is written in.
+
+    `E`/`S` mean BIOES, `L`/`U` BILOU, only `I` means IO. With `B` and `I`, what counts
+    is where they stand: `I` never starts an entity in IOB2, `B` only stands between
+    neighbours of one label in IOB1. A file with a few strays is what most of it is.
+
+    bigrams (Bigrams): Pairs of neighbouring tags in the file.
+    RETURNS (str): One of `SCHEMES`; IOB2 for a file with no entity.
+    RAISES (ValueError): If tags of BIOES and of BILOU stand in one file.
+    """
+    prefixes = {tag[0] for pair in bigrams for tag in pair if tag}
+    if prefixes & set("ES") and prefixes & set("LU"):
+        raise ValueError(
+            "Tags of two schemes in one file: E-/S- (BIOES) and L-/U- (BILOU). "
+            "Write the file in one scheme."
+        )
+    if prefixes & set("LU"):
+        return "BILOU"
+    if prefixes & set("ES"):
+        return "BIOES"
+    if "B" not in prefixes:
+        return "IO" if "I" in prefixes else "IOB2"
+    i_starts = sum(n for (a, b), n in bigrams.items() if b[:1] == "I" and not _same_label(a, b))
+    b_alone = sum(n for (a, b), n in bigrams.items() if b[:1] == "B" and not _same_label(a, b))
+    return "IOB1" if i_starts > b_alone else "IOB2"
+
+
+def count_strays(bigrams: Bigrams, scheme: str) -> int:
+    """Count the pairs of neighbouring tags that the scheme does not allow."""
+    return sum(n for (a, b), n in bigrams.items() if not _is_valid_pair(a, b, scheme))
+
+
+def find_strays(tags: Sequence[str], scheme: str) -> list[int]:
+    """Find the words whose tag is not what the scheme writes for the spans read.
+
+    tags (Sequence[str]): One sentence's tags.
+    scheme (str): The file's scheme.
+    RETURNS (list[int]): Word positions, in order; empty if the tags are in order.
+    """
+    clean = spans_to_tags(tags_to_spans(tags), len(tags), scheme=scheme)
+    return [i for i, (found, wanted) in enumerate(zip(tags, clean)) if found != wanted]
+
+
+def parse_label_map(text: str | None) -> dict[str, str]:
+    """Read `geo=GPE,per=PERSON`, or the name of a ready map, as a dict.
+
+    text (str | None): Pairs, `ontonotes` for `KAGGLE_TO_ONTONOTES`, or nothing.
+    RETURNS (dict[str, str]): Label in the file → label to write.
+    RAISES (ValueError): If a pair is not `old=new` or an old label comes twice.
+    """
+    if not text:
+        return {}
+    if text == "ontonotes":
+        return dict(KAGGLE_TO_ONTONOTES)
+    mapping: dict[str, str] = {}
+    for pair in text.split(","):
+        old, equals, new = (part.strip() for part in pair.partition("="))
+        if not (old and equals and new) or old in mapping:
+            raise ValueError(
+                f"Label map: found '{pair}', expected pairs like geo=GPE,per=PERSON with each "
+                "label once on the left, or the name of a ready map: ontonotes."
+            )
+        mapping[old] = new
+    return mapping
+
+
+def _same_label(before: str, tag: str) -> bool:
+    # whether an entity of the tag's label may still be open after `before`
+    return before[:1] in ("B", "I") and before[2:] == tag[2:]
+
+
+def _is_valid_pair(before: str, tag: str, scheme: str) -> bool:
+    if scheme == "IO":
+        return True
+    if scheme in ("IOB1", "IOB2"):
+        needs_open = "B" if scheme == "IOB1" else "I"
+        return tag[:1] != needs_open or _same_label(before, tag)
+    if before[:1] in ("B", "I"):
+        return tag[:1] in ("I", "E", "L") and before[2:] == tag[2:]
+    return tag[:1] not in ("I", "E", "L")

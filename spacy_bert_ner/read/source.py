@@ -1,0 +1,211 @@
+"""A file as the user names it → what its bytes are → lines of text."""
+
+import codecs
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from .packed import find_member, open_packed
+from .sentence import FormatError
+
+_CHUNK = 1 << 16
+_BINARY_SUFFIX = ".spacy"
+_NOT_CP1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
+_ASCII = bytes(range(128))
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file (or member of a zip) and what a first pass over its bytes found.
+
+    path (Path): The file on disk.
+    member (str): Its member, if the file is a zip, else "".
+    size (int): Bytes, unpacked.
+    sha256 (str): Of the bytes, unpacked.
+    encoding (str): The encoding that the text is read with; "binary" for DocBin.
+    n_non_ascii (int): Bytes above 127.
+    ends_in_newline (bool): Whether the last line is a whole one.
+    """
+
+    path: Path
+    member: str
+    size: int
+    sha256: str
+    encoding: str
+    n_non_ascii: int
+    ends_in_newline: bool
+
+    @property
+    def name(self) -> str:
+        """The file as messages call it."""
+        return f"{self.path.name}:{self.member}" if self.member else self.path.name
+
+    @property
+    def suffix(self) -> str:
+        """The type that the name says, lower case, without the packing."""
+        path = Path(self.member) if self.member else self.path
+        return Path(path.stem).suffix.lower() if path.suffix == ".gz" else path.suffix.lower()
+
+    @contextmanager
+    def open_bytes(self) -> Iterator[BinaryIO]:
+        """Open the unpacked bytes."""
+        with open_packed(self.path, self.member) as stream:
+            yield stream
+
+    @contextmanager
+    def open_text(self, *, newline: str | None = None) -> Iterator[io.TextIOWrapper]:
+        """Open the text: LF, CRLF and CR end a line, a byte order mark is removed.
+
+        newline (str | None): "" leaves line ends as they are (for `csv`).
+        """
+        encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+        with self.open_bytes() as stream:
+            yield io.TextIOWrapper(stream, encoding=encoding, newline=newline)
+
+
+def open_source(location: str | Path, *, encoding: str | None = None) -> Source:
+    """Look at a file's bytes once: hash, encoding, line end.
+
+    location (str | Path): A file, plain, `.gz` or `.zip`; `file.zip:member` names one
+        of several members (the last part of its name is enough).
+    encoding (str | None): Force an encoding; by default UTF-8, then cp1252.
+    RETURNS (Source): The file, ready to be read.
+    RAISES (FileNotFoundError): If it is missing.
+    RAISES (FormatError): If it is damaged, in UTF-16, in no encoding that we know, cut
+        within a character, or holds NUL bytes.
+    """
+    path, member = find_member(str(location))
+    name = f"{path.name}:{member}" if member else path.name
+    is_binary = Path(member or path).suffix == _BINARY_SUFFIX
+    survey = _ByteSurvey(name, encoding)
+    with open_packed(path, member) as stream:
+        while chunk := stream.read(_CHUNK):
+            survey.add(chunk, is_text=not is_binary)
+    return Source(
+        path=path,
+        member=member,
+        size=survey.size,
+        sha256=survey.digest.hexdigest(),
+        encoding="binary" if is_binary else survey.choose_encoding(),
+        n_non_ascii=survey.n_non_ascii,
+        ends_in_newline=survey.last in (b"", b"\n", b"\r"),
+    )
+
+
+class _ByteSurvey:
+    # one pass over the bytes in chunks of any size, nothing kept
+
+    def __init__(self, name: str, forced: str | None) -> None:
+        self.name = name
+        self.forced = _check_codec(name, forced) if forced else None
+        self.decoder = codecs.getincrementaldecoder(self.forced or "utf-8")(
+            "strict" if forced else "surrogateescape"
+        )
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self.lines = 0
+        self.last = b""
+        self.n_non_ascii = 0
+        self.n_multibyte = 0  # characters that are UTF-8 of two bytes or more
+        self.n_invalid = 0  # bytes that are not UTF-8
+        self.invalid_line = 0
+        self.undefined_line = 0  # of the first byte that cp1252 does not know
+
+    def add(self, chunk: bytes, *, is_text: bool) -> None:
+        if is_text and not self.forced:
+            self._refuse_utf16_and_nul(chunk)
+        self.digest.update(chunk)
+        if is_text and self.forced:
+            self._decode_forced(chunk)
+        if not chunk.isascii():
+            self.n_non_ascii += len(chunk.translate(None, _ASCII))
+        if is_text and not self.forced and (not chunk.isascii() or self.decoder.getstate()[0]):
+            self._count_utf8(chunk)
+        self.size += len(chunk)
+        self.lines += chunk.count(b"\n")
+        self.last = chunk[-1:]
+
+    def choose_encoding(self) -> str:
+        if self.forced:
+            self._decode_forced(b"", final=True)
+            return self.forced
+        if self.decoder.getstate()[0] and not self.n_invalid:
+            raise FormatError(
+                self.name,
+                "the file ends within a UTF-8 character: it was cut. Fetch it again; if it is "
+                "whole and not UTF-8, name its encoding (--encoding cp1252).",
+                line=self.lines + 1,
+            )
+        if not self.n_invalid:
+            return "utf-8"
+        if self.n_multibyte > self.n_invalid:
+            raise FormatError(
+                self.name,
+                f"{self.n_invalid} bytes are not UTF-8, {self.n_multibyte} characters are: mixed "
+                "or damaged text. Mend the line, or name the encoding (--encoding cp1252).",
+                line=self.invalid_line,
+            )
+        if self.undefined_line:
+            raise FormatError(
+                self.name,
+                "neither UTF-8 nor cp1252. Name the encoding with --encoding, or convert the file: "
+                "iconv -f ENCODING -t utf-8.",
+                line=self.undefined_line,
+            )
+        return "cp1252"
+
+    def _refuse_utf16_and_nul(self, chunk: bytes) -> None:
+        starts_utf16 = not self.size and chunk[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        n_nul = chunk.count(0)
+        if starts_utf16 or n_nul * 4 > len(chunk):
+            raise FormatError(
+                self.name,
+                "text in UTF-16, expected UTF-8 or cp1252. Convert it: "
+                "iconv -f utf-16 -t utf-8 IN > OUT, or force --encoding utf-16.",
+            )
+        if n_nul:
+            raise FormatError(
+                self.name,
+                "NUL byte, expected text. The file is damaged or no text file.",
+                line=self._line_of(chunk, chunk.index(0)),
+            )
+
+    def _decode_forced(self, chunk: bytes, *, final: bool = False) -> None:
+        try:
+            self.decoder.decode(chunk, final)
+        except UnicodeDecodeError as err:
+            raise FormatError(
+                self.name,
+                f"not {self.forced}: {err.reason}. Leave --encoding out to have it recognised.",
+                line=self._line_of(err.object, err.start),
+            ) from err
+
+    def _count_utf8(self, chunk: bytes) -> None:
+        text = self.decoder.decode(chunk)
+        found = list(_NON_ASCII.finditer(text))
+        escaped = [match.start() for match in found if "\udc80" <= match[0] <= "\udcff"]
+        self.n_invalid += len(escaped)
+        self.n_multibyte += len(found) - len(escaped)
+        if escaped and not self.invalid_line:
+            self.invalid_line = self.lines + text.count("\n", 0, escaped[0]) + 1
+        if not self.undefined_line:
+            places = [at for byte in _NOT_CP1252 if (at := chunk.find(byte)) >= 0]
+            self.undefined_line = self._line_of(chunk, min(places)) if places else 0
+
+    def _line_of(self, chunk: bytes, position: int) -> int:
+        return self.lines + chunk.count(b"\n", 0, position) + 1
+
+
+def _check_codec(name: str, encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError as err:
+        raise FormatError(
+            name, f"--encoding {encoding} is no encoding that Python knows, such as utf-8, cp1252."
+        ) from err

@@ -1,0 +1,164 @@
+"""Token vectors (+ the word's own shape) → tag scores."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors import torch as safetensors
+from spacy import attrs
+from spacy.tokens import Doc
+from thinc.api import (
+    Dropout,
+    Embed,
+    Model,
+    PyTorchShim,
+    chain,
+    concatenate,
+    with_array,
+)
+from thinc.layers.pytorchwrapper import (
+    convert_pytorch_default_inputs,
+    convert_pytorch_default_outputs,
+)
+from thinc.layers.pytorchwrapper import forward as forward_torch
+from thinc.types import Floats2d, Ints2d
+from torch import nn
+
+# Yes/no properties that spaCy's lexemes know of every word; together they tell
+# the classes of case and shape that an uncased encoder cannot see.
+SHAPE_FLAGS = (
+    attrs.IS_ALPHA,
+    attrs.IS_ASCII,
+    attrs.IS_DIGIT,
+    attrs.IS_LOWER,
+    attrs.IS_PUNCT,
+    attrs.IS_TITLE,
+    attrs.IS_UPPER,
+    attrs.LIKE_NUM,
+    attrs.IS_STOP,
+)
+
+
+def build_token_classifier_v1(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    features: Model[list[Doc], list[Floats2d]] | None = None,
+    hidden: int | None = None,
+    dropout: float = 0.1,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build the head of `bert_ner`: one score for each tag and token.
+
+    Entry point: spacy-bert-ner.TokenClassifier.v1. The number of tags is set by
+    the component when it is initialized with its labels, or by loaded weights.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): One vector for each token: a
+        transformer listener, or any of spaCy's tok2vec layers.
+    features (Model[List[Doc], List[Floats2d]] | None): A second vector for each
+        token, put beside the first; `None` for none.
+    hidden (int | None): Width of a GELU layer before the scores; `None` for a
+        plain linear head.
+    dropout (float): Share of vector entries dropped in training, until
+        `training.dropout` sets its own.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
+    """
+    vectors = tok2vec if features is None else concatenate(tok2vec, features)
+    tag_scores = build_tag_scores(hidden)
+    drop: Model[Floats2d, Floats2d] = Dropout(dropout)
+    model: Model[list[Doc], list[Floats2d]] = chain(vectors, with_array(chain(drop, tag_scores)))
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("tag_scores", tag_scores)
+    return model
+
+
+def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
+    """Build an embedding of each word's class of case and shape.
+
+    Entry point: spacy-bert-ner.WordShape.v1. The class is the combination of nine
+    yes/no attributes of spaCy's lexemes, so it costs no pass over the characters.
+
+    width (int): Width of the embedding.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, width).
+    """
+    classes: Model[list[Doc], list[Ints2d]] = Model("word_shape", forward_word_shape)
+    return chain(classes, with_array(Embed(nO=width, nV=2 ** len(SHAPE_FLAGS), column=0)))
+
+
+def forward_word_shape(
+    model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
+    """Number the class of each word by its flags. Shapes: (n_tokens, 1)."""
+    weights = 2 ** np.arange(len(SHAPE_FLAGS))
+    classes = []
+    for doc in docs:
+        # Shape: (n_tokens, n_flags)
+        flags = doc.to_array(list(SHAPE_FLAGS)).astype("int64").reshape(-1, len(SHAPE_FLAGS))
+        classes.append(cast(Ints2d, model.ops.xp.asarray((flags @ weights)[:, None])))
+
+    def backprop(d_classes: Any) -> list[Doc]:
+        return []
+
+    return classes, backprop
+
+
+def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
+    """Build the torch layer that scores the tags; its sizes come later.
+
+    They come with the data (`initialize`) or with the weights (`from_bytes`).
+
+    hidden (int | None): Width of the hidden GELU layer, or `None`.
+    """
+    return Model(
+        "tag_scores",
+        forward_torch,
+        init=init_tag_scores,
+        attrs={
+            "hidden": hidden,
+            "convert_inputs": convert_pytorch_default_inputs,
+            "convert_outputs": convert_pytorch_default_outputs,
+        },
+        shims=[
+            PyTorchShim(
+                nn.Sequential(),
+                serialize_model=module_to_bytes,
+                deserialize_model=bytes_to_module,
+            )
+        ],
+        dims={"nI": None, "nO": None},
+    )
+
+
+def init_tag_scores(
+    model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2d | None = None
+) -> None:
+    """Make the torch layers for the widths of the sample."""
+    if X is not None:
+        model.set_dim("nI", X.shape[1], force=True)
+    if Y is not None:
+        model.set_dim("nO", Y.shape[1], force=True)
+    shim = cast(PyTorchShim, model.shims[0])
+    widths = [model.get_dim("nI"), model.attrs["hidden"], model.get_dim("nO")]
+    shim._model = make_layers([width for width in widths if width]).to(shim.device)
+
+
+def make_layers(widths: list[int]) -> nn.Sequential:
+    """Make linear layers between the widths, with a GELU between each two."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.GELU(), nn.Linear(n_in, n_out)]
+    return nn.Sequential(*layers[1:])
+
+
+def module_to_bytes(module: nn.Sequential) -> bytes:
+    """Write the weights in safetensors format."""
+    return safetensors.save({name: X.contiguous() for name, X in module.state_dict().items()})
+
+
+def bytes_to_module(_: nn.Sequential, data: bytes, device: torch.device) -> nn.Sequential:
+    """Make the layers anew from safetensors, whose shapes give the widths."""
+    weights = safetensors.load(data)
+    shapes = [X.shape for name, X in sorted(weights.items()) if name.endswith("weight")]
+    module = make_layers([shapes[0][1], *(shape[0] for shape in shapes)]) if shapes else None
+    module = module or nn.Sequential()
+    module.load_state_dict(weights)
+    return module.to(device)
