@@ -44,7 +44,10 @@ def main(model: Path, packages: Path, output: Path, *, name: str = "en_kaggle_ne
             exits=1,
         )
     with tempfile.TemporaryDirectory(prefix="smoke-") as folder:
-        installed = read_installed(Path(folder), [path.resolve() for path in wheels], name)
+        try:
+            installed = read_installed(Path(folder), [path.resolve() for path in wheels], name)
+        except subprocess.CalledProcessError as error:
+            msg.fail(f"{error.cmd[0]} ended with code {error.returncode}, see above.", exits=1)
     nlp = spacy.load(model)
     expected = [
         [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in nlp.pipe(TEXTS)
@@ -74,7 +77,7 @@ def read_installed(folder: Path, wheels: list[Path], name: str) -> list[list[Ent
     # Without a local part such as "+cpu", so that a constraint fits any index.
     pins = [f"{dist}=={version(dist).partition('+')[0]}" for dist in PINNED]
     constraints.write_text("\n".join(pins), encoding="utf8")
-    install = [python, "-m", "pip", "install", "--quiet", "--no-compile", "--constraint"]
+    install = [python, "-m", "pip", "install", "-qq", "--no-compile", "--constraint"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment["HF_HUB_OFFLINE"] = "1"
     subprocess.run(

@@ -93,13 +93,23 @@ def convert(
         stack.pop_all()
     return {
         "files": [
-            {"name": f.source.name, "sha256": f.source.sha256, "encoding": f.source.encoding,
-             "scheme": f.scheme, "sentences": len(f.keys), "tokens": sum(f.lengths)}
+            {
+                "name": f.source.name,
+                "sha256": f.source.sha256,
+                "encoding": f.source.encoding,
+                "scheme": f.scheme,
+                "sentences": len(f.keys),
+                "tokens": sum(f.lengths),
+            }
             for f in files
         ],
         "parts": {
-            name: {"docs": f.docs, "sentences": f.sentences, "tokens": f.tokens,
-                   "entities": dict(f.entities)}
+            name: {
+                "docs": f.docs,
+                "sentences": f.sentences,
+                "tokens": f.tokens,
+                "entities": dict(f.entities),
+            }
             for name, f in zip(PARTS, facts)
         },
         "repeated_sentences": len(keys) - len(set(keys)),

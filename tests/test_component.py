@@ -117,6 +117,16 @@ def test_row_32_empty_docs_anywhere(trained):
     assert [read_ents(doc) for doc in trained.pipe(["", ""])] == [[], []]
 
 
+def test_row_32_the_stock_listener_gives_empty_docs_no_width():
+    from spacy_bert_ner.tagger import keep_width
+
+    Xs = [np.ones((2, 3), "f"), np.zeros((0, 0), "f")]
+    Ys, backprop = keep_width()(Xs, True)
+    assert [Y.shape for Y in Ys] == [(2, 3), (0, 3)]
+    assert backprop(Ys) is Ys
+    assert keep_width().predict([]) == []
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_row_34_pipe_equals_call(trained, batch_size):
     texts = [text for text, _ in DATA] * 5 + ["", "Paris, France", "   "]
