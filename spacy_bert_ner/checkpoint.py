@@ -18,7 +18,7 @@ from transformers.utils import logging
 from .trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
 
 # entry of the safetensors header with the texts; one, as the order of several varies
-HEADER = "spacy-bert-ner"
+HEADER, POOLING = "spacy-bert-ner", "pooling"
 # settings of Hugging Face configs that are dropout rates of the encoder
 DROPOUTS = (
     "hidden_dropout_prob",
@@ -110,29 +110,40 @@ def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Che
     return _make_checkpoint(model, *texts)
 
 
-def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
+def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
     """Write an encoder as safetensors, config and tokenizer in the header.
 
     checkpoint (Checkpoint): The encoder.
+    pooling (str): Which pieces give a token's vector, as trained.
     RETURNS (bytes): A safetensors file; the same bytes for the same weights.
     """
     state = checkpoint.model.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    return safetensors.torch.save(tensors, metadata={HEADER: json.dumps(checkpoint.files)})
+    texts = {**checkpoint.files, POOLING: pooling}
+    return safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)})
 
 
-def bytes_to_checkpoint(data: bytes, *, attention: str, dropout: float | None) -> Checkpoint:
+def bytes_to_checkpoint(
+    data: bytes, *, pooling: str, attention: str, dropout: float | None
+) -> Checkpoint:
     """Read an encoder that `checkpoint_to_bytes` wrote.
 
     Needs nothing but the bytes: not the folder that the encoder came from.
 
     data (bytes): A safetensors file with config and tokenizer in the header.
+    pooling (str): Which pieces give a token's vector; must be as trained.
     attention (str): How attention is computed: "sdpa" or "eager".
     dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
     RETURNS (Checkpoint): The encoder.
-    RAISES (ValueError): If the bytes are something else, are cut, or refer to code.
+    RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
+        come from a model with another pooling.
     """
     files = _read_header(data)
+    if files[POOLING] != pooling:
+        raise ValueError(
+            f'The encoder was trained with pooling = "{files[POOLING]}", but the config says '
+            f'"{pooling}". Set `pooling` in [components.transformer.model] of config.cfg back.'
+        )
     check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
     _set_dropout(config, dropout)

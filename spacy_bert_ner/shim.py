@@ -195,7 +195,9 @@ class EncoderShim(PyTorchShim):
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The encoder as safetensors; empty if there is none yet."""
-        return b"" if self.checkpoint is None else checkpoint_to_bytes(self.checkpoint)
+        if self.checkpoint is None:
+            return b""
+        return checkpoint_to_bytes(self.checkpoint, pooling=self.settings.pooling)
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
         """Load what `to_bytes` gave, onto the present device.
@@ -208,6 +210,7 @@ class EncoderShim(PyTorchShim):
             self.load(
                 bytes_to_checkpoint(
                     bytes_data,
+                    pooling=self.settings.pooling,
                     attention=self.settings.attention,
                     dropout=self.settings.dropout,
                 )
