@@ -1,5 +1,6 @@
 """Tag scores and steps between tags → probabilities of tags, steps and spans."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
     RETURNS (Marginals): The probabilities.
     """
     order, borders = pack_sentences(is_start)
-    slices = [slice(a, b) for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    slices = [slice(a, b) for a, b in pairwise(borders)]
     best = scores.max(axis=1, keepdims=True)
     gaps = np.maximum(scores - best, -MAX_GAP, dtype=np.float64)
     emit = np.where(np.isneginf(scores), 0.0, np.exp(gaps))[order]
