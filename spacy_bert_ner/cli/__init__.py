@@ -2,5 +2,6 @@
 
 from ._app import bert_ner_cli
 from .convert import convert_cli
+from .find_threshold import find_threshold_cli
 
-__all__ = ["bert_ner_cli", "convert_cli"]
+__all__ = ["bert_ner_cli", "convert_cli", "find_threshold_cli"]
