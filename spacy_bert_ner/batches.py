@@ -63,7 +63,6 @@ def make_batch_by_pieces_v1(
         while items := list(islice(stream, pool or None)):
             sized = [(find_length(item), item) for item in items]  # type: ignore[arg-type]
             if pool:
-                rng.shuffle(sized)  # equal lengths stand in random order
                 sized.sort(key=_get_length)
             batches = list(_cut(sized, sentences, pieces))
             if pool:
