@@ -145,6 +145,15 @@ def recognise_scheme(bigrams: Bigrams) -> str:
     return "IOB1" if i_starts > b_alone else "IOB2"
 
 
+def count_entities(bigrams: Bigrams) -> Counter[str]:
+    """Count the entities of each label that `tags_to_spans` reads from such tags."""
+    counts: Counter[str] = Counter()
+    for (before, tag), n in bigrams.items():
+        if tag not in ("", "O") and (tag[0] in "BSU" or not _same_label(before, tag)):
+            counts[tag[2:]] += n
+    return counts
+
+
 def count_strays(bigrams: Bigrams, scheme: str) -> int:
     """Count the pairs of neighbouring tags that the scheme does not allow."""
     return sum(n for (a, b), n in bigrams.items() if not _is_valid_pair(a, b, scheme))
