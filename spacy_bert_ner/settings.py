@@ -1,0 +1,103 @@
+"""Settings of the transformer architecture: checked when the config is read."""
+
+import re
+from dataclasses import dataclass
+
+POOLINGS = ("first", "mean", "last")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+ATTENTIONS = ("sdpa", "eager")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Arguments of `spacy-bert-ner.TransformerModel.v1`, which describes them."""
+
+    name: str
+    pooling: str = "first"
+    window: int | None = None
+    context: int | None = None
+    batch_pieces: int | None = None
+    compute_dtype: str = "auto"
+    freeze: str = "none"
+    dropout: float | None = None
+    attention: str = "sdpa"
+    gradient_checkpointing: bool = False
+
+    def find_sizes(self, limit: int, n_special: int) -> tuple[int, int]:
+        """Find how docs are cut into windows.
+
+        limit (int): Most pieces that the encoder reads at once.
+        n_special (int): Special pieces of each window.
+        RETURNS (Tuple[int, int]): Pieces of a window without special ones; pieces
+            of context on either side of a border.
+        RAISES (ValueError): If the encoder reads less than `window`, or if context
+            and special pieces leave no room in it.
+        """
+        window = limit if self.window is None else self.window
+        context = window // 16 if self.context is None else self.context
+        if window > limit:
+            raise ValueError(
+                f"window = {window}, but this encoder reads at most {limit} pieces at once. "
+                f"Set it to {limit} or less, or leave it out."
+            )
+        if window < n_special + 2 * context + 1:
+            raise ValueError(
+                f"window = {window} leaves no room beside {n_special} special pieces and "
+                f"{context} pieces of context on either side. Set `window` higher or `context` lower."
+            )
+        return window - n_special, context
+
+
+def check_settings(settings: Settings) -> None:
+    """Check what can be checked before the encoder is there.
+
+    settings (Settings): The settings.
+    RAISES (ValueError): If one has a value that does not exist.
+    """
+    _check_choice("pooling", settings.pooling, POOLINGS)
+    _check_choice("compute_dtype", settings.compute_dtype, DTYPES)
+    if "/" in settings.attention:
+        raise ValueError(
+            f'attention = "{settings.attention}": refused, because a name with "/" downloads a '
+            'compiled kernel from a hub and runs it. Set "sdpa" or "eager".'
+        )
+    _check_choice("attention", settings.attention, ATTENTIONS)
+    parse_freeze(settings.freeze)
+    _check_least("window", settings.window, 1)
+    _check_least("context", settings.context, 0)
+    _check_least("batch_pieces", settings.batch_pieces, 1)
+    if settings.dropout is not None and not 0 <= settings.dropout < 1:
+        raise ValueError(f"dropout = {settings.dropout}, expected a rate from 0 to below 1.")
+
+
+def parse_freeze(freeze: str) -> int | None:
+    """Read the setting `freeze`.
+
+    freeze (str): "none", "embeddings", "all", or "N layers".
+    RETURNS (Optional[int]): How many layers are frozen beside the embeddings; None
+        for "none" and "all".
+    RAISES (ValueError): If it is something else.
+
+    EXAMPLE:
+    >>> parse_freeze("3 layers")
+    3
+    """
+    match = re.fullmatch(r"(\d+) layers?", freeze)
+    if match:
+        return int(match.group(1))
+    if freeze not in ("none", "embeddings", "all"):
+        raise ValueError(
+            f'freeze = "{freeze}", expected "none", "embeddings", "all" or a number of layers '
+            'such as "3 layers".'
+        )
+    return 0 if freeze == "embeddings" else None
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} = "{value}", expected one of: {", ".join(choices)}.')
+
+
+def _check_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise ValueError(f"{name} = {value}, expected at least {least}, or null for the default.")
