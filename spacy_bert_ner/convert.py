@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import spacy
 
+from .conversion import Conversion, parse_input
 from .cuts import CutFinder
-from .data_report import build_report
+from .data_report import Report, build_report
+from .datasets import check_pin
 from .docs import sentences_to_doc_data
 from .examine import Examiner
 from .plan import Plan, make_plan
 from .read import OUTPUT_SUFFIXES, DocData, Sentence, open_writer
-from .conversion import Conversion, parse_input
 from .spacing import Spacer
 from .split import LEFT_OUT, PARTS
 from .survey import Survey, survey_file
@@ -28,8 +28,9 @@ def convert(
     inputs: Sequence[str | Path],
     output: str | Path | None = None,
     *,
-    settings: Conversion = Conversion(),  # noqa: B008 (frozen)
-) -> dict[str, Any]:
+    settings: Conversion | None = None,
+    dataset: str | None = None,
+) -> Report:
     """Convert BIO data, and say everything about it.
 
     Files are read twice: once to recognise and to count, once to write. Memory grows
@@ -39,18 +40,23 @@ def convert(
         file to a part.
     output (str | Path | None): A `.spacy`, `.jsonl` or `.conll` file for one part, a
         folder for several; None writes nothing.
-    settings (Conversion): How to convert.
-    RETURNS (dict): The report, ready for JSON.
+    settings (Conversion | None): How to convert; the defaults if None.
+    dataset (str | None): Name of a published dataset that the inputs must be.
+    RETURNS (Report): The report, ready for JSON.
     RAISES (ValueError): For inputs and settings that do not fit each other; a
         `FormatError` for a file that cannot be read.
     RAISES (FileNotFoundError): If an input is missing.
     """
+    settings = settings or Conversion()
     given = [parse_input(str(item)) for item in inputs]
     names = find_part_names([part for part, _ in given], settings, output)
     paths = find_paths(names, output)
+    files = [settings.open(location) for _, location in given]
+    for file in files:
+        check_pin(dataset, file.source)
     surveys = [
-        survey_file(settings.open(location), part=names.index(part) if part else None)
-        for part, location in given
+        survey_file(file, part=names.index(part) if part else None)
+        for file, (part, _) in zip(files, given, strict=True)
     ]
     check_labels(surveys, settings)
     plan = make_plan(
@@ -179,7 +185,7 @@ def count_tokens(surveys: Sequence[Survey], plan: Plan) -> list[int]:
     """RETURNS (list[int]): Tokens of each part."""
     totals = [0] * len(plan.names)
     lengths = (length for survey in surveys for length in survey.lengths)
-    for part, length in zip(plan.parts, lengths):
+    for part, length in zip(plan.parts, lengths, strict=True):
         if part != LEFT_OUT:
             totals[part] += length
     return totals
@@ -193,7 +199,7 @@ def write_docs(
         path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         writers = []
-        for path, n in zip(paths, n_tokens):
+        for path, n in zip(paths, n_tokens, strict=True):
             writers.append(open_writer(path, n_tokens=n))
             stack.callback(writers[-1].discard)
         for part, survey, sentences, doc in docs:

@@ -171,7 +171,8 @@ def find_quantiles(lengths: dict[str, int]) -> tuple[int, int, int]:
         >>> find_quantiles({"1": 3, "7": 2})
         (1, 7, 7)
     """
-    total, seen, found = sum(lengths.values()), 0, []
+    found: list[int] = []
+    total, seen, length = sum(lengths.values()), 0, 0
     for length in sorted(map(int, lengths)):
         seen += lengths[str(length)]
         while len(found) < 2 and seen >= (0.5, 0.95)[len(found)] * total:

@@ -1,5 +1,6 @@
 """A data report → its picture: entities per label, words per sentence."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from .data_report import Report
@@ -12,15 +13,15 @@ def draw_report(report: Report, path: Path) -> bool:
     path (Path): The picture, a `.png`.
     RETURNS (bool): Whether it was drawn; False if matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
+    if find_spec("matplotlib") is None:
         return False
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # needs no display
+    from matplotlib.figure import Figure
+
     parts = report["parts"]
     labels = sorted({label for part in parts.values() for label in part["entities"]})
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)  # needs no display
+    FigureCanvasAgg(figure)
     by_label, by_length = figure.subplots(1, 2)
     width = 0.8 / len(parts)
     for i, (name, part) in enumerate(parts.items()):
@@ -45,6 +46,7 @@ def draw_report(report: Report, path: Path) -> bool:
     for axes in (by_label, by_length):
         axes.legend()
         axes.grid(axis="y", alpha=0.3)
+        axes.set_ylim(bottom=0.8)
     figure.savefig(path, dpi=110)
     return True
 

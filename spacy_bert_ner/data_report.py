@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .conversion import Conversion
 from .examine import Examiner, PartFacts
 from .plan import Plan
 from .read import Notes
-from .conversion import Conversion
 from .split import LEFT_OUT
 from .survey import Survey
 
@@ -54,7 +54,7 @@ def build_report(
                 "entities": dict(sorted(part.entities.items())),
                 "lengths": {str(n): part.lengths[n] for n in sorted(part.lengths)},
             }
-            for i, (name, part) in enumerate(zip(plan.names, examiner.parts))
+            for i, (name, part) in enumerate(zip(plan.names, examiner.parts, strict=True))
         },
         "repeats": {
             "sentences": plan.n_repeats,
@@ -118,25 +118,24 @@ def _list_settings(settings: Conversion) -> Report:
 def _note_leaks(surveys: Sequence[Survey], plan: Plan, notes: Notes) -> None:
     if not plan.leaks:
         return
-    places = [
-        f"{survey.data.source.name}:{line}" for survey in surveys for line in survey.lines
-    ]
+    places = [f"{survey.data.source.name}:{line}" for survey in surveys for line in survey.lines]
     done = "kept" if plan.keeps_leaks else "left out of the earlier part"
     for i in plan.leaks:
         notes.add("leak", f"sentences that stand in a later part too, {done}", places[i])
 
 
 def _note_parts(names: Sequence[str], parts: Sequence[PartFacts], notes: Notes) -> None:
+    named = list(zip(names, parts, strict=True))
     everywhere: Counter[str] = Counter()
     for part in parts:
         everywhere.update(part.entities.keys())
-    for name, part in zip(names, parts):
+    for name, part in named:
         if not part.docs:
             notes.add("empty-part", "parts without a sentence", name)
         elif not part.entities:
             notes.add("no-entity", "parts without an entity", name)
     for label, n_parts in sorted(everywhere.items()):
         if n_parts < len(parts):
-            has = ", ".join(name for name, part in zip(names, parts) if part.entities[label])
+            has = ", ".join(name for name, part in named if part.entities[label])
             text = "labels that are not in every part (--stratify shares out rare ones)"
             notes.add("label-missing", text, f"{label}: only in {has}")

@@ -25,7 +25,7 @@ class Examiner:
     """Counts docs and checks them; everything found goes into `parts`, `cuts` and `notes`.
 
     n_parts (int): Number of parts.
-    cut_finder (CutFinder | None): Checks entity borders against a tokenizer.
+    cut_finder (CutFinder): Checks entity borders against a tokenizer.
     pieces (Mapping[str, int] | None): Wordpieces of each distinct word.
     window (int): Most pieces of a sentence that an encoder sees at once.
     """
@@ -34,7 +34,7 @@ class Examiner:
         self,
         n_parts: int,
         *,
-        cut_finder: CutFinder | None = None,
+        cut_finder: CutFinder,
         pieces: Mapping[str, int] | None = None,
         window: int = 0,
     ) -> None:
@@ -46,9 +46,9 @@ class Examiner:
         self.words_without_piece: set[str] = set()
         self.n_too_long = 0
         self._cut_finder = cut_finder
-        self._pieces = pieces
+        self._pieces = pieces or {}
         self._window = window
-        self._no_piece = {word for word, n in (pieces or {}).items() if n == 0}
+        self._no_piece = {word for word, n in self._pieces.items() if n == 0}
 
     def add(self, part: int, survey: Survey, sentences: Sequence[Sentence], doc: DocData) -> None:
         """Count and check one doc.
@@ -70,10 +70,9 @@ class Examiner:
                 self._check_tags(sentence, name, survey.scheme)
             if survey.invisible:
                 self._check_invisible(sentence, name, survey.invisible)
-            if self._pieces is not None:
+            if self._pieces:
                 self._check_pieces(sentence, name)
-        if self._cut_finder is not None:
-            self._check_cuts(doc, sentences, name)
+        self._check_cuts(doc, sentences, name)
 
     def _check_tags(self, sentence: Sentence, name: str, scheme: str) -> None:
         strays = find_strays(sentence.tags, scheme)
@@ -91,7 +90,7 @@ class Examiner:
     def _check_invisible(self, sentence: Sentence, name: str, invisible: set[str]) -> None:
         if invisible.isdisjoint(sentence.words):
             return
-        for word, tag, line in zip(sentence.words, sentence.tags, sentence.lines):
+        for word, tag, line in zip(sentence.words, sentence.tags, sentence.lines, strict=True):
             if word in invisible:
                 place = f"{name}:{line} {word!r}"
                 self.notes.add(
@@ -107,7 +106,6 @@ class Examiner:
                     )
 
     def _check_pieces(self, sentence: Sentence, name: str) -> None:
-        assert self._pieces is not None
         n_pieces = sum(map(self._pieces.__getitem__, sentence.words))
         if n_pieces > self._window:
             self.n_too_long += 1
@@ -117,7 +115,7 @@ class Examiner:
                 f"{name}:{sentence.lines[0]} ({len(sentence.words):,} words, {n_pieces:,} pieces)",
             )
         if not self._no_piece.isdisjoint(sentence.words):
-            for word, line in zip(sentence.words, sentence.lines):
+            for word, line in zip(sentence.words, sentence.lines, strict=True):
                 if word in self._no_piece:
                     self.n_without_piece += 1
                     self.words_without_piece.add(word)
@@ -128,13 +126,12 @@ class Examiner:
                     )
 
     def _check_cuts(self, doc: DocData, sentences: Sequence[Sentence], name: str) -> None:
-        assert self._cut_finder is not None
         for (start, end, label), token in self._cut_finder.find(doc):
             self.cut_tokens[token] += 1
             lines = [line for sentence in sentences for line in sentence.lines]
             text = "".join(
                 word + " " * space
-                for word, space in zip(doc.words[start:end], doc.spaces[start:end])
+                for word, space in zip(doc.words[start:end], doc.spaces[start:end], strict=True)
             )
             self.notes.add(
                 "cut-entity",

@@ -114,7 +114,7 @@ def _span_prefixes(scheme: str, follows: bool) -> tuple[str, str, str, str]:
 
 def count_bigrams(bigrams: Bigrams, tags: Sequence[str]) -> None:
     """Add one sentence's pairs of neighbouring tags to a count, "" at both ends."""
-    bigrams.update(zip(("", *tags), (*tags, "")))
+    bigrams.update(zip(("", *tags), (*tags, ""), strict=True))
 
 
 def recognise_scheme(bigrams: Bigrams) -> str:
@@ -167,7 +167,7 @@ def find_strays(tags: Sequence[str], scheme: str) -> list[int]:
     RETURNS (list[int]): Word positions, in order; empty if the tags are in order.
     """
     clean = spans_to_tags(tags_to_spans(tags), len(tags), scheme=scheme)
-    return [i for i, (found, wanted) in enumerate(zip(tags, clean)) if found != wanted]
+    return [i for i, (found, wanted) in enumerate(zip(tags, clean, strict=True)) if found != wanted]
 
 
 def parse_label_map(text: str | None) -> dict[str, str]:

@@ -108,7 +108,7 @@ def _number_file(survey: Survey, way: str, first: int) -> Iterator[int]:
 def _group_repeats(keys: Sequence[int], doc_numbers: Sequence[int]) -> list[Hashable]:
     # docs of the same sentences are one group
     groups: list[Hashable] = []
-    for _, run in groupby(zip(doc_numbers, keys), key=_first):
+    for _, run in groupby(zip(doc_numbers, keys, strict=True), key=_first):
         doc = tuple(key for _, key in run)
         groups.extend([doc] * len(doc))
     return groups

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 _LEFT, _RIGHT, _QUOTE, _UNIT, _CURRENCY, _LINK = 1, 2, 3, 4, 5, 6
 
 _KINDS: dict[str, int] = {
-    **dict.fromkeys(". , ; : ! ? ) ] } ... .. …".split(), _LEFT),
-    **dict.fromkeys("’ ” » '' ’’ ™ ®".split(), _LEFT),
-    **dict.fromkeys("( [ { ¿ ¡ “ ‘ „ « `` `".split(), _RIGHT),
+    **dict.fromkeys([".", ",", ";", ":", "!", "?", ")", "]", "}", "...", "..", "…"], _LEFT),
+    **dict.fromkeys(["’", "”", "»", "''", "’’", "™", "®"], _LEFT),
+    **dict.fromkeys(["(", "[", "{", "¿", "¡", "“", "‘", "„", "«", "``", "`"], _RIGHT),
     **dict.fromkeys(['"', "'"], _QUOTE),
-    **dict.fromkeys("% ‰ ° º ª °C °F".split(), _UNIT),
-    **dict.fromkeys("$ £ € ¥ # US$ C$ A$ NZ$ HK$".split(), _CURRENCY),
-    **dict.fromkeys("- – / &".split(), _LINK),
+    **dict.fromkeys(["%", "‰", "°", "º", "ª", "°C", "°F"], _UNIT),
+    **dict.fromkeys(["$", "£", "€", "¥", "#", "US$", "C$", "A$", "NZ$", "HK$"], _CURRENCY),
+    **dict.fromkeys(["-", "–", "/", "&"], _LINK),
 }
 
 _CLITICS = {"en": "'s ’s 'S 'll ’ll 'LL 've ’ve 're ’re 'd ’d 'm ’m n't n’t N'T 'T 't ’t"}

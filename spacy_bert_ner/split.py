@@ -59,7 +59,7 @@ def draw_parts(
     for stratum in strata:
         rng.shuffle(stratum)
         total = sum(sizes[group] for group in stratum)
-        missing = [lack + share * total for lack, share in zip(missing, shares)]
+        missing = [lack + share * total for lack, share in zip(missing, shares, strict=True)]
         for i, group in enumerate(stratum):
             is_first = labels is not None and i < len(shares)
             part = i if is_first else missing.index(max(missing))
@@ -76,10 +76,12 @@ def find_leaks(keys: Sequence[Hashable], parts: Sequence[int]) -> list[int]:
     RETURNS (list[int]): Indices of the sentences in the earlier part.
     """
     last: dict[Hashable, int] = {}
-    for key, part in zip(keys, parts):
+    for key, part in zip(keys, parts, strict=True):
         last[key] = max(part, last.get(key, LEFT_OUT))
     return [
-        i for i, (key, part) in enumerate(zip(keys, parts)) if part != LEFT_OUT and part < last[key]
+        i
+        for i, (key, part) in enumerate(zip(keys, parts, strict=True))
+        if part != LEFT_OUT and part < last[key]
     ]
 
 
@@ -110,14 +112,12 @@ def draw_sample(
     return set(order[:n])
 
 
-def _stratify(
-    groups: Sequence[Hashable], labels: Sequence[Sequence[str]]
-) -> list[list[Hashable]]:
+def _stratify(groups: Sequence[Hashable], labels: Sequence[Sequence[str]]) -> list[list[Hashable]]:
     # groups by the rarest of their labels, the rarest label first, those without any last
     counts = Counter(label for sentence in labels for label in sentence)
     rarity = {label: i for i, (label, _) in enumerate(counts.most_common()[::-1])}
     rarest: dict[Hashable, int] = {}
-    for group, sentence in zip(groups, labels):
+    for group, sentence in zip(groups, labels, strict=True):
         rank = min((rarity[label] for label in sentence), default=len(rarity))
         rarest[group] = min(rank, rarest.get(group, rank))
     strata: list[list[Hashable]] = [[] for _ in range(len(rarity) + 1)]

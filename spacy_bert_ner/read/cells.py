@@ -82,9 +82,7 @@ def read_cells(
         ) from err
 
 
-def _read_header(
-    source: Source, line: str, wanted: tuple[str, ...]
-) -> tuple[str, list[int], int]:
+def _read_header(source: Source, line: str, wanted: tuple[str, ...]) -> tuple[str, list[int], int]:
     for delimiter in _DELIMITERS:
         header = _split_header(line, delimiter)
         columns = find_columns(header, wanted)

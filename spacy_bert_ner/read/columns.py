@@ -136,7 +136,7 @@ def doc_to_columns(doc: DocData) -> str:
     tags = spans_to_tags(doc.spans, len(doc.words))
     lines = [f"{DOCSTART}\tO\n"]
     starts = set(doc.starts or [0])
-    for i, (word, tag) in enumerate(zip(doc.words, tags)):
+    for i, (word, tag) in enumerate(zip(doc.words, tags, strict=True)):
         if word.isspace() or set("\t\n\r") & set(word + tag) or word.startswith(DOCSTART):
             raise ValueError(
                 f"Word {word!r} with tag {tag!r}: a column file cannot hold a tab, a line end, a "

@@ -120,7 +120,7 @@ class DocBinWriter:
         starts = [_NOT_A_START if doc.starts else _UNKNOWN_START] * n_words
         for start in doc.starts:
             starts[start] = _START
-        self._rows.extend(zip(orths, iob, types, starts))
+        self._rows.extend(zip(orths, iob, types, starts, strict=True))
         self._spaces.extend(doc.spaces)
         self._lengths.append(n_words)
         if len(self._rows) >= _FLUSH:
@@ -129,7 +129,11 @@ class DocBinWriter:
     def close(self) -> None:
         """Write the rest and give the file its name."""
         self._flush()
-        assert len(self._spaces) == self.n_tokens, (len(self._spaces), self.n_tokens)
+        if len(self._spaces) != self.n_tokens:
+            raise ValueError(
+                f"{self.path.name}: {len(self._spaces):,} tokens were added, expected "
+                f"{self.n_tokens:,} as announced. The input changed meanwhile: convert again."
+            )
         n_docs = len(self._lengths)
         lengths = np.asarray(self._lengths, dtype="int32").tobytes()
         self._write(_pack("spaces") + _pack(bytes(self._spaces)))

@@ -88,7 +88,7 @@ class Fields:
         """RETURNS (CharSpan): A list of two offsets and a label."""
         if not isinstance(self.value, list) or len(self.value) < 3:
             raise self.error(f"{_kind(self.value)}, expected [start, end, label]. Export anew.")
-        return self.inner(dict(zip(("start", "end", "label"), self.value))).span()
+        return self.inner(dict(zip(("start", "end", "label"), self.value, strict=False))).span()
 
 
 def read_json_lines(source: Source) -> Iterator[Fields]:

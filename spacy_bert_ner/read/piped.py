@@ -31,10 +31,11 @@ def read_piped(source: Source, *, notes: Notes) -> Iterator[Sentence]:
             rows = [cell.rsplit("|", n_pipes) for cell in split_at_blanks(line.rstrip("\n"))]
             for row in rows:
                 if len(row) != n_pipes + 1 or not row[0]:
+                    wanted = "word|POS|TAG" if n_pipes > 1 else "word|TAG"
                     raise FormatError(
                         source.name,
-                        f"'{'|'.join(row)}', expected {'word|POS|TAG' if n_pipes > 1 else 'word|TAG'}"
-                        " with blanks between words. Mend the line; the file may be cut.",
+                        f"'{'|'.join(row)}', expected {wanted}, blanks between words. "
+                        "Mend the line; the file may be cut.",
                         line=number,
                     )
             tags = [checker.check(row[-1], number) for row in rows]

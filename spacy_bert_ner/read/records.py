@@ -42,7 +42,9 @@ def doccano_to_record(task: Fields, notes: Notes) -> Record | None:
     key = next((key for key in keys if task.get(key) is not None), "label")
     items = [task.inner(item) for item in task.items(key)]
     spans = [
-        item.span("start_offset", "end_offset") if isinstance(item.value, Mapping) else item.triple()
+        item.span("start_offset", "end_offset")
+        if isinstance(item.value, Mapping)
+        else item.triple()
         for item in items
     ]
     return Record(task.text("text"), spans)
@@ -68,19 +70,22 @@ def doc_to_spacy(doc: DocData) -> dict[str, Any]:
     RETURNS (dict): Its text, entities, tokens and, if they are marked, sentences.
     """
     starts, at = [], 0
-    for word, space in zip(doc.words, doc.spaces):
+    for word, space in zip(doc.words, doc.spaces, strict=True):
         starts.append(at)
         at += len(word) + space
-    ends = [start + len(word) for start, word in zip(starts, doc.words)]
+    ends = [start + len(word) for start, word in zip(starts, doc.words, strict=True)]
     value: dict[str, Any] = {
         "text": doc.text,
         "ents": [{"start": starts[a], "end": ends[b - 1], "label": x} for a, b, x in doc.spans],
-        "tokens": [{"id": i, "start": a, "end": b} for i, (a, b) in enumerate(zip(starts, ends))],
+        "tokens": [
+            {"id": i, "start": a, "end": b}
+            for i, (a, b) in enumerate(zip(starts, ends, strict=True))
+        ],
     }
     if doc.starts:
         lasts = [start - 1 for start in doc.starts[1:]] + [len(doc.words) - 1]
         value["sents"] = [
-            {"start": starts[a], "end": ends[b]} for a, b in zip(doc.starts, lasts)
+            {"start": starts[a], "end": ends[b]} for a, b in zip(doc.starts, lasts, strict=True)
         ]
     return value
 

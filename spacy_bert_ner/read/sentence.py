@@ -44,7 +44,8 @@ class DocData(NamedTuple):
     def text(self) -> str:
         """RETURNS (str): The Doc's text."""
         return "".join(
-            word + " " if space else word for word, space in zip(self.words, self.spaces)
+            word + " " if space else word
+            for word, space in zip(self.words, self.spaces, strict=True)
         )
 
 

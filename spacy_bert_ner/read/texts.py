@@ -43,7 +43,9 @@ def read_records(
             continue
         document += 1
         spans = _keep_spans(task, record, notes)
-        borders = _cut_tokens(task, record, _find_tokens(task, record, tokenize, notes), spans, notes)
+        borders = _cut_tokens(
+            task, record, _find_tokens(task, record, tokenize, notes), spans, notes
+        )
         yield from _split_record(task, record, borders, spans, document)
 
 
