@@ -8,7 +8,7 @@ from training_setup import write_corpus
 
 
 def make_corpus(path, **settings):
-    config = {"@readers": "spacy-bert-ner.Corpus.v1", "path": path, **settings}
+    config = {"@readers": "spacy-bert-ner.KeptCorpus.v1", "path": path, **settings}
     return registry.resolve({"corpus": config})["corpus"]
 
 
