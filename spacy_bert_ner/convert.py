@@ -12,7 +12,7 @@ from .data_report import Report, build_report
 from .datasets import check_pin
 from .docs import sentences_to_doc_data
 from .examine import Examiner
-from .plan import Plan, make_plan
+from .parts import Plan, make_plan
 from .read import OUTPUT_SUFFIXES, DocData, Sentence, make_tokenizer, open_writer
 from .spacing import Spacer
 from .split import LEFT_OUT, PARTS

@@ -9,7 +9,7 @@ from typing import Any
 from . import __version__
 from .conversion import Conversion
 from .examine import Examiner, PartFacts
-from .plan import Plan
+from .parts import Plan
 from .read import Notes
 from .split import LEFT_OUT
 from .survey import Survey

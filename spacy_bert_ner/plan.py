@@ -1,138 +1,154 @@
-"""Surveys of the input files → for each sentence its doc and its part."""
+"""Epochs and evaluations as people count them → the steps that `spacy train` counts."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from .read import FormatError
-from .split import LEFT_OUT, draw_parts, draw_sample, find_leaks
-from .survey import Survey
+from spacy.language import Language
+from spacy.util import logger, registry, resolve_dot_names
+
+from .schedules import count_steps, parse_span
+
+# The schedules that want to know how long the training is.
+_PREFIX = "spacy-bert-ner."
 
 
-@dataclass
-class Plan:
-    """Where each sentence goes, all files one after another.
+class Plan(NamedTuple):
+    """The steps of a training.
 
-    names (list[str]): Names of the parts.
-    docs (list[int]): Number of each sentence's doc.
-    parts (list[int]): Number of each sentence's part, or `LEFT_OUT`.
-    n_repeats (int): Sentences that stand earlier in the input already.
-    leaks (list[int]): Sentences that stand in a later part too.
-    keeps_leaks (bool): Whether they are written all the same.
+    epoch_steps (int): Batches of an epoch.
+    max_steps (int): Number of the last step, which is evaluated; the first is 0.
+    eval_frequency (int): Steps from one evaluation to the next.
+    patience (int): Steps without gain after which the training ends; 0 for never.
     """
 
-    names: list[str]
-    docs: list[int]
-    parts: list[int]
-    n_repeats: int
-    leaks: list[int]
-    keeps_leaks: bool
+    epoch_steps: int
+    max_steps: int
+    eval_frequency: int
+    patience: int
+
+
+def make_plan_training_v1(
+    *, eval_every: str = "1 epochs", patience: int = 0
+) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that counts steps for you.
+
+    Entry point: spacy-bert-ner.plan_training.v1. In the batches of the training
+    corpus it works out, and writes into the config that is saved with the model:
+    `training.eval_frequency`, `training.patience` and `training.max_steps` where
+    they are 0, and `total_steps` and `epoch_steps` of our schedules where they are
+    null. Where the training corpus is absent (a pipeline that was loaded and is
+    initialized by hand), nothing is done.
+
+    eval_every (str): From one evaluation to the next: "0.5 epochs", "25%" of the
+        training or "200 steps".
+    patience (int): Evaluations without gain after which the training ends; 0 to
+        train to the end.
+    RETURNS (Callable[[Language], None]): The callback.
+    RAISES (ValueError): If a setting, or the length of the training, makes no sense.
+    """
+    parse_span(eval_every)
+    if patience < 0:
+        raise ValueError(f"patience = {patience}, expected 0 (never) or a number of evaluations.")
+
+    def plan_training(nlp: Language) -> None:
+        if not has_corpus(nlp):
+            logger.info("No training corpus: the steps of the training are not counted")
+            return
+        training = nlp.config.interpolate()["training"]
+        plan = make_plan(training, count_batches(nlp), eval_every=eval_every, n_patience=patience)
+        write_plan(nlp.config["training"], plan)
+        logger.info("Planned %s", plan)
+
+    return plan_training
+
+
+def has_corpus(nlp: Language) -> bool:
+    """Tell whether the training corpus of the config is there.
+
+    nlp (Language): The pipeline.
+    RETURNS (bool): False if its path is null, or nothing is there.
+    """
+    config = nlp.config.interpolate()
+    block: Any = config
+    for part in config["training"]["train_corpus"].split("."):
+        block = block.get(part, {})
+    if "path" not in block:
+        return bool(block)
+    return block["path"] is not None and Path(block["path"]).exists()
+
+
+def count_batches(nlp: Language) -> int:
+    """Count the batches of an epoch.
+
+    nlp (Language): The pipeline, with the corpus and the batcher in its config.
+    RETURNS (int): Their number; of a corpus that is streamed, all of it is read.
+    """
+    config = nlp.config.interpolate()
+    (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+    batcher = registry.resolve({"batcher": config["training"]["batcher"]})["batcher"]
+    return sum(1 for _ in batcher(corpus(nlp)))
 
 
 def make_plan(
-    surveys: Sequence[Survey],
-    names: Sequence[str],
-    *,
-    shares: Sequence[float] | None = None,
-    docs: str = "auto",
-    by_document: bool = False,
-    seed: int = 0,
-    stratify: bool = False,
-    allow_leaks: bool = False,
-    limits: Sequence[int] = (),
+    training: dict[str, Any], epoch_steps: int, *, eval_every: str, n_patience: int
 ) -> Plan:
-    """Decide for each sentence which doc and which part it belongs to.
+    """Work out the steps of a training.
 
-    surveys (Sequence[Survey]): The files; if no shares are given, with their parts.
-    names (Sequence[str]): Names of the parts.
-    shares (Sequence[float] | None): Share of each part, to draw them.
-    docs (str): `sentence`, `document` or a number of sentences; `auto` is a text for
-        files of texts, a sentence for others.
-    by_document (bool): Keep documents on one side.
-    seed (int): The same seed makes the same plan.
-    stratify (bool): Share out rare labels first.
-    allow_leaks (bool): Let repeated sentences stand in several parts.
-    limits (Sequence[int]): Docs to draw of each part; 0 is all.
-    RETURNS (Plan): The plan.
-    RAISES (FormatError): If documents are asked for and a file marks none.
+    training (Dict[str, Any]): The section of the config; what is not 0 in it stays.
+    epoch_steps (int): Batches of an epoch.
+    eval_every (str): From one evaluation to the next.
+    n_patience (int): Evaluations without gain after which the training ends.
+    RETURNS (Plan): The steps. If neither the steps of the training nor those of an
+        evaluation are given, a few steps at the end are left out for the last one
+        to be evaluated.
+    RAISES (ValueError): If no length of the training is given.
     """
-    keys = [key for survey in surveys for key in survey.keys]
-    labels = [names for survey in surveys for names in survey.labels] if stratify else None
-    doc_numbers = _number_docs(surveys, docs)
-    if shares is None:
-        parts = [survey.part or 0 for survey in surveys for _ in survey.keys]
-    else:
-        groups: Sequence[Hashable] = doc_numbers
-        if by_document:
-            groups = _number_docs(surveys, "document")
-        elif not allow_leaks:
-            groups = _group_repeats(keys, doc_numbers)
-        parts = draw_parts(groups, shares, seed=seed, labels=labels)
-    leaks = find_leaks(keys, parts)
-    if not allow_leaks:
-        for i in leaks:
-            parts[i] = LEFT_OUT
-    for part, limit in enumerate(limits):
-        if limit:
-            _limit_part(parts, part, doc_numbers, limit, seed, labels)
-    n_repeats = len(keys) - len(set(keys))
-    return Plan(list(names), doc_numbers, parts, n_repeats, leaks, allow_leaks)
+    max_steps, max_epochs = training["max_steps"], training["max_epochs"]
+    if max_steps < 1 and max_epochs < 1:
+        raise ValueError(
+            f"Found max_epochs = {max_epochs} and max_steps = {max_steps} in [training], expected "
+            "one of them above 0. Set for example `max_epochs = 3`."
+        )
+    last = max_steps or max_epochs * epoch_steps - 1
+    if max_steps and max_epochs > 0:
+        last = min(last, max_epochs * epoch_steps - 1)
+    last = max(1, last)
+    frequency = training["eval_frequency"]
+    if not frequency:
+        frequency = count_steps(eval_every, total_steps=last + 1, epoch_steps=epoch_steps)
+        frequency = min(max(1, frequency), last)
+        if not max_steps:
+            n_evals = max(1, round(last / frequency))
+            frequency = last // n_evals
+            last = frequency * n_evals
+    return Plan(epoch_steps, last, frequency, training["patience"] or n_patience * frequency)
 
 
-def _number_docs(surveys: Sequence[Survey], docs: str) -> list[int]:
-    numbers: list[int] = []
-    for survey in surveys:
-        way = docs
-        if docs == "auto":
-            way = "document" if survey.data.has_texts else "sentence"
-        elif docs == "document" and not survey.n_documents:
-            raise FormatError(
-                survey.data.source.name,
-                "no border between documents, expected -DOCSTART- lines. "
-                "Group by sentences instead (--docs sentence, or a number).",
-            )
-        numbers.extend(_number_file(survey, way, numbers[-1] + 1 if numbers else 0))
-    return numbers
+def write_plan(training: dict[str, Any], plan: Plan) -> None:
+    """Write the steps into the config, where it leaves them open.
+
+    training (Dict[str, Any]): The section of the config; it is changed.
+    plan (Plan): The steps.
+    """
+    for name in ("max_steps", "eval_frequency", "patience"):
+        if training[name] == 0:
+            training[name] = getattr(plan, name)
+    lengths = {"total_steps": plan.max_steps + 1, "epoch_steps": plan.epoch_steps}
+    for block in find_blocks(training):
+        if str(block.get("@schedules", "")).startswith(_PREFIX):
+            for name, n_steps in lengths.items():
+                if block.get(name) is None:
+                    block[name] = n_steps
 
 
-def _number_file(survey: Survey, way: str, first: int) -> Iterator[int]:
-    size = {"sentence": 1, "document": len(survey.keys)}.get(way) or int(way)
-    number = first
-    for _, run in groupby(survey.documents):
-        n_sentences = sum(1 for _ in run)
-        for i in range(n_sentences):
-            yield number + i // size
-        number += (n_sentences - 1) // size + 1
+def find_blocks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give a section of a config and all sections in it.
 
-
-def _group_repeats(keys: Sequence[int], doc_numbers: Sequence[int]) -> list[Hashable]:
-    # docs of the same sentences are one group
-    groups: list[Hashable] = []
-    for _, run in groupby(zip(doc_numbers, keys, strict=True), key=_first):
-        doc = tuple(key for _, key in run)
-        groups.extend([doc] * len(doc))
-    return groups
-
-
-def _limit_part(
-    parts: list[int],
-    part: int,
-    doc_numbers: Sequence[int],
-    limit: int,
-    seed: int,
-    labels: Sequence[Sequence[str]] | None,
-) -> None:
-    members = [i for i, number in enumerate(parts) if number == part]
-    kept = draw_sample(
-        [doc_numbers[i] for i in members],
-        limit,
-        seed=seed,
-        labels=None if labels is None else [labels[i] for i in members],
-    )
-    for i in members:
-        if doc_numbers[i] not in kept:
-            parts[i] = LEFT_OUT
-
-
-def _first(pair: tuple[int, int]) -> int:
-    return pair[0]
+    config (Dict[str, Any]): The section.
+    YIELDS (Dict[str, Any]): The sections, outer ones first.
+    """
+    yield config
+    inner: Iterable[Any] = (value for value in config.values() if isinstance(value, dict))
+    yield from chain.from_iterable(find_blocks(value) for value in inner)

@@ -1,0 +1,105 @@
+"""project.yml: every step says what it needs, what it makes and why."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+from weasel.cli.document import project_document
+from weasel.util import load_project_config
+
+ROOT = Path(__file__).parent.parent
+PROJECT = load_project_config(ROOT)
+COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_step_names_its_help_its_outputs_and_all_it_depends_on(name):
+    command = COMMANDS[name]
+    assert command["help"]
+    assert command["outputs"], "a command without outputs runs every time"
+    words = " ".join(command["script"]).split()
+    used = {word for word in words if word.startswith(("scripts/", "configs/"))}
+    assert used
+    assert used <= set(command["deps"])
+    made = [word for word in words if word.startswith(("corpus/", "training/", "metrics/"))]
+    parts = [*command["deps"], *command["outputs"]]
+    for path in made:
+        assert any(
+            Path(path) in (Path(p), *Path(p).parents) or Path(p) in Path(path).parents
+            for p in parts
+        )
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_files_of_a_step_are_in_the_repository(name):
+    files = [dep for dep in COMMANDS[name]["deps"] if dep.startswith(("scripts/", "configs/"))]
+    assert all((ROOT / path).is_file() for path in files)
+
+
+def test_each_step_depends_on_what_an_earlier_one_makes():
+    for steps in PROJECT["workflows"].values():
+        made: list[str] = []
+        for step in steps:
+            for dep in COMMANDS[step]["deps"]:
+                if dep.startswith(
+                    ("corpus/", "training/", "metrics/", "packages/", "assets/encoder")
+                ):
+                    assert dep in made, f"{step} needs {dep}, which no step before it makes"
+            made += COMMANDS[step]["outputs"]
+
+
+def test_the_main_workflow_is_the_whole_road():
+    assert PROJECT["workflows"]["all"] == [
+        "verify", "encoder", "convert", "debug", "train", "evaluate", "package", "smoke",
+    ]  # fmt: skip
+
+
+def test_the_readme_holds_the_generated_description(tmp_path):
+    generated = tmp_path / "README.md"
+    project_document(ROOT, generated)
+    markers = re.compile(
+        r"<!-- WEASEL: AUTO-GENERATED DOCS START.*AUTO-GENERATED DOCS END[^\n]*", re.S
+    )
+    in_readme = markers.search((ROOT / "README.md").read_text(encoding="utf8"))
+    assert in_readme, "python -m spacy project document --output README.md"
+    assert in_readme[0].strip() == markers.search(generated.read_text(encoding="utf8"))[0].strip()
+
+
+def run_script(*arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+def test_the_bundled_corpus_is_the_published_one(tmp_path):
+    output = tmp_path / "verify.json"
+    data = "assets/kaggle/ner_dataset.csv.zip"
+    done = run_script("scripts/verify.py", data, "--output", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pins = srsly.read_json(ROOT / "assets/pins.json")
+    assert srsly.read_json(output) == {data: pins["files"][data]["sha256"]}
+
+
+def test_row_01_and_02_a_broken_or_missing_corpus_stops_the_road(tmp_path):
+    path = tmp_path / "assets" / "kaggle" / "ner_dataset.csv.zip"
+    path.parent.mkdir(parents=True)
+    arguments = (ROOT / "scripts/verify.py", "assets/kaggle/ner_dataset.csv.zip")
+    arguments += ("--pins", ROOT / "assets/pins.json")
+    missing = run_script(*arguments, cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "not found" in missing.stdout + missing.stderr
+    path.write_bytes((ROOT / "assets/kaggle/ner_dataset.csv.zip").read_bytes()[:-1])
+    cut = run_script(*arguments, cwd=tmp_path)
+    assert cut.returncode == 1
+    assert "3,185,580 bytes" in cut.stdout + cut.stderr
+    assert "git checkout" in cut.stdout + cut.stderr
+
+
+def test_a_gpu_that_is_not_there_stops_the_training_with_advice():
+    done = run_script("scripts/check_gpu.py", "--gpu-id", "99")
+    assert done.returncode == 1
+    assert "GPU 99 was asked for" in done.stdout + done.stderr
+    assert run_script("scripts/check_gpu.py", "--gpu-id", "-1").returncode == 0
