@@ -2,5 +2,7 @@
 
 from ._app import bert_ner_cli
 from .convert import convert_cli
+from .plot import plot_cli
+from .train import train_cli
 
-__all__ = ["bert_ner_cli", "convert_cli"]
+__all__ = ["bert_ner_cli", "convert_cli", "plot_cli", "train_cli"]
