@@ -1,12 +1,19 @@
 """Docs with entities, predicted and gold → precision, recall and F-score."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from spacy.language import Language
-from spacy.scorer import get_ner_prf
+from spacy.scorer import Scorer, get_ner_prf
+from spacy.tokens import Doc, Span
 from spacy.training import Corpus, Example
+
+from .annotate import get_score
+from .gold import find_gold_ents, place_gold_ents
+from .reliability import compute_ece
+from .words import find_words
 
 
 def make_ner_scorer_v1() -> Callable[..., dict[str, Any]]:
@@ -17,14 +24,55 @@ def make_ner_scorer_v1() -> Callable[..., dict[str, Any]]:
     return score_entities
 
 
-def score_entities(examples: Iterable[Example], **cfg: Any) -> dict[str, Any]:
+def score_entities(
+    examples: Iterable[Example], *, spans_key: str | None = None, **cfg: Any
+) -> dict[str, Any]:
     """Score entities: right only if both borders and the label are.
 
     examples (Iterable[Example]): Predicted and gold docs.
+    spans_key (str | None): Score this group of `doc.spans` in place of `doc.ents`;
+        gold docs without it are scored by their `ents`.
     RETURNS (Dict[str, Any]): "ents_p", "ents_r", "ents_f" from 0 to 1 (`None`
-        without any annotation) and "ents_per_type", the same for each label.
+        without any annotation), "ents_per_type", the same for each label, and
+        "ents_ece", the calibration error of `ent._.score` (`None` without scores).
+        With a spans_key they begin with "spans_" and the key in place of "ents".
     """
-    return get_ner_prf(examples, **cfg)
+    examples = list(examples)
+    judged = [row[1:] for eg in examples for row in judge_entities(eg, spans_key)]
+    probs, is_right = np.asarray(judged).reshape(-1, 2).T
+    if spans_key is None:
+        return {**get_ner_prf(examples, **cfg), "ents_ece": compute_ece(probs, is_right)}
+
+    def read_group(doc: Doc, attr: str) -> Iterable[Span]:
+        return find_gold_ents(doc, spans_key)
+
+    prefix = f"spans_{spans_key}"
+    scores = Scorer.score_spans(examples, prefix, getter=read_group)
+    return {**scores, f"{prefix}_ece": compute_ece(probs, is_right)}
+
+
+def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[str, float, bool]]:
+    """Give the label and score of each predicted entity, and whether it is right.
+
+    eg (Example): A predicted and a gold doc.
+    spans_key (str | None): As in `score_entities`.
+    YIELDS (Tuple[str, float, bool]): Entities without a score, and those where nobody
+        annotated, are passed over.
+    """
+    doc = eg.predicted
+    if not doc.has_extension("ent_scores") or doc._.ent_scores is None:
+        return
+    words = find_words(doc)
+    gold = {
+        (int(words.tokens[ent.start]), int(words.tokens[ent.end - 1]) + 1, ent.label)
+        for ent in place_gold_ents(eg, words, spans_key)
+        if ent.fits
+    }
+    aligned = eg.get_aligned_ner() if spans_key is None else ["O"] * len(doc)
+    for ent in find_gold_ents(doc, spans_key):
+        score = get_score(ent)
+        if score is not None and None not in aligned[ent.start : ent.end]:
+            yield ent.label_, score, (ent.start, ent.end, ent.label_) in gold
 
 
 def score_corpus(nlp: Language, path: Path, *, gold_words: bool) -> dict[str, Any]:

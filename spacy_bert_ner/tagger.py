@@ -26,6 +26,8 @@ from thinc.layers.pytorchwrapper import forward as forward_torch
 from thinc.types import Floats2d, Ints2d
 from torch import nn
 
+DECODERS = ("valid", "crf")
+
 # Yes/no properties that spaCy's lexemes know of every word; together they tell
 # the classes of case and shape that an uncased encoder cannot see.
 SHAPE_FLAGS = (
@@ -45,6 +47,7 @@ def build_token_classifier_v1(
     tok2vec: Model[list[Doc], list[Floats2d]],
     features: Model[list[Doc], list[Floats2d]] | None = None,
     hidden: int | None = None,
+    decoder: str = "valid",
     dropout: float = 0.1,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build the head of `bert_ner`: one score for each tag and token.
@@ -58,16 +61,29 @@ def build_token_classifier_v1(
         token, put beside the first; `None` for none.
     hidden (int | None): Width of a GELU layer before the scores; `None` for a
         plain linear head.
+    decoder (str): "valid": the best path by single tags among those that the tag
+        scheme allows. "crf": steps from tag to tag have scores too; they are learned
+        by the exact likelihood of whole paths (a linear-chain CRF).
     dropout (float): Share of vector entries dropped in training, until
         `training.dropout` sets its own.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
+    RAISES (ValueError): If the decoder is unknown.
     """
-    vectors = chain(tok2vec, keep_width())
+    if decoder not in DECODERS:
+        raise ValueError(f"Decoder '{decoder}', expected one of {', '.join(DECODERS)}.")
+    vectors: Model[list[Doc], list[Floats2d]] = chain(tok2vec, keep_width())
     if features is not None:
         vectors = concatenate(vectors, features)
     tag_scores = build_tag_scores(hidden)
     drop: Model[Floats2d, Floats2d] = Dropout(dropout)
-    model: Model[list[Doc], list[Floats2d]] = chain(vectors, with_array(chain(drop, tag_scores)))
+    scores: Model[list[Floats2d], list[Floats2d]] = with_array(chain(drop, tag_scores))
+    model: Model[list[Doc], list[Floats2d]]
+    if decoder == "crf":
+        transitions = build_transitions()
+        model = chain(vectors, scores, transitions)
+        model.set_ref("transitions", transitions)
+    else:
+        model = chain(vectors, scores)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tag_scores", tag_scores)
     return model
@@ -123,6 +139,46 @@ def forward_word_shape(
         return []
 
     return classes, backprop
+
+
+def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:
+    """Build a layer that holds the scores of steps from tag to tag, "T".
+
+    It passes the tag scores on as they are. Where the scores of steps count, that
+    is in the loss and in the search for the best path, the component takes them
+    from here, and puts their gradient here. The last row and column are steps from
+    and to a sentence's border. Shape: (nO + 1, nO + 1).
+    """
+    return Model(
+        "transitions",
+        forward_transitions,
+        init=init_transitions,
+        params={"T": None},
+        dims={"nO": None},
+    )
+
+
+def forward_transitions(
+    model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    """Pass on all scores. Shapes: (n_tokens, nO)."""
+
+    def backprop(dYs: list[Floats2d]) -> list[Floats2d]:
+        return dYs
+
+    return Xs, backprop
+
+
+def init_transitions(
+    model: Model[list[Floats2d], list[Floats2d]],
+    X: list[Floats2d] | None = None,
+    Y: list[Floats2d] | None = None,
+) -> None:
+    """Make all steps equal, for the number of tags of the sample."""
+    if Y is not None:
+        model.set_dim("nO", Y[0].shape[1], force=True)
+    n_tags = model.get_dim("nO")
+    model.set_param("T", model.ops.alloc2f(n_tags + 1, n_tags + 1))
 
 
 def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:

@@ -38,11 +38,11 @@ pretrained_vectors = null
 [corpora]
 
 [corpora.train]
-@readers = "spacy-bert-ner.Corpus.v1"
+@readers = "spacy-bert-ner.KeptCorpus.v1"
 path = ${paths.train}
 
 [corpora.dev]
-@readers = "spacy-bert-ner.Corpus.v1"
+@readers = "spacy-bert-ner.KeptCorpus.v1"
 path = ${paths.dev}
 
 [training]

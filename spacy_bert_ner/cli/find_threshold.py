@@ -1,0 +1,43 @@
+"""The command `find-threshold`: flags over `spacy_bert_ner.thresholds`."""
+
+from pathlib import Path
+
+import spacy
+import typer
+from spacy.training import Corpus
+from wasabi import msg
+
+from ..thresholds import find_component, find_thresholds, save_with_thresholds
+from ._app import bert_ner_cli, shown_errors
+
+
+@bert_ner_cli.command("find-threshold")
+def find_threshold_cli(
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training", exists=True),
+    precision: float = typer.Option(..., "--precision", help="The wanted precision, e.g. 0.95"),
+    name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
+    per_label: bool = typer.Option(False, "--per-label", help="One threshold for each label"),
+    raw: bool = typer.Option(False, "--raw", help="Tokenize the text, not the corpus's own words"),
+    output: Path = typer.Option(None, "--output", help="Save a copy of the pipeline with them"),
+) -> None:
+    """Find the threshold that keeps most entities at a wanted precision."""
+    with shown_errors():
+        nlp = spacy.load(model)
+        name = name or find_component(nlp)
+        found = find_thresholds(
+            nlp,
+            Corpus(data, gold_preproc=not raw)(nlp),
+            precision=precision,
+            name=name,
+            per_label=per_label,
+        )
+        if output is not None:
+            save_with_thresholds(model, output, name, found)
+    rows = [
+        (label, f"{t.value:.4f}", f"{t.precision:.4f}", f"{t.recall:.4f}", f"{t.n_kept:,}")
+        for label, t in found.items()
+    ]
+    msg.table(rows, header=("", "threshold", "precision", "recall", "entities"), divider=True)
+    if output is not None:
+        msg.good(f"Saved with components.{name}.threshold: {output}")

@@ -1,0 +1,97 @@
+"""Tag scores and learned steps between tags → likelihood, best path, best k paths."""
+
+import numpy as np
+
+from .marginals import pack_sentences, sum_paths
+
+
+def compute_path_loss(
+    scores: np.ndarray, gold: np.ndarray, is_start: np.ndarray, steps: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Compute the exact negative log-likelihood of the gold paths, and its gradients.
+
+    Words without a gold tag are summed out: the likelihood is that of all valid
+    paths through the tags that are known (Tsuboi et al. 2008). Source of the model:
+    Lafferty et al. 2001.
+
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
+    gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    RETURNS (Tuple[float, ndarray, ndarray]): The loss for each known word, in nats;
+        d_scores and d_steps in the shapes of their arrays.
+    """
+    n_known = int((gold >= 0).sum())
+    if not n_known:
+        return 0.0, np.zeros_like(scores), np.zeros_like(steps)
+    is_wrong = (gold[:, None] >= 0) & (gold[:, None] != np.arange(scores.shape[1]))
+    every = sum_paths(scores, is_start, steps)
+    known = sum_paths(np.where(is_wrong, -np.inf, scores), is_start, steps)
+    loss = (every.log_sum - known.log_sum) / n_known
+    return loss, (every.tags - known.tags) / n_known, (every.steps - known.steps) / n_known
+
+
+def find_best_crf_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Find the path with the highest sum of scores and steps (Viterbi).
+
+    All sentences are walked through together.
+
+    scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
+    """
+    order, borders = pack_sentences(is_start)
+    scores = scores[order]
+    best_before = np.zeros(scores.shape, dtype=np.int64)
+    totals = scores.astype(np.float64)
+    n_first = borders[1] if len(order) else 0
+    totals[:n_first] += steps[-1, :-1]
+    for begin, here, end in zip(borders, borders[1:], borders[2:], strict=False):
+        n = end - here
+        # Shape: (n_sentences, n_tags before, n_tags)
+        candidates = totals[begin : begin + n, :, None] + steps[:-1, :-1]
+        best_before[here:end] = candidates.argmax(axis=1)
+        totals[here:end] += candidates.max(axis=1)
+    path = (totals + steps[:-1, -1]).argmax(axis=1)
+    for begin, here, end in reversed(list(zip(borders, borders[1:], borders[2:], strict=False))):
+        n = end - here
+        path[begin : begin + n] = best_before[np.arange(here, end), path[here:end]]
+    found = np.empty_like(path)
+    found[order] = path
+    return found
+
+
+def find_best_paths(
+    scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k best paths through one text, best first.
+
+    scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    k (int): How many; fewer if there are not as many valid ones.
+    RETURNS (Tuple[ndarray, ndarray]): Indices into the tags, and the sums of scores.
+        Shapes: (n_paths, n_words), (n_paths,).
+    """
+    n_tags = scores.shape[1]
+    inner, opens, closes = steps[:-1, :-1], steps[-1, :-1], steps[:-1, -1]
+    across = closes[:, None] + opens[None, :]
+    # The best sums of paths that end in each tag, best first. Shape: (k, n_tags)
+    totals = np.full((k, n_tags), -np.inf)
+    totals[0] = opens + scores[0]
+    origins = []
+    for i in range(1, len(scores)):
+        step = across if is_start[i] else inner
+        candidates = (totals[:, :, None] + step).reshape(k * n_tags, n_tags)
+        origin = np.argsort(-candidates, axis=0, kind="stable")[:k]
+        totals = np.take_along_axis(candidates, origin, axis=0) + scores[i]
+        origins.append(origin)
+    sums = (totals + closes).ravel()
+    last = np.argsort(-sums, kind="stable")[:k]
+    last = last[np.isfinite(sums[last])]
+    states = [last]
+    for origin in reversed(origins):
+        rank, tag = np.divmod(states[-1], n_tags)
+        states.append(origin[rank, tag])
+    return np.stack(states[::-1], axis=1) % n_tags, sums[last]

@@ -1,0 +1,109 @@
+"""Probabilities and what came true → calibration error, temperature, thresholds."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Temperatures that are tried; neighbours differ by an eighth.
+TEMPERATURES = np.geomspace(0.2, 8.0, 33)
+
+# With fewer entities than this, a temperature would be chance.
+MIN_ENTITIES = 30
+
+
+def compute_ece(probs: np.ndarray, is_right: np.ndarray, *, n_bins: int = 10) -> float | None:
+    """Give the expected calibration error (Naeini et al. 2015).
+
+    It is the mean distance between how probable entities were said to be and how
+    many of them were right, over bins of equal width.
+
+    probs (ndarray): Probability of each entity, 0 to 1. Shape: (n_ents,).
+    is_right (ndarray): Whether it was right. Shape: (n_ents,).
+    n_bins (int): Number of bins.
+    RETURNS (float | None): From 0 to 1; `None` without entities.
+
+    EXAMPLE:
+        >>> compute_ece(np.asarray([0.9, 0.9, 0.9, 0.9]), np.asarray([1, 1, 1, 0]))
+        0.15...
+    """
+    if not len(probs):
+        return None
+    bins = np.minimum((probs * n_bins).astype(np.int64), n_bins - 1)
+    gaps = np.bincount(bins, weights=probs - is_right, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(probs))
+
+
+def compute_doubt(probs: np.ndarray, is_right: np.ndarray) -> float:
+    """Give the mean negative log-likelihood of what came true, in nats.
+
+    probs (ndarray): Probability of each entity, 0 to 1. Shape: (n_ents,).
+    is_right (ndarray): Whether it was right. Shape: (n_ents,).
+    RETURNS (float): 0 or more.
+    """
+    likelihood = np.where(is_right, probs, 1.0 - probs)
+    return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
+
+
+def choose_temperature(probs: np.ndarray, is_right: np.ndarray) -> float:
+    """Choose the temperature that makes what came true most likely.
+
+    probs (ndarray): Probability of each entity at each of `TEMPERATURES`.
+        Shape: (n_temperatures, n_ents).
+    is_right (ndarray): Whether it was right. Shape: (n_ents,).
+    RETURNS (float): One of `TEMPERATURES`; 1.0 with fewer than 30 entities.
+    """
+    if len(is_right) < MIN_ENTITIES:
+        return 1.0
+    doubts = [compute_doubt(row, is_right) for row in probs]
+    return float(TEMPERATURES[int(np.argmin(doubts))])
+
+
+class Threshold(NamedTuple):
+    """A threshold and what the entities at or above it are worth.
+
+    value (float): The threshold, from 0 to 1.
+    precision (float): Share of them that are right.
+    recall (float): Share of the gold entities that are among them.
+    n_kept (int): How many there are.
+    """
+
+    value: float
+    precision: float
+    recall: float
+    n_kept: int
+
+
+def find_threshold(
+    probs: np.ndarray, is_right: np.ndarray, n_gold: int, *, precision: float
+) -> Threshold:
+    """Find the threshold that keeps most entities at the wanted precision.
+
+    probs (ndarray): Probability of each entity. Shape: (n_ents,).
+    is_right (ndarray): Whether it was right. Shape: (n_ents,).
+    n_gold (int): Number of gold entities.
+    precision (float): The wanted precision, above 0, up to 1.
+    RETURNS (Threshold): 0 if all entities together are precise enough.
+    RAISES (ValueError): If no threshold reaches the precision.
+    """
+    if not 0 < precision <= 1:
+        raise ValueError(f"The wanted precision is {precision}, expected 0 < precision <= 1.")
+    if not len(probs):
+        raise ValueError("The model finds no entity in this data: there is nothing to choose from.")
+    order = np.argsort(-probs, kind="stable")
+    probs = probs[order]
+    n_right = np.cumsum(is_right[order])
+    reached = n_right / np.arange(1, len(probs) + 1)
+    # A threshold keeps all entities of one probability or none.
+    is_cut = np.append(probs[1:] < probs[:-1], True)
+    good = np.flatnonzero(is_cut & (reached >= precision))
+    if not len(good):
+        best = int(np.flatnonzero(is_cut)[np.argmax(reached[is_cut])])
+        raise ValueError(
+            f"No threshold reaches a precision of {precision}: the best is {reached[best]:.4f}, "
+            f"with the {best + 1} of {len(probs)} entities at or above {probs[best]:.4f}. "
+            "Ask for less, or train a better model."
+        )
+    last = int(good[-1])
+    value = 0.0 if last + 1 == len(probs) else float(probs[last])
+    recall = float(n_right[last] / n_gold) if n_gold else 0.0
+    return Threshold(value, float(reached[last]), recall, last + 1)

@@ -1,0 +1,250 @@
+"""Scores of entities: where they are kept, what they mean, and how they are calibrated."""
+
+import warnings
+
+import numpy as np
+import pytest
+import spacy
+from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from typer.testing import CliRunner
+
+from spacy_bert_ner import annotate
+from spacy_bert_ner.calibrate import calibrate, make_calibrate_v1
+from spacy_bert_ner.cli import bert_ner_cli
+from spacy_bert_ner.reliability import TEMPERATURES, compute_ece, find_threshold
+from spacy_bert_ner.thresholds import find_thresholds, save_with_thresholds
+
+TEXT = DATA[0][0]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    nlp = make_nlp()
+    train(nlp, n_steps=20)
+    return nlp
+
+
+def read_scores(doc):
+    return [(ent.text, ent._.score) for ent in doc.ents]
+
+
+def test_entities_have_the_scores_of_the_doc(trained):
+    doc = trained(TEXT)
+    assert [ent._.score for ent in doc.ents] == [row[3] for row in doc._.ent_scores]
+    assert all(0 < ent._.score < 1 for ent in doc.ents)
+    assert doc[0:1]._.score is None
+    assert Span(doc, 0, 2, label="LOC")._.score is None
+    assert trained.make_doc(TEXT)[0:2]._.score is None
+    assert trained("").ents == ()
+
+
+def test_scores_survive_every_way_to_keep_a_doc(trained, tmp_path):
+    doc = trained(TEXT)
+    doc.to_disk(tmp_path / "doc")
+    bin_bytes = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    copies = [
+        Doc(trained.vocab).from_bytes(doc.to_bytes()),
+        Doc(trained.vocab).from_disk(tmp_path / "doc"),
+        next(iter(DocBin().from_bytes(bin_bytes).get_docs(trained.vocab))),
+        doc.copy(),
+        Doc(trained.vocab).from_json(doc.to_json(underscore=["ent_scores"])),
+    ]
+    for copy in copies:
+        assert read_scores(copy) == read_scores(doc)
+    assert len(read_scores(doc)) == 2
+
+
+def test_scores_come_back_from_other_processes_and_through_the_cleaner(trained, tmp_path):
+    nlp = make_nlp()
+    nlp.from_bytes(trained.to_bytes())
+    nlp.add_pipe("doc_cleaner")
+    alone = [read_scores(nlp(text)) for text, _ in DATA]
+    piped = nlp.pipe([text for text, _ in DATA], n_process=2, batch_size=1)
+    assert [read_scores(doc) for doc in piped] == alone
+    assert alone[0]
+
+
+def test_extensions_are_registered_once_and_others_are_kept():
+    getter = Span.get_extension("score")
+    annotate.register_extensions()
+    assert Span.get_extension("score") == getter
+    Span.set_extension("score", default=7, force=True)
+    try:
+        with pytest.warns(UserWarning, match="Another extension holds the name"):
+            annotate.register_extensions()
+        assert Span.get_extension("score")[0] == 7
+    finally:
+        Span.set_extension("score", getter=annotate.get_score, force=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        annotate.register_extensions()
+
+
+@pytest.mark.parametrize("decoder", ["valid", "crf"])
+def test_readings_and_tag_probabilities_agree_with_the_scores(decoder):
+    nlp = make_nlp(model={"decoder": decoder})
+    train(nlp, n_steps=15)
+    pipe = nlp.get_pipe("ner")
+    pipe.cfg["temperature"] = 1.7
+    doc = nlp.make_doc("Alex lives in\nNew York")
+    (spans,) = pipe.predict([doc])
+    readings = pipe.predict_readings(doc, k=5**5)
+    assert [prob for _, prob in readings] == sorted((p for _, p in readings), reverse=True)
+    assert sum(prob for _, prob in readings) == pytest.approx(1.0)
+    assert readings[0][0] == [span[:3] for span in spans]
+    for span in spans:
+        holding = sum(prob for others, prob in readings if span[:3] in others)
+        assert span.score == pytest.approx(holding)
+    probs = pipe.predict_tag_probs(doc)
+    assert probs.shape == (len(doc), len(pipe.tags))
+    np.testing.assert_allclose(probs.sum(axis=1), 1.0)
+    begins = [sum(p for spans, p in readings if any(s[0] == i for s in spans)) for i in range(6)]
+    is_b = [tag.startswith("B-") for tag in pipe.tags]
+    np.testing.assert_allclose(probs[:, is_b].sum(axis=1), begins, atol=1e-9)
+    assert pipe.predict_readings(nlp.make_doc(""), k=2) == [([], 1.0)]
+    assert len(pipe.predict_readings(doc, k=2)) == 2
+
+
+def make_noisy(nlp, n=60):
+    """Give examples of which a third has a gold label that nobody could guess."""
+    rng = np.random.default_rng(0)
+    examples = []
+    for _ in range(n):
+        for text, ents in DATA:
+            label = "PER" if rng.random() < 1 / 3 else None
+            gold = [(start, end, label or ent) for start, end, ent in ents]
+            examples.append(Example.from_dict(nlp.make_doc(text), {"entities": gold}))
+    return examples
+
+
+def test_calibration_lowers_the_error_and_is_saved(tmp_path):
+    nlp = make_nlp()
+    train(nlp)
+    examples = make_noisy(nlp)
+    before = nlp.evaluate(examples)
+    ents = [read_ents(nlp(text)) for text, _ in DATA]
+    report = calibrate(nlp, "ner", make_noisy(nlp))
+    after = nlp.evaluate(make_noisy(nlp))
+    assert report["ents_ece_uncalibrated"] == pytest.approx(before["ents_ece"])
+    assert report["ents_ece"] == pytest.approx(after["ents_ece"])
+    assert report["ents_ece"] < 0.7 * report["ents_ece_uncalibrated"]
+    assert nlp.get_pipe("ner").cfg["temperature"] > 1
+    assert after["ents_f"] == before["ents_f"]
+    assert [read_ents(nlp(text)) for text, _ in DATA] == ents
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded.meta["performance"]["ents_ece"] == pytest.approx(report["ents_ece"])
+    found = [score for _, score in read_scores(loaded(TEXT))]
+    assert found == pytest.approx([score for _, score in read_scores(nlp(TEXT))])
+
+
+def test_labels_get_their_own_temperature_when_there_are_enough():
+    nlp = make_nlp()
+    train(nlp)
+    calibrate(nlp, "ner", make_noisy(nlp), per_label=True)
+    temperatures = nlp.get_pipe("ner").cfg["label_temperatures"]
+    # LOC is wrong a third of the time, PER never.
+    assert temperatures["LOC"] > 2 * temperatures["PER"]
+    doc = nlp(TEXT)
+    scores = dict(read_scores(doc))
+    assert scores["New York"] < scores["Alex Smith"]
+    calibrate(nlp, "ner", make_noisy(nlp, n=5), per_label=True)
+    assert nlp.get_pipe("ner").cfg["label_temperatures"] == {}
+    assert nlp.get_pipe("ner").cfg["temperature"] == 1.0
+
+
+def test_missing_gold_tags_do_not_count_in_calibration():
+    nlp = make_nlp()
+    train(nlp)
+    reference = nlp.make_doc(TEXT)
+    reference.set_ents([Span(reference, 0, 2, label="PER")], default="missing")
+    report = calibrate(nlp, "ner", [Example(nlp.make_doc(TEXT), reference)])
+    scores = dict(read_scores(nlp(TEXT)))
+    assert report["ents_ece"] == pytest.approx(1 - scores["Alex Smith"])
+    example = Example(nlp.make_doc(TEXT), reference)
+    assert nlp.evaluate([example])["ents_ece"] == pytest.approx(report["ents_ece"])
+
+
+def test_callback_calibrates_what_is_saved():
+    nlp = make_nlp()
+    train(nlp)
+    callback = make_calibrate_v1(make_noisy)
+    assert callback(nlp) is nlp
+    assert nlp.get_pipe("ner").cfg["temperature"] in TEMPERATURES
+    assert nlp.get_pipe("ner").cfg["temperature"] != 1.0
+
+
+def test_calibration_without_entities_changes_nothing(trained):
+    examples = make_examples(trained, [("", []), ("so it is", [])])
+    assert calibrate(trained, "ner", examples) in ({}, {"ents_ece": 0, "ents_ece_uncalibrated": 0})
+    assert trained.get_pipe("ner").cfg["temperature"] == 1.0
+
+
+def test_calibration_error_by_hand():
+    probs, is_right = np.asarray([0.95, 0.95, 0.15, 1.0]), np.asarray([1, 0, 0, 1])
+    # Bins 9 (0.95, 0.95, 1.0: sum 2.9, two right) and 1 (0.15, none right).
+    assert compute_ece(probs, is_right) == pytest.approx((0.9 + 0.15) / 4)
+    assert compute_ece(np.zeros(0), np.zeros(0)) is None
+
+
+def test_threshold_keeps_most_entities_at_the_precision():
+    probs = np.asarray([0.9, 0.8, 0.8, 0.7, 0.6, 0.5])
+    is_right = np.asarray([1, 1, 0, 1, 1, 0])
+    best = find_threshold(probs, is_right, 5, precision=0.75)
+    assert best == (0.6, 0.8, 0.8, 5)
+    # All that are tied stay together: 0.8 alone holds one that is wrong.
+    assert find_threshold(probs, is_right, 5, precision=0.9) == (0.9, 1.0, 0.2, 1)
+    assert find_threshold(probs, is_right, 5, precision=0.5).value == 0.0
+    with pytest.raises(ValueError, match=r"precision of 1.0: the best is 0.6667, with the 3 of 3"):
+        find_threshold(np.full(3, 0.5), np.asarray([1, 1, 0]), 3, precision=1.0)
+    with pytest.raises(ValueError, match="finds no entity"):
+        find_threshold(np.zeros(0), np.zeros(0), 3, precision=0.9)
+    with pytest.raises(ValueError, match="wanted precision is 95"):
+        find_threshold(probs, is_right, 5, precision=95)
+
+
+def make_model(path):
+    nlp = make_nlp()
+    train(nlp)
+    nlp.to_disk(path / "model")
+    # A third of the gold labels is PER for every entity: PER is always right, LOC is not.
+    docs = [eg.reference for eg in make_noisy(nlp, n=20)]
+    DocBin(docs=docs).to_disk(path / "dev.spacy")
+    return nlp
+
+
+def test_found_thresholds_reach_the_precision_and_are_saved(tmp_path):
+    nlp = make_model(tmp_path)
+    scores = dict(read_scores(nlp(TEXT)))
+    scores["London"] = nlp(DATA[1][0]).ents[0]._.score
+    examples = make_noisy(nlp, n=20)
+    found = find_thresholds(nlp, examples, precision=0.6, per_label=True)
+    assert found["PER"].precision == 1.0
+    assert found["LOC"].precision >= 0.6
+    with pytest.raises(ValueError, match=r"LOC: No threshold reaches a precision of 0.99"):
+        find_thresholds(nlp, make_noisy(nlp, n=20), precision=0.99, per_label=True)
+    found = {"LOC": found["LOC"]._replace(value=1.1)}
+    save_with_thresholds(tmp_path / "model", tmp_path / "copy", "ner", found)
+    assert read_ents(spacy.load(tmp_path / "copy")(TEXT)) == EXPECTED[0][:1]
+    with pytest.raises(ValueError, match="copy exists"):
+        save_with_thresholds(tmp_path / "model", tmp_path / "copy", "ner", found)
+
+
+def test_command_find_threshold(tmp_path):
+    make_model(tmp_path)
+    args = ["find-threshold", str(tmp_path / "model"), str(tmp_path / "dev.spacy"), "--precision"]
+    done = CliRunner().invoke(bert_ner_cli, [*args, "0.5", "--output", str(tmp_path / "copy")])
+    assert done.exit_code == 0, done.output
+    assert "all labels" in done.output
+    assert spacy.load(tmp_path / "copy").get_pipe("ner").threshold == 0.0
+    done = CliRunner().invoke(bert_ner_cli, [*args, "7"])
+    assert done.exit_code == 1
+    assert "wanted precision is 7.0" in done.output
+
+
+def test_a_pipeline_without_the_component_is_an_error():
+    nlp = spacy.blank("en")
+    with pytest.raises(ValueError, match=r"Found 0 components bert_ner .*expected one"):
+        find_thresholds(nlp, [], precision=0.9)
