@@ -1,5 +1,6 @@
 """Evaluations of a training → lines of JSON, and back."""
 
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,36 @@ from typing import Any
 import srsly
 
 Record = dict[str, Any]
+Best = tuple[float, int]  # score and step
 
 
-def check_record(record: Record, best: Record | None) -> None:
+def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
+    """Find the best evaluation; of equal ones the first.
+
+    results (Iterable[Tuple[float, int]]): Score and step of each evaluation.
+    RETURNS (Tuple[float, int] | None): Score and step; `None` if there is none.
+
+    EXAMPLE:
+    >>> find_best([(0.5, 10), (0.7, 20), (0.7, 30)])
+    (0.7, 20)
+    """
+    best: Best | None = None
+    for score, step in results:
+        if best is None or score > best[0]:
+            best = score, step
+    return best
+
+
+def check_record(record: Record, best: Best | None) -> None:
     """Stop a training that has gone wrong.
 
     record (Dict[str, Any]): The evaluation.
-    best (Dict[str, Any] | None): The best evaluation before.
+    best (Tuple[float, int] | None): Score and step of the best evaluation before.
     RAISES (ValueError): If a loss is not finite, or the score has fallen to 0.
     """
     kept = "there was no good score before"
-    if best is not None and best["score"] > 0:
-        kept = f"the best score was {best['score']:.4f} at step {best['step']}, kept in model-best"
+    if best is not None and best[0] > 0:
+        kept = f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
     advice = "Lower the learning rate, warm up for longer, or train without mixed precision."
     losses = {**record["loss"], "dev": record.get("dev_loss", 0.0)}
     for name, loss in losses.items():
@@ -27,7 +46,7 @@ def check_record(record: Record, best: Record | None) -> None:
                 f"The loss of '{name}' at step {record['step']} is {loss}, expected a finite "
                 f"number; {kept}. {advice}"
             )
-    if best is not None and record["score"] == 0 < best["score"]:
+    if best is not None and record["score"] == 0 < best[0]:
         raise ValueError(f"The score fell to 0 at step {record['step']}; {kept}. {advice}")
 
 

@@ -125,15 +125,15 @@ def test_loss_that_is_not_finite_stops(bad):
     with pytest.raises(
         ValueError, match=r"at step 5 is (nan|inf).*best score was 0.9000 at step 3"
     ):
-        check_record(make_record(**bad), make_record(step=3, score=0.9))
+        check_record(make_record(**bad), (0.9, 3))
     with pytest.raises(ValueError, match="there was no good score before"):
         check_record(make_record(**bad), None)
 
 
 def test_score_that_falls_to_0_stops():
     with pytest.raises(ValueError, match=r"fell to 0 at step 5; the best score was 0.9000"):
-        check_record(make_record(score=0.0), make_record(step=3, score=0.9))
-    check_record(make_record(score=0.0), make_record(step=3, score=0.0))
+        check_record(make_record(score=0.0), (0.9, 3))
+    check_record(make_record(score=0.0), (0.0, 3))
     check_record(make_record(score=0.0), None)
 
 
