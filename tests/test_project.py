@@ -99,7 +99,7 @@ def test_row_01_and_02_a_missing_or_broken_corpus_stops_the_road(tmp_path):
         file.writestr("ner_dataset.csv", "Sentence #,Word,POS,Tag\n")
     other = run_script(script, cwd=tmp_path)
     assert other.returncode == 1
-    assert "expected 15,208,151" in other.stdout + other.stderr
+    assert "expected 15,208,151" in " ".join((other.stdout + other.stderr).split())
 
 
 def test_every_dataset_has_a_folder_that_says_what_it_is():
