@@ -15,8 +15,10 @@ from tokenizers import Tokenizer
 from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
-# the files of a checkpoint that are text; the weights are beside them
-CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
+from .trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
+
+# entry of the safetensors header with the texts; one, as the order of several varies
+HEADER, POOLING = "spacy-bert-ner", "pooling"
 # settings of Hugging Face configs that are dropout rates of the encoder
 DROPOUTS = (
     "hidden_dropout_prob",
@@ -28,11 +30,6 @@ DROPOUTS = (
 )
 # entries that say where the files lay when they were read
 PLACES = ("_name_or_path", "name_or_path")
-ADVICE = (
-    "Get one with `python -m spacy project run encoder`, or set `name` (in project "
-    "configs: paths.encoder) to another local folder in Hugging Face layout: config.json, "
-    "model.safetensors and the tokenizer's files."
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Che
     check_folder(path)
     config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     _set_dropout(config, dropout)
-    cls = MODEL_MAPPING[type(config)]
+    cls: Any = MODEL_MAPPING[type(config)]
     with _quiet():
         model, info = cls.from_pretrained(
             path,
@@ -113,33 +110,44 @@ def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Che
     return _make_checkpoint(model, *texts)
 
 
-def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
+def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
     """Write an encoder as safetensors, config and tokenizer in the header.
 
     checkpoint (Checkpoint): The encoder.
+    pooling (str): Which pieces give a token's vector, as trained.
     RETURNS (bytes): A safetensors file; the same bytes for the same weights.
     """
     state = checkpoint.model.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    return safetensors.torch.save(tensors, metadata=checkpoint.files)
+    texts = {**checkpoint.files, POOLING: pooling}
+    return safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)})
 
 
-def bytes_to_checkpoint(data: bytes, *, attention: str, dropout: float | None) -> Checkpoint:
+def bytes_to_checkpoint(
+    data: bytes, *, pooling: str, attention: str, dropout: float | None
+) -> Checkpoint:
     """Read an encoder that `checkpoint_to_bytes` wrote.
 
     Needs nothing but the bytes: not the folder that the encoder came from.
 
     data (bytes): A safetensors file with config and tokenizer in the header.
+    pooling (str): Which pieces give a token's vector; must be as trained.
     attention (str): How attention is computed: "sdpa" or "eager".
     dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
     RETURNS (Checkpoint): The encoder.
-    RAISES (ValueError): If the bytes are something else, are cut, or refer to code.
+    RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
+        come from a model with another pooling.
     """
     files = _read_header(data)
+    if files[POOLING] != pooling:
+        raise ValueError(
+            f'The encoder was trained with pooling = "{files[POOLING]}", but the config says '
+            f'"{pooling}". Set `pooling` in [components.transformer.model] of config.cfg back.'
+        )
     check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
     _set_dropout(config, dropout)
-    cls = MODEL_MAPPING[type(config)]
+    cls: Any = MODEL_MAPPING[type(config)]
     with _quiet():
         model, info = cls.from_pretrained(
             None,
@@ -151,63 +159,12 @@ def bytes_to_checkpoint(data: bytes, *, attention: str, dropout: float | None) -
     return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a folder that is incomplete or that asks for more than data.
-
-    path (Path): The folder.
-    RAISES (FileNotFoundError): If the folder or one of its files is not there.
-    RAISES (ValueError): If its weights are pickles, or its configs refer to code.
-    """
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path}: no such folder, expected an encoder. {ADVICE}")
-    if not (path / CONFIG).is_file():
-        raise FileNotFoundError(f"{path}: no {CONFIG} in this folder. {ADVICE}")
-    if not any(path.glob("*.safetensors")):
-        pickles = sorted(file.name for file in path.glob("*.bin"))
-        if pickles:
-            raise ValueError(
-                f"{path}: the weights are {', '.join(pickles)}, a pickle, which can run code when "
-                "it is read; expected model.safetensors. Convert it where you trust it: "
-                "model.save_pretrained(folder, safe_serialization=True)."
-            )
-        raise FileNotFoundError(f"{path}: no model.safetensors in this folder. {ADVICE}")
-    for name in (CONFIG, TOKENIZER_CONFIG):
-        if (path / name).is_file():
-            check_config(json.loads((path / name).read_text("utf8")), f"{path / name}")
-
-
-def check_config(config: Any, place: str) -> None:
-    """Refuse a checkpoint's config that refers to code.
-
-    config (Any): The parsed JSON; looked through to any depth.
-    place (str): What to call it in the message.
-    RAISES (ValueError): If it has `auto_map` or `trust_remote_code`, or names a
-        kernel (an attention implementation with a "/").
-    """
-    entries = config.items() if isinstance(config, dict) else []
-    for key, value in entries:
-        if (key == "auto_map" and value) or (key == "trust_remote_code" and value):
-            raise ValueError(
-                f"{place}: refused, because `{key}` = {value!r} makes Hugging Face run Python "
-                "code that comes with the encoder; expected a built-in architecture. "
-                "Choose an encoder without own code."
-            )
-        if "attn_implementation" in key and "/" in str(value):
-            raise ValueError(
-                f"{place}: refused, because `{key}` = {value!r} downloads a compiled kernel from "
-                "a hub and runs it; expected sdpa or eager. Remove the entry."
-            )
-        check_config(value, place)
-    for value in config if isinstance(config, list) else []:
-        check_config(value, place)
-
-
 def _read_header(data: bytes) -> dict[str, str]:
     # a safetensors file: 8 bytes length of the header, the header as JSON, the tensors
     n_header = int.from_bytes(data[:8], "little")
     is_safetensors = data[8:9] == b"{" and 8 + n_header <= len(data)
     header = json.loads(data[8 : 8 + n_header]) if is_safetensors else {}
-    files = header.get("__metadata__", {})
+    files = json.loads(header.get("__metadata__", {}).get(HEADER, "{}"))
     missing = [name for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG) if name not in files]
     if missing:
         raise ValueError(
@@ -215,6 +172,13 @@ def _read_header(data: bytes) -> dict[str, str]:
             f"{len(data):,} bytes without {', '.join(missing)}, expected safetensors with these "
             "in the header. A model keeps the architecture that it was trained with: set "
             "`@architectures` back to that one, or train again with this one."
+        )
+    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+    n_expected = 8 + n_header + max(ends)
+    if len(data) != n_expected:
+        raise ValueError(
+            f"The encoder's weights are {len(data):,} bytes, expected {n_expected:,}: the file was "
+            "cut or changed. Copy or download the model again."
         )
     return files
 

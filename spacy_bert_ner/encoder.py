@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from spacy.attrs import SENT_START
@@ -33,13 +34,15 @@ class TransformerModel(Model):
         names = [node["name"] for node in msg["nodes"]]
         if names != [NAME]:
             raise ValueError(
-                f"The saved transformer model has the layers {', '.join(names)}, expected {NAME}: it "
-                "was trained with another architecture than spacy-bert-ner.TransformerModel.v1. Set "
-                "`@architectures` in [components.transformer.model] of config.cfg back to that one "
+                f"The saved transformer model has the layers {', '.join(names)}, expected {NAME}: "
+                "it was trained with another architecture than "
+                "spacy-bert-ner.TransformerModel.v1. Set `@architectures` in "
+                "[components.transformer.model] of config.cfg back to that one "
                 "(spacy-transformers.TransformerModel.v3, if it is spaCy's), or train again with "
                 "this one."
             )
-        return super().from_dict(msg)
+        super().from_dict(msg)
+        return self
 
 
 def build_transformer_model_v1(
@@ -113,7 +116,7 @@ def build_transformer_model_v1(
 
 def init(model: Model, X: object = None, Y: object = None) -> Model:
     """Read the encoder from its folder, unless there is one already."""
-    shim: EncoderShim = model.shims[0]
+    shim = get_shim(model)
     if shim.checkpoint is None:
         settings = shim.settings
         shim.load(
@@ -129,7 +132,7 @@ def forward(
     model: Model, docs: Sequence[Doc], is_train: bool
 ) -> tuple[TokenBatch, Callable[[TokenBatch], Sequence[Doc]]]:
     """Give the docs' token vectors, and a callback that takes their gradients."""
-    shim: EncoderShim = model.shims[0]
+    shim = get_shim(model)
     doc_lengths = [len(doc) for doc in docs]
     buckets = docs_to_buckets(docs, shim)
     X, backprop_tokens = shim((buckets, sum(doc_lengths)), is_train)
@@ -141,6 +144,11 @@ def forward(
     return TokenBatch(X, doc_lengths), backprop
 
 
+def get_shim(model: Model) -> EncoderShim:
+    """RETURNS (EncoderShim): What holds the encoder of a transformer model."""
+    return cast(EncoderShim, model.shims[0])
+
+
 def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> list[Bucket]:
     """Cut docs into pieces, windows and padded buckets.
 
@@ -148,10 +156,10 @@ def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> list[Bucket]:
     shim (EncoderShim): The encoder and its settings.
     RETURNS (List[Bucket]): What the encoder reads, longest windows first.
     """
-    checkpoint = shim.checkpoint
     if not any(len(doc) for doc in docs):
         return []
-    pieces = shim.table.lookup(docs)
+    checkpoint, table = shim.require()
+    pieces = table.lookup(docs)
     _warn_of_cut_words(pieces, shim.size)
     doc_lengths = np.array([len(doc) for doc in docs])
     offsets = np.concatenate([[0], np.cumsum(pieces.lengths)])
@@ -162,7 +170,7 @@ def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> list[Bucket]:
         doc_lengths,
         size=shim.size,
         context=shim.context,
-        sent_starts={int(row): _find_sents(docs[row]) for row in np.flatnonzero(is_long)},
+        sent_starts={row: _find_sents(docs[row]) for row in np.flatnonzero(is_long).tolist()},
     )
     buckets = fill_buckets(
         pieces,

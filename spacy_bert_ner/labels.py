@@ -114,7 +114,7 @@ def _span_prefixes(scheme: str, follows: bool) -> tuple[str, str, str, str]:
 
 def count_bigrams(bigrams: Bigrams, tags: Sequence[str]) -> None:
     """Add one sentence's pairs of neighbouring tags to a count, "" at both ends."""
-    bigrams.update(zip(("", *tags), (*tags, "")))
+    bigrams.update(zip(("", *tags), (*tags, ""), strict=True))
 
 
 def recognise_scheme(bigrams: Bigrams) -> str:
@@ -145,6 +145,15 @@ def recognise_scheme(bigrams: Bigrams) -> str:
     return "IOB1" if i_starts > b_alone else "IOB2"
 
 
+def count_entities(bigrams: Bigrams) -> Counter[str]:
+    """Count the entities of each label that `tags_to_spans` reads from such tags."""
+    counts: Counter[str] = Counter()
+    for (before, tag), n in bigrams.items():
+        if tag not in ("", "O") and (tag[0] in "BSU" or not _same_label(before, tag)):
+            counts[tag[2:]] += n
+    return counts
+
+
 def count_strays(bigrams: Bigrams, scheme: str) -> int:
     """Count the pairs of neighbouring tags that the scheme does not allow."""
     return sum(n for (a, b), n in bigrams.items() if not _is_valid_pair(a, b, scheme))
@@ -158,7 +167,7 @@ def find_strays(tags: Sequence[str], scheme: str) -> list[int]:
     RETURNS (list[int]): Word positions, in order; empty if the tags are in order.
     """
     clean = spans_to_tags(tags_to_spans(tags), len(tags), scheme=scheme)
-    return [i for i, (found, wanted) in enumerate(zip(tags, clean)) if found != wanted]
+    return [i for i, (found, wanted) in enumerate(zip(tags, clean, strict=True)) if found != wanted]
 
 
 def parse_label_map(text: str | None) -> dict[str, str]:

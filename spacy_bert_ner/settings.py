@@ -43,7 +43,8 @@ class Settings:
         if window < n_special + 2 * context + 1:
             raise ValueError(
                 f"window = {window} leaves no room beside {n_special} special pieces and "
-                f"{context} pieces of context on either side. Set `window` higher or `context` lower."
+                f"{context} pieces of context on either side. Set `window` higher or `context` "
+                "lower."
             )
         return window - n_special, context
 

@@ -1,55 +1,97 @@
-"""Words of a corpus → whether a blank follows each of them, as people write."""
+"""Words of a corpus → after which of them a blank stands when people write."""
 
+import re
 from collections.abc import Sequence
 
-_CLOSING = frozenset(". , ; : ! ? ) ] } % ... .. … ’ ” » '' ’’ ° ™ ®".split())
-_OPENING = frozenset("( [ { $ £ ¥ ¿ ¡ “ ‘ „ « `` ` # US$ C$ A$".split())
-_CLITICS = frozenset("'s 's ’s 'll ’ll 've ’ve 're ’re 'd ’d 'm ’m n't n’t 'S 'T".split())
-_QUOTES = frozenset(['"', "'"])
+_LEFT, _RIGHT, _QUOTE, _UNIT, _CURRENCY, _LINK = 1, 2, 3, 4, 5, 6
 
-_GLUE_LEFT, _GLUE_RIGHT, _QUOTE = 1, 2, 4
-
-
-def natural_spaces(words: Sequence[str]) -> list[bool]:
-    """Decide after which words a blank stands in natural text.
-
-    words (Sequence[str]): The words of one sentence.
-    RETURNS (list[bool]): One for each word; the last word has no blank.
-
-    EXAMPLE:
-        >>> natural_spaces(["London", "'s", "bus", "(", "red", ")", "."])
-        [False, True, True, False, False, False, False]
-    """
-    spaces = [True] * len(words)
-    open_quotes: set[str] = set()
-    for i, word in enumerate(words):
-        glue = _CLASSES.get(word)
-        if glue is None:
-            continue
-        if glue == _QUOTE:
-            glue = _quote_side(words, i, open_quotes)
-        if glue & _GLUE_LEFT and i:
-            spaces[i - 1] = False
-        if glue & _GLUE_RIGHT:
-            spaces[i] = False
-    if spaces:
-        spaces[-1] = False
-    return spaces
-
-
-def _quote_side(words: Sequence[str], i: int, open_quotes: set[str]) -> int:
-    word = words[i]
-    if word in open_quotes:
-        open_quotes.discard(word)
-        return _GLUE_LEFT
-    if word == "'" and i and words[i - 1][-1:] in "sSxz" and word not in words[i + 1 :]:
-        return _GLUE_LEFT  # the students ' return
-    open_quotes.add(word)
-    return _GLUE_RIGHT
-
-
-_CLASSES = {
-    **dict.fromkeys(_CLOSING | _CLITICS, _GLUE_LEFT),
-    **dict.fromkeys(_OPENING, _GLUE_RIGHT),
-    **dict.fromkeys(_QUOTES, _QUOTE),
+_KINDS: dict[str, int] = {
+    **dict.fromkeys([".", ",", ";", ":", "!", "?", ")", "]", "}", "...", "..", "…"], _LEFT),
+    **dict.fromkeys(["’", "”", "»", "''", "’’", "™", "®"], _LEFT),
+    **dict.fromkeys(["(", "[", "{", "¿", "¡", "“", "‘", "„", "«", "``", "`"], _RIGHT),
+    **dict.fromkeys(['"', "'"], _QUOTE),
+    **dict.fromkeys(["%", "‰", "°", "º", "ª", "°C", "°F"], _UNIT),
+    **dict.fromkeys(["$", "£", "€", "¥", "#", "US$", "C$", "A$", "NZ$", "HK$"], _CURRENCY),
+    **dict.fromkeys(["-", "–", "/", "&"], _LINK),
 }
+
+_CLITICS = {"en": "'s ’s 'S 'll ’ll 'LL 've ’ve 're ’re 'd ’d 'm ’m n't n’t N'T 'T 't ’t"}
+
+_ENDS_IN_S = re.compile(r"\w[sSxzXZ]")
+
+
+class Spacer:
+    """Writes words with natural spacing, by rules that look at neighbours only.
+
+    Full stops, closing brackets and quotes, and in English clitics, stand against the
+    word before; opening ones, and currency before a number, against the word after.
+    Straight quotes take turns. `/`, `-` and `&` join as in `HIV/AIDS`, `1999-2001` and
+    `S&P`, and stand free elsewhere, as dashes do.
+
+    lang (str): Language of the words; clitics are known for English.
+    """
+
+    def __init__(self, lang: str = "en") -> None:
+        """Choose the language's rules."""
+        clitics = dict.fromkeys(_CLITICS.get(lang, "").split(), _LEFT)
+        self.kinds = {**_KINDS, **clitics}
+        self.has_possessive = lang == "en"
+
+    def find_spaces(self, words: Sequence[str]) -> list[bool]:
+        """Decide after which words a blank stands.
+
+        words (Sequence[str]): The words of one sentence.
+        RETURNS (list[bool]): One for each word; after the last one there is none.
+
+        EXAMPLE:
+            >>> words = ["London", ",", "Iraq", "'s", "$", "5", "(", "HIV", "/", "AIDS", ")"]
+            >>> spaces = Spacer("en").find_spaces(words)
+            >>> "".join(word + " " * space for word, space in zip(words, spaces))
+            "London, Iraq's $5 (HIV/AIDS)"
+        """
+        spaces = [True] * len(words)
+        open_quotes: set[str] = set()
+        for i, word in enumerate(words):
+            kind = self.kinds.get(word)
+            if kind is None:
+                continue
+            before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
+            if kind == _QUOTE:
+                kind = self._turn_quote(word, words, i, open_quotes)
+            if kind == _LINK:
+                if _is_link(word, before, after):
+                    spaces[i - 1] = spaces[i] = False
+            elif kind == _CURRENCY:
+                spaces[i] = not after[:1].isdigit()
+            elif i and (kind == _LEFT or (kind == _UNIT and before[-1].isdigit())):
+                spaces[i - 1] = False
+            elif kind == _RIGHT:
+                spaces[i] = False
+        if spaces:
+            spaces[-1] = False
+        return spaces
+
+    def _turn_quote(self, word: str, words: Sequence[str], i: int, open_quotes: set[str]) -> int:
+        if word in open_quotes:
+            open_quotes.discard(word)
+            return _LEFT
+        before = words[i - 1] if i else ""
+        if word == "'" and self.has_possessive and _ENDS_IN_S.fullmatch(before[-2:]):
+            return _LEFT  # the students' return
+        closes = word not in words[i + 1 :] and (
+            i == len(words) - 1 or before in (",", ".", "!", "?") or (i == 0 and words[1].islower())
+        )
+        if closes:
+            return _LEFT  # opened in a sentence before
+        open_quotes.add(word)
+        return _RIGHT
+
+
+def _is_link(word: str, before: str, after: str) -> bool:
+    if not before or not after:
+        return False
+    if word == "&":
+        return len(before) == len(after) == 1 and before.isupper() and after.isupper()
+    if word == "/":
+        return before[-1].isalpha() and after[0].isalpha()
+    return before.isdigit() and after.isdigit()

@@ -1,6 +1,7 @@
 """Token vectors of a batch → each doc's part, in the form that listeners read."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from spacy.attrs import ORTH
@@ -14,7 +15,7 @@ from spacy_transformers.data_classes import (
 )
 from spacy_transformers.layers import TransformerListener, split_trf_batch, trfs2arrays
 from thinc.api import Model, chain, get_array_module
-from thinc.types import Floats2d, Floats3d, Ragged
+from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 ListBackprop = Callable[[list[Floats2d]], list[Doc]]
 
@@ -33,9 +34,9 @@ class TokenVectors(TransformerData):
         self.X = X
 
     @property
-    def tensors(self) -> tuple[Floats3d]:  # type: ignore[override]
+    def tensors(self) -> tuple[Floats3d]:
         """RETURNS (Tuple[Floats3d]): The vectors. Shape: (1, n_tokens, width)."""
-        return (self.X[None],)
+        return (as_one_row(self.X),)
 
     @property
     def width(self) -> int:
@@ -45,7 +46,7 @@ class TokenVectors(TransformerData):
     @property
     def model_output(self) -> ModelOutput:  # type: ignore[override]
         """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""
-        return ModelOutput(last_hidden_state=self.X[None])
+        return ModelOutput(last_hidden_state=as_one_row(self.X))
 
     @property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
@@ -55,7 +56,8 @@ class TokenVectors(TransformerData):
     @property
     def align(self) -> Ragged:  # type: ignore[override]
         """RETURNS (Ragged): Each token's own row."""
-        return Ragged(np.arange(len(self.X)), np.ones(len(self.X), dtype="i"))  # type: ignore
+        one = np.ones(len(self.X), dtype="i")
+        return Ragged(cast(Ints1d, np.cumsum(one) - 1), cast(Ints1d, one))
 
 
 class TokenBatch(FullTransformerBatch):
@@ -87,6 +89,11 @@ class TokenBatch(FullTransformerBatch):
         return TokenBatch(xp.concatenate([array[0] for (array,) in arrays]), self.doc_lengths)
 
 
+def as_one_row(X: Floats2d) -> Floats3d:
+    """RETURNS (Floats3d): The same vectors. Shape: (1, n_tokens, width)."""
+    return cast(Floats3d, X.reshape((1, *X.shape)))
+
+
 class TokenListener(TransformerListener):
     """Hands the transformer component's token vectors to another component's model.
 
@@ -101,16 +108,14 @@ class TokenListener(TransformerListener):
     def __init__(self, upstream_name: str):
         """Wait for the component to be linked."""
         super().__init__(upstream_name)
-        self.replace_callbacks(forward_listener, init=None)
+        self.replace_callbacks(forward_listener, init=self.init)
 
     @classmethod
     def get_batch_id(cls, inputs: Sequence[Doc]) -> int:
         """RETURNS (int): The sum of the words' hashes, modulo 2**64."""
         return int(sum(int(doc.to_array(ORTH).sum()) for doc in inputs) % 2**64)
 
-    def receive(
-        self, batch_id: int, outputs: list[TransformerData], backprop: Callable
-    ) -> None:
+    def receive(self, batch_id: int, outputs: list[TransformerData], backprop: Callable) -> None:
         """Take the batch that the next call of the model is about.
 
         batch_id (int): The sum of the words' hashes.
@@ -126,7 +131,7 @@ def forward_listener(
     """Give each doc's token vectors, as received or from `doc._.trf_data`."""
     if is_train and model._batch_id is not None:
         model.verify_inputs(docs)
-        datas = model._outputs
+        datas = model._outputs or []
     else:
         datas = [doc._.trf_data for doc in docs]
         if is_train and None in datas:
@@ -187,8 +192,11 @@ def build_tok2vec_transformer_v1(
         (n_tokens, width).
     """
     if pooling is None:
-        return chain(transformer, split_tokens())
-    return chain(chain(transformer, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+        tokens: Model = split_tokens()
+        return chain(transformer, tokens)
+    split: Model = split_trf_batch()
+    pool: Model = trfs2arrays(pooling, grad_factor)
+    return chain(chain(transformer, split), pool)
 
 
 def split_tokens() -> Model[TokenBatch, list[Floats2d]]:

@@ -97,18 +97,15 @@ def _split_doc(
     borders = np.array(_find_borders(offsets, breaks, size=size, context=context))
     starts, ends = borders[:-1], borders[1:]
     core = offsets[ends] - offsets[starts]
+    has_left, has_right = starts > 0, ends < len(offsets) - 1
     # a word of many pieces leaves less room for context
-    room = np.minimum(context, (size - core) // 2)
-    room_left = np.where(starts == 0, 0, room)
-    room_right = np.where(ends == len(offsets) - 1, 0, room)
-    lows = np.searchsorted(offsets, offsets[starts] - room_left, side="left")
-    highs = np.searchsorted(offsets, offsets[ends] + room_right, side="right") - 1
+    room = np.minimum(context, (size - core) // np.maximum(1, has_left * 1 + has_right))
+    lows = np.searchsorted(offsets, offsets[starts] - room * has_left, side="left")
+    highs = np.searchsorted(offsets, offsets[ends] + room * has_right, side="right") - 1
     return Windows(offsets[lows], offsets[highs], starts + first, ends + first)
 
 
-def _find_borders(
-    offsets: np.ndarray, breaks: np.ndarray, *, size: int, context: int
-) -> list[int]:
+def _find_borders(offsets: np.ndarray, breaks: np.ndarray, *, size: int, context: int) -> list[int]:
     # offsets shape: (n_tokens + 1,); borders are tokens: 0 < … < n_tokens
     n_tokens = len(offsets) - 1
     borders = [0]
@@ -130,7 +127,9 @@ def _find_borders(
         ]
         if len(near):
             end = int(near[np.argmin(np.abs(offsets[near] - target))])
-        borders.append(max(end, start + 1))
+        # at least one token that has pieces; no window for whitespace at the end
+        end = max(end, int(np.searchsorted(offsets, offsets[start], side="right")))
+        borders.append(end if offsets[end] < offsets[-1] else n_tokens)
     return borders
 
 
@@ -201,9 +200,7 @@ def fill_buckets(
         firsts = np.repeat(bases, n_tokens) + offsets[tokens]
         has_pieces = pieces.lengths[tokens] > 0
         tokens = tokens[has_pieces]
-        yield Bucket(
-            ids, n_pieces + n_special, tokens, firsts[has_pieces], pieces.lengths[tokens]
-        )
+        yield Bucket(ids, n_pieces + n_special, tokens, firsts[has_pieces], pieces.lengths[tokens])
 
 
 def join_buckets(buckets: Sequence[Bucket], values: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Fixtures shared by all tests: a switch for the slow ones."""
+"""Fixtures shared by all tests: a switch for the slow ones; tiny encoders."""
 
 import pytest
+from checkpoints import build_checkpoint
 
 
 def pytest_addoption(parser):
@@ -14,3 +15,15 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def get_encoder(tmp_path_factory):
+    """A function that gives the folder of a tiny encoder of some kind, built once."""
+    root = tmp_path_factory.mktemp("encoders")
+
+    def get(kind="bert"):
+        folder = root / kind
+        return folder if folder.exists() else build_checkpoint(kind, folder)
+
+    return get

@@ -1,44 +1,85 @@
 """The command `convert`: flags over `spacy_bert_ner.convert.convert`."""
 
-from pathlib import Path
+from typing import Annotated
 
 import typer
 from wasabi import msg
 
 from ..convert import convert
-from ..data_report import write_report
-from ..labels import parse_label_map
+from ..data_page import find_report_stem, write_report
+from ..datasets import DATASETS, find_inputs
+from . import _options as options
 from ._app import bert_ner_cli, shown_errors
+from ._show import show_report
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[IN]... OUT",
+        help="Inputs: FILE, FILE.gz, FILE.zip, FILE.zip:MEMBER; train=FILE dev=FILE test=FILE give "
+        "files to parts. Output: a folder, or one .spacy, .jsonl or .conll file",
+    ),
+]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help=f"In place of inputs: {', '.join(DATASETS)}")
+]
+Data = Annotated[
+    str | None, typer.Option("--data", help="Where the dataset is: a file, or a folder of parts")
+]
 
 
 @bert_ner_cli.command("convert")
 def convert_cli(
-    paths: list[str] = typer.Argument(..., help="Input files, then the output folder"),
-    split: str = typer.Option(None, "--split", help="Shares of train/dev/test, e.g. 80/10/10"),
-    seed: int = typer.Option(0, "--seed", help="Seed of the split and of the samples"),
-    encoding: str = typer.Option(None, "--encoding", help="Default: UTF-8, then cp1252"),
-    label_map: str = typer.Option(None, "--label-map", help="geo=GPE,per=PERSON or 'ontonotes'"),
-    limit: int = typer.Option(0, "--limit", help="Sentences of train to draw; 0 is all"),
-    limit_dev: int = typer.Option(0, "--limit-dev", help="Sentences of dev to draw; 0 is all"),
-    limit_test: int = typer.Option(0, "--limit-test", help="Sentences of test to draw; 0 is all"),
+    paths: Paths,
+    dataset: DatasetName = None,
+    data: Data = None,
+    format: options.Format = None,  # noqa: A002
+    encoding: options.Encoding = None,
+    word_column: options.WordColumn = 1,
+    tag_column: options.TagColumn = -1,
+    lang: options.Lang = "en",
+    docs: options.Docs = "auto",
+    spacing: options.Spacing = "natural",
+    label_map: options.LabelMap = None,
+    split: options.Split = None,
+    split_by: options.SplitBy = "sentence",
+    seed: options.Seed = 0,
+    stratify: options.Stratify = False,
+    allow_leaks: options.AllowLeaks = False,
+    limit: options.Limit = 0,
+    limit_dev: options.LimitDev = 0,
+    limit_test: options.LimitTest = 0,
+    encoder: options.Encoder = None,
 ) -> None:
-    """Convert BIO data to DocBin, split without leaks, with a data report."""
+    """Convert BIO data to DocBin: natural text, no leaks between parts, a data report."""
     with shown_errors():
-        report = convert(
-            paths[:-1],
-            paths[-1],
-            split=split,
-            seed=seed,
+        settings = options.make_conversion(
+            format=format,
             encoding=encoding,
-            label_map=parse_label_map(label_map),
+            word_column=word_column,
+            tag_column=tag_column,
+            lang=lang,
+            docs=docs,
+            spacing=spacing,
+            label_map=label_map,
+            split=split,
+            split_by=split_by,
+            seed=seed,
+            stratify=stratify,
+            allow_leaks=allow_leaks,
             limit=limit,
             limit_dev=limit_dev,
             limit_test=limit_test,
+            encoder=encoder,
         )
-        write_report(report, Path(paths[-1]))
-    for name, part in report["parts"].items():
-        labels = ", ".join(f"{label} {n:,}" for label, n in sorted(part["entities"].items()))
-        msg.good(
-            f"{name}: {part['sentences']:,} sentences, {part['tokens']:,} tokens, "
-            f"{sum(part['entities'].values()):,} entities ({labels})"
-        )
+        inputs, output = list(paths[:-1]), paths[-1]
+        if dataset is not None:
+            if inputs:
+                raise ValueError(f"Inputs ({', '.join(inputs)}) and --dataset: give one of them.")
+            inputs, settings = find_inputs(dataset, data, settings)
+            if split and not settings.split:
+                msg.info(f"{dataset} has its own parts: --split {split} is not used.")
+        elif data is not None:
+            raise ValueError("--data goes with --dataset: give inputs by name, or both flags.")
+        report = convert(inputs, output, settings=settings, dataset=dataset)
+        show_report(report, write_report(report, find_report_stem(output)))

@@ -1,14 +1,22 @@
-"""The file formats, and every format error: a file → sentences. No other room knows them."""
+"""The file formats, in and out, and every format error. No other room knows them."""
 
-from collections.abc import Iterator
+from .data_file import FORMATS, DataFile, make_tokenizer, open_data
+from .sentence import DocData, FormatError, Note, Notes, Sentence
+from .source import Source
+from .writers import OUTPUT_SUFFIXES, Writer, open_writer
 
-from .sentence import FormatError, Note, Notes, Sentence
-from .source import Source, open_source
-from .token_rows import read_token_rows
-
-__all__ = ["FormatError", "Note", "Notes", "Sentence", "Source", "open_source", "read_sentences"]
-
-
-def read_sentences(source: Source, *, notes: Notes | None = None) -> Iterator[Sentence]:
-    """Read a file's sentences, whatever its format."""
-    yield from read_token_rows(source, notes=notes if notes is not None else Notes())
+__all__ = [
+    "FORMATS",
+    "OUTPUT_SUFFIXES",
+    "DataFile",
+    "DocData",
+    "FormatError",
+    "Note",
+    "Notes",
+    "Sentence",
+    "Source",
+    "Writer",
+    "make_tokenizer",
+    "open_data",
+    "open_writer",
+]

@@ -1,14 +1,11 @@
-"""What the row formats share: columns by header, well-formed tags, the cut last line."""
+"""CSV lines → the wanted cells of each row, found by the header."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 
-from ..labels import is_tag
-from .sentence import FormatError, Notes
+from .sentence import FormatError
 from .source import Source
-
-ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PER"
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("sentence #", "sentence#", "sentence_id", "sentence id", "sentence_idx", "sentence"),
@@ -19,9 +16,11 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """What a column may be called, best name first; case and blanks around it do not count."""
 
+_DELIMITERS = (",", ";", "\t")
+
 
 def find_columns(header: list[str], wanted: Iterable[str]) -> list[int] | None:
-    """Find the wanted columns by their header; None if one is missing.
+    """Find the wanted columns by their header; None if one is missing or stands twice.
 
     EXAMPLE:
         >>> find_columns(["Unnamed: 0", "Sentence #", "Word", "Tag"], ["id", "word", "tag"])
@@ -30,11 +29,20 @@ def find_columns(header: list[str], wanted: Iterable[str]) -> list[int] | None:
     names = [cell.strip().lower() for cell in header]
     columns = []
     for kind in wanted:
-        known = [names.index(name) for name in COLUMN_NAMES[kind] if name in names]
-        if not known:
+        known = next((name for name in COLUMN_NAMES[kind] if name in names), None)
+        if known is None or names.count(known) > 1:
             return None
-        columns.append(known[0])
-    return columns if len(set(columns)) == len(columns) else None
+        columns.append(names.index(known))
+    return columns
+
+
+def has_columns(header_line: str, wanted: Iterable[str]) -> bool:
+    """Whether a CSV header, parted in any way that we know, has the wanted columns."""
+    wanted = list(wanted)
+    return any(
+        find_columns(_split_header(header_line, delimiter), wanted) is not None
+        for delimiter in _DELIMITERS
+    )
 
 
 def read_cells(
@@ -47,12 +55,12 @@ def read_cells(
     source (Source): The file, for messages.
     lines (Iterable[str]): Its lines, with their line ends.
     wanted (tuple[str, ...]): Keys of `COLUMN_NAMES`, two or more.
-    YIELDS (tuple[int, tuple[str, ...]]): Line and the wanted cells of each row.
+    YIELDS (tuple[int, tuple[str, ...]]): Line and wanted cells of each row.
     RAISES (FormatError): If a column is missing, a row is ragged or CSV is broken.
     """
     lines = iter(lines)
-    header_line = next(lines, "")
-    delimiter, pick, n_columns = _read_header(source, header_line, wanted)
+    delimiter, columns, n_columns = _read_header(source, next(lines, ""), wanted)
+    pick = itemgetter(*columns)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         for row in reader:
@@ -74,64 +82,22 @@ def read_cells(
         ) from err
 
 
-def check_tag(source: Source, tag: str, line: int) -> None:
-    """Refuse a tag that is not well formed.
-
-    RAISES (FormatError): Names the line and the allowed forms.
-    """
-    if not is_tag(tag):
-        found = f"tag '{tag}'" if tag else "no tag"
-        raise FormatError(source.name, f"{found}, expected {ALLOWED_TAGS}.", line=line)
-
-
-def check_word(source: Source, word: str, line: int, notes: Notes) -> None:
-    """Refuse an empty word; count one that is only whitespace.
-
-    RAISES (FormatError): If the word is empty.
-    """
-    if not word:
-        raise FormatError(
-            source.name, "the word is empty, expected one word. Fill the cell.", line=line
-        )
-    if word.isspace():
-        notes.add("blank-word", "words of whitespace only, kept", f"{source.name}:{line} {word!r}")
-
-
-def check_last_tag(source: Source, tag: str, line: int, first_lines: Mapping[str, int]) -> None:
-    """Refuse a last line without line end whose tag may have been cut.
-
-    Such a tag is trusted if its label stands elsewhere in the file, and if no other
-    label begins like it.
-
-    tag (str): The tag of the file's last row.
-    line (int): Its line.
-    first_lines (Mapping[str, int]): Each tag of the file, with the first line it stands on.
-    RAISES (FormatError): If the tag cannot be trusted.
-    """
-    if source.ends_in_newline or tag == "O":
-        return
-    others = {seen[2:] for seen, first in first_lines.items() if first < line and seen != "O"}
-    label = tag[2:]
-    if label not in others or any(seen != label and seen.startswith(label) for seen in others):
-        raise FormatError(
-            source.name,
-            f"the last line has no line end, and its tag '{tag}' may be cut: expected one whose "
-            "label stands elsewhere. If it is right, end the line.",
-            line=line,
-        )
-
-
-def _read_header(source: Source, header_line: str, wanted: tuple[str, ...]):
-    for delimiter in (",", ";", "\t"):
-        header = next(csv.reader([header_line], delimiter=delimiter), [])
+def _read_header(source: Source, line: str, wanted: tuple[str, ...]) -> tuple[str, list[int], int]:
+    for delimiter in _DELIMITERS:
+        header = _split_header(line, delimiter)
         columns = find_columns(header, wanted)
         if columns is not None:
-            return delimiter, itemgetter(*columns), len(header)
+            return delimiter, columns, len(header)
     names = ", ".join(f"'{COLUMN_NAMES[kind][0]}'" for kind in wanted)
-    found = ", ".join(f"'{cell.strip()}'" for cell in header_line.split(","))
+    found = ", ".join(f"'{cell}'" for cell in _split_header(line, ","))
     raise FormatError(
         source.name,
-        f"columns {found}, expected a header with {names} (in any order). "
+        f"columns {found}, expected a header with {names}, each once, in any order. "
         "Add or rename the columns.",
         line=1,
     )
+
+
+def _split_header(line: str, delimiter: str) -> list[str]:
+    # no quoting rules needed: a header cell holds no delimiter
+    return [cell.strip().strip('"') for cell in line.strip("\r\n").split(delimiter)]

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import Any, BinaryIO
 
 from .sentence import FormatError
 
@@ -68,7 +68,7 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
 class _Checked(io.RawIOBase):
     # turns what unpacking raises, and only that, into a FormatError
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
+    def __init__(self, stream: Any, name: str) -> None:
         self._stream = stream
         self._name = name
 

@@ -1,8 +1,10 @@
-"""What reading gives: sentences with their places, the findings, and one kind of error."""
+"""What reading gives and writing takes; findings with their places; one kind of error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from ..labels import Span
 
 
 class Sentence(NamedTuple):
@@ -11,8 +13,9 @@ class Sentence(NamedTuple):
     words (list[str]): The raw units of the file.
     tags (list[str]): One well-formed tag per word, in the file's own scheme.
     lines (Sequence[int]): The file's line of each word, counted from 1.
-    document (int): Number of the document in the file, counted from 0.
+    document (int): Number of the document; 0 as long as no border between documents was seen.
     spaces (list[bool] | None): Whether a blank follows each word, where the file knows.
+    is_text (bool): Whether this is a whole text in which nobody marked sentences.
     """
 
     words: list[str]
@@ -20,12 +23,36 @@ class Sentence(NamedTuple):
     lines: Sequence[int]
     document: int = 0
     spaces: list[bool] | None = None
+    is_text: bool = False
+
+
+class DocData(NamedTuple):
+    """What one Doc is made of, as plain lists.
+
+    words (list[str]): Its tokens.
+    spaces (list[bool]): Whether a blank follows each.
+    spans (list[Span]): Its entities, in order.
+    starts (list[int]): Tokens that start a sentence; empty if nobody marked sentences.
+    """
+
+    words: list[str]
+    spaces: list[bool]
+    spans: list[Span]
+    starts: list[int]
+
+    @property
+    def text(self) -> str:
+        """RETURNS (str): The Doc's text."""
+        return "".join(
+            word + " " if space else word
+            for word, space in zip(self.words, self.spaces, strict=True)
+        )
 
 
 class FormatError(ValueError):
     """A file that cannot be read as it stands: says where, what, and what to do.
 
-    name (str): The file as the user gave it.
+    name (str): The file as messages call it.
     message (str): What was found, what was expected, what to do.
     line (int): Line in the file, counted from 1; 0 if no line can be named.
     """
@@ -48,7 +75,7 @@ class Note:
 
 
 class Notes:
-    """Findings of one run, by kind: all are counted, the first few keep their place.
+    """Findings by kind: all are counted, the first few keep their place.
 
     most (int): Places to keep of each kind.
     """
@@ -62,7 +89,7 @@ class Notes:
         """Count a finding.
 
         kind (str): A short name that stays the same for this kind of finding.
-        text (str): The sentence that the report shows for this kind.
+        text (str): What the report says of this kind.
         place (str): `file:line` and what stood there.
         count (int): How many at once.
         """
@@ -71,6 +98,13 @@ class Notes:
         if place and len(note.places) < self.most:
             note.places.append(place)
 
+    def merge(self, other: "Notes") -> None:
+        """Take in the findings of another run."""
+        for kind, note in other.kinds.items():
+            self.add(kind, note.text, count=note.count)
+            mine = self.kinds[kind].places
+            mine.extend(note.places[: self.most - len(mine)])
+
     def count(self, kind: str) -> int:
-        """How often a kind was found."""
+        """RETURNS (int): How often a kind was found."""
         return self.kinds[kind].count if kind in self.kinds else 0

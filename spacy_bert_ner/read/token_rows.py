@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from .cells import check_last_tag, check_tag, check_word, read_cells
+from .cells import read_cells
 from .sentence import FormatError, Notes, Sentence
 from .source import Source
+from .tags import TagChecker
 
 EXCEL_ROWS = 1_048_576
 """Rows of one Excel sheet, header included."""
@@ -26,8 +27,7 @@ def read_token_rows(source: Source, *, notes: Notes) -> Iterator[Sentence]:
     tags: list[str] = []
     lines: list[int] = []
     current, seen = "", set[str]()
-    strings: dict[str, str] = {}  # each distinct word and tag is kept once
-    first_lines: dict[str, int] = {}  # of each tag
+    checker = TagChecker(source)
     line = 1
     with source.open_text(newline="") as file:
         for line, (sentence_id, word, tag) in read_cells(source, file, ("id", "word", "tag")):
@@ -44,16 +44,15 @@ def read_token_rows(source: Source, *, notes: Notes) -> Iterator[Sentence]:
                     "The file's beginning is missing: add the id.",
                     line=line,
                 )
-            if not word or word.isspace():
-                check_word(source, word, line, notes)
-            if tag not in first_lines:
-                check_tag(source, tag, line)
-                first_lines[tag] = line
-            words.append(strings.setdefault(word, word))
-            tags.append(strings.setdefault(tag, tag))
+            if not word:
+                raise FormatError(
+                    source.name, "the word is empty, expected one word. Fill the cell.", line=line
+                )
+            words.append(word)
+            tags.append(tag if tag in checker.first_lines else checker.check(tag, line))
             lines.append(line)
     if words:
-        check_last_tag(source, tags[-1], line, first_lines)
+        checker.check_last(tags[-1], line)
         yield Sentence(words, tags, lines)
     if line == EXCEL_ROWS:
         notes.add(

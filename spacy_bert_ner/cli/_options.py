@@ -1,0 +1,76 @@
+"""The flags that `convert` and `doctor-data` share, and the settings made of them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..conversion import Conversion
+from ..labels import parse_label_map
+from ..read import FORMATS
+
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help=f"Default: the content tells. One of: {', '.join(FORMATS)}"),
+]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Default: UTF-8, then cp1252")]
+WordColumn = Annotated[
+    int, typer.Option("--word-column", help="Of a column file: 1 is the first, -1 the last")
+]
+TagColumn = Annotated[int, typer.Option("--tag-column", help="Of a column file, counted alike")]
+Lang = Annotated[str, typer.Option("--lang", help="Language: its tokenizer and its spacing")]
+Docs = Annotated[
+    str,
+    typer.Option(
+        "--docs", help="What becomes a Doc: sentence, document, a number of sentences, or auto"
+    ),
+]
+Spacing = Annotated[
+    str, typer.Option("--spacing", help="natural, or words: a blank between any two words")
+]
+LabelMap = Annotated[
+    str | None,
+    typer.Option(
+        "--label-map",
+        help="geo=GPE,per=PERSON,… or 'ontonotes', for the Kaggle labels in OntoNotes' style",
+    ),
+]
+Split = Annotated[
+    str | None, typer.Option("--split", help="Shares of train/dev/test, such as 80/10/10")
+]
+SplitBy = Annotated[
+    str, typer.Option("--split-by", help="What stays on one side: sentence or document")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and of the samples")]
+Stratify = Annotated[
+    bool, typer.Option("--stratify", help="Share out rare labels first, so that each part has some")
+]
+AllowLeaks = Annotated[
+    bool, typer.Option("--allow-leaks", help="Keep sentences that stand in a later part too")
+]
+Limit = Annotated[
+    int, typer.Option("--limit", help="Docs to draw of train, or of an only part; 0 is all")
+]
+LimitDev = Annotated[int, typer.Option("--limit-dev", help="Docs to draw of dev; 0 is all")]
+LimitTest = Annotated[int, typer.Option("--limit-test", help="Docs to draw of test; 0 is all")]
+Encoder = Annotated[
+    Path | None,
+    typer.Option("--encoder", help="Folder of an encoder: report words and sentences it misses"),
+]
+
+
+def make_conversion(*, label_map: str | None, encoder: Path | None, **values: Any) -> Conversion:
+    """Make the settings of the flags.
+
+    label_map (str | None): Pairs `old=new`, or the name of a ready map.
+    encoder (Path | None): Folder of an encoder to check the data against.
+    **values (Any): The other fields of `Conversion`.
+    RETURNS (Conversion): The settings.
+    """
+    values["label_map"] = parse_label_map(label_map)
+    if encoder is None:
+        return Conversion(**values)
+    from ..encoder_pieces import read_piece_counter  # imports torch
+
+    count_pieces, window = read_piece_counter(encoder)
+    return Conversion(count_pieces=count_pieces, window=window, **values)

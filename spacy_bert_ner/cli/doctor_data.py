@@ -1,0 +1,67 @@
+"""The command `doctor-data`: the report of a conversion that writes no corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..convert import convert
+from ..data_page import render_report, write_report
+from . import _options as options
+from ._app import bert_ner_cli, shown_errors
+from ._show import show_report
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="FILE, FILE.gz, FILE.zip, FILE.zip:MEMBER; or train=FILE dev=FILE test=FILE",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", help="Folder for report.md, .json and .png; default: print the page"),
+]
+
+
+@bert_ner_cli.command("doctor-data")
+def doctor_data_cli(
+    files: Files,
+    output: Output = None,
+    format: options.Format = None,  # noqa: A002
+    encoding: options.Encoding = None,
+    word_column: options.WordColumn = 1,
+    tag_column: options.TagColumn = -1,
+    lang: options.Lang = "en",
+    docs: options.Docs = "auto",
+    spacing: options.Spacing = "natural",
+    label_map: options.LabelMap = None,
+    split: options.Split = None,
+    split_by: options.SplitBy = "sentence",
+    seed: options.Seed = 0,
+    stratify: options.Stratify = False,
+    encoder: options.Encoder = None,
+) -> None:
+    """Say what is in BIO data, and what is wrong with it, without writing a corpus."""
+    with shown_errors():
+        settings = options.make_conversion(
+            format=format,
+            encoding=encoding,
+            word_column=word_column,
+            tag_column=tag_column,
+            lang=lang,
+            docs=docs,
+            spacing=spacing,
+            label_map=label_map,
+            split=split,
+            split_by=split_by,
+            seed=seed,
+            stratify=stratify,
+            allow_leaks=True,
+            encoder=encoder,
+        )
+        report = convert(files, settings=settings)
+        if output is None:
+            typer.echo(render_report(report))
+        else:
+            show_report(report, write_report(report, output / "report"))

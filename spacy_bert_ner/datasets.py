@@ -1,0 +1,141 @@
+"""The name of a dataset → its input files by part, and the settings that belong to it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from .conversion import Conversion
+from .read import FormatError, Source
+
+DATASETS = ("kaggle", "conll2002", "conll2003", "custom")
+"""Names that `find_inputs` knows."""
+
+DEFAULT_DATA: Mapping[str, str] = {
+    "kaggle": "assets/kaggle/ner_dataset.csv.zip",
+    "conll2002": "assets/conll2002/conll2002.zip",
+    "conll2003": "assets/conll2003",
+}
+"""Where the project keeps each dataset."""
+
+DEFAULT_SPLIT = "80/10/10"
+
+_OBTAIN: Mapping[str, str] = {
+    "kaggle": "It is part of the repository: `git checkout -- assets/kaggle`.",
+    "conll2002": "Fetch it with `python -m spacy project assets`.",
+    "conll2003": "It cannot be fetched, its text is licensed (Reuters, by NIST): put eng.train, "
+    "eng.testa and eng.testb there, as they are or as .gz.",
+    "custom": "Name your file, or a folder of files named train…, dev… and test….",
+}
+
+_CONLL2002_PREFIXES = {"es": "esp", "nl": "ned"}
+
+_PART_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "development", "valid", "validation", "val", "testa"), "dev"),
+    **dict.fromkeys(("test", "testb"), "test"),
+}
+
+
+class Pin(NamedTuple):
+    """What a published file is, unpacked."""
+
+    size: int
+    sha256: str
+
+
+PINS: Mapping[tuple[str, str], Pin] = {
+    ("kaggle", "ner_dataset.csv"): Pin(
+        15_208_151, "83257dd94ed59596809dc9f5b28f1f035c9d925d5a647f266db43a2f098e8f1a"
+    ),
+}
+"""Published files, by dataset and name."""
+
+
+class DatasetInputs(NamedTuple):
+    """What to convert, and how.
+
+    inputs (list[str]): Files, given to parts where the dataset has parts.
+    settings (Conversion): The settings, with what belongs to the dataset.
+    """
+
+    inputs: list[str]
+    settings: Conversion
+
+
+def find_inputs(dataset: str, data: str | None, settings: Conversion) -> DatasetInputs:
+    """Find the files of a dataset, and fit the settings to it.
+
+    Published parts stay what they are: no split, and repeated sentences stay on both
+    sides, counted, so that scores compare with those of others.
+
+    dataset (str): One of `DATASETS`.
+    data (str | None): The file, or folder of files, if it is not where the project has it.
+    settings (Conversion): The settings; its language chooses among CoNLL-2002's two.
+    RETURNS (DatasetInputs): Inputs and settings for `convert`.
+    RAISES (ValueError): If the name is unknown, or the dataset has not that language.
+    RAISES (FileNotFoundError): If the file or folder is missing: says how to get it.
+    """
+    if dataset not in DATASETS:
+        raise ValueError(f"Dataset '{dataset}', expected one of: {', '.join(DATASETS)}.")
+    place = data or DEFAULT_DATA.get(dataset)
+    if place is None:
+        raise ValueError(f"Dataset {dataset} needs --data. {_OBTAIN[dataset]}")
+    path = Path(re.sub(r"(?<=\.zip):.*", "", place))
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path}: not found. {_OBTAIN[dataset]} It can stand elsewhere too: --data PATH."
+        )
+    if dataset == "conll2002":
+        if settings.lang not in _CONLL2002_PREFIXES:
+            raise ValueError(
+                f"CoNLL-2002 with language '{settings.lang}', expected es (Spanish) or nl (Dutch)."
+            )
+        prefix = _CONLL2002_PREFIXES[settings.lang]
+        endings = {"train": "train", "dev": "testa", "test": "testb"}
+        inputs = [f"{part}={place}:{prefix}.{ending}" for part, ending in endings.items()]
+        return DatasetInputs(inputs, replace(settings, split=None, allow_leaks=True))
+    if path.is_dir():
+        allow_leaks = settings.allow_leaks or dataset == "conll2003"
+        settings = replace(settings, split=None, allow_leaks=allow_leaks)
+        return DatasetInputs(find_parts(path), settings)
+    return DatasetInputs([place], replace(settings, split=settings.split or DEFAULT_SPLIT))
+
+
+def find_parts(folder: Path) -> list[str]:
+    """Find the files of a folder that are train, dev or test by their name.
+
+    folder (Path): The folder.
+    RETURNS (list[str]): `train=FILE` and so on; several files of a part are fine.
+    RAISES (FileNotFoundError): If there is no file for train or for dev.
+    """
+    inputs = []
+    for path in sorted(folder.iterdir()):
+        names = {_PART_NAMES.get(word) for word in re.split(r"[^a-z]+", path.name.lower())}
+        parts = names - {None}
+        if path.is_file() and len(parts) == 1:
+            inputs.append(f"{parts.pop()}={path}")
+    found = {item.partition("=")[0] for item in inputs}
+    if not {"train", "dev"} <= found:
+        raise FileNotFoundError(
+            f"{folder}: files for {', '.join(sorted(found)) or 'no part'}, expected names with "
+            "train and dev (or valid, testa), and test (or testb), such as eng.train.gz. "
+            "Rename them, or give a single file to be split."
+        )
+    return inputs
+
+
+def check_pin(dataset: str | None, source: Source) -> None:
+    """Refuse a file of a published dataset that is not the published one.
+
+    RAISES (FormatError): Gives sizes and hashes, found and expected.
+    """
+    pin = PINS.get((dataset or "", Path(source.member or source.path).name))
+    if pin is not None and (source.size, source.sha256) != pin:
+        raise FormatError(
+            source.name,
+            f"{source.size:,} bytes with sha256 {source.sha256}, expected {pin.size:,} bytes with "
+            f"{pin.sha256}: cut, or another version. {_OBTAIN[dataset or 'custom']} "
+            "To convert it as it is: --dataset custom.",
+        )

@@ -1,0 +1,169 @@
+"""Buckets of pieces → token vectors: what runs in torch, on any device."""
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from .pieces import gather_ragged
+from .settings import parse_freeze
+from .windows import Bucket
+
+# the number of the layer in Hugging Face's names of weights: encoder.layer.3.attention…
+LAYER = re.compile(r"\blayers?\.(\d+)\.")
+
+
+def compute_vectors(
+    model: torch.nn.Module,
+    buckets: Sequence[Bucket],
+    *,
+    n_tokens: int,
+    width: int,
+    pooling: str,
+    device: torch.device,
+) -> torch.Tensor:
+    """Run buckets through an encoder and pool the pieces of each token.
+
+    model (torch.nn.Module): A Hugging Face encoder.
+    buckets (Sequence[Bucket]): The batch.
+    n_tokens (int): Tokens of the batch.
+    width (int): The encoder's width.
+    pooling (str): Which pieces give a token's vector: "first", "mean" or "last".
+    device (torch.device): Where the encoder is.
+    RETURNS (torch.Tensor): A vector for each token in float32, zeros for a token
+        without pieces. Shape: (n_tokens, width).
+    """
+    # shape: (n_tokens, width)
+    Y = torch.zeros((n_tokens, width), device=device)
+    parts = [
+        (bucket.ids.ravel(), bucket.lengths, bucket.tokens, *_find_rows(bucket, pooling))
+        for bucket in buckets
+    ]
+    for bucket, arrays in zip(buckets, _copy_to_device(parts, device), strict=True):
+        ids, lengths, tokens, *rows = arrays
+        is_padded = bool((bucket.lengths != bucket.ids.shape[1]).any())
+        X = read_bucket(model, ids.view(bucket.ids.shape), lengths if is_padded else None)
+        Y.index_copy_(0, tokens, _pool(X.reshape(-1, width), rows).float())
+    return Y
+
+
+def read_bucket(
+    model: torch.nn.Module, ids: torch.Tensor, lengths: torch.Tensor | None
+) -> torch.Tensor:
+    """Run the encoder; when a GPU's memory does not suffice, in two halves.
+
+    model (torch.nn.Module): A Hugging Face encoder.
+    ids (torch.Tensor): Piece ids. Shape: (n_windows, n_columns).
+    lengths (Optional[torch.Tensor]): Pieces of each window; None if all are full.
+    RETURNS (torch.Tensor): A vector for each piece. Shape: (n_windows, n_columns, width).
+    RAISES (MemoryError): If a half does not fit either.
+    """
+    try:
+        return _read(model, ids, lengths)
+    except torch.cuda.OutOfMemoryError:
+        torch.cuda.empty_cache()
+    n_rows = len(ids) // 2
+    halves = [(ids[:n_rows], lengths if lengths is None else lengths[:n_rows])]
+    halves.append((ids[n_rows:], lengths if lengths is None else lengths[n_rows:]))
+    try:
+        return torch.cat([_read(model, *half) for half in halves if len(half[0])])
+    except torch.cuda.OutOfMemoryError as error:
+        raise MemoryError(
+            f"The GPU's memory does not suffice for {len(ids)} windows of {ids.shape[1]} pieces, "
+            "nor for half of them. Set `batch_pieces` of the transformer model below "
+            f"{ids.numel()} (or `window` below {ids.shape[1]} where one window is too much)."
+        ) from error
+
+
+def _read(model: torch.nn.Module, ids: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    if lengths is None:
+        return model(input_ids=ids).last_hidden_state
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    mask = (columns < lengths[:, None]).long()
+    return model(input_ids=ids, attention_mask=mask).last_hidden_state
+
+
+def _find_rows(bucket: Bucket, pooling: str) -> tuple[np.ndarray, ...]:
+    # rows of the flattened pieces to take; for the mean, also where each token's begin
+    if pooling == "first":
+        return (bucket.firsts,)
+    if pooling == "last":
+        return (bucket.firsts + bucket.token_lengths - 1,)
+    ends = np.cumsum(bucket.token_lengths)
+    pieces = gather_ragged(np.arange(bucket.ids.size), bucket.firsts, bucket.token_lengths)
+    return pieces, ends - bucket.token_lengths
+
+
+def _pool(X: torch.Tensor, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    # X shape: (n_windows * n_columns, width); RETURNS shape: (n_tokens, width)
+    if len(rows) == 1:
+        return X.index_select(0, rows[0])
+    return torch.nn.functional.embedding_bag(rows[0], X.float(), rows[1], mode="mean")
+
+
+def _copy_to_device(
+    parts: Sequence[Sequence[np.ndarray]], device: torch.device
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    # all arrays of the batch go over in one copy, which need not be waited for
+    if not parts:
+        return
+    flat = torch.from_numpy(np.concatenate([array for part in parts for array in part]))
+    if device.type == "cuda":
+        flat = flat.pin_memory().to(device, non_blocking=True)
+    sizes = [len(array) for part in parts for array in part]
+    arrays = iter(flat.to(device).split(sizes))
+    for part in parts:
+        yield tuple(next(arrays) for _ in part)
+
+
+@functools.cache
+def find_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Find what to compute in.
+
+    "auto" is bfloat16 on a processor that has instructions for it (without them
+    it is far slower than float32) and on a GPU that has it, float16 on other CUDA
+    GPUs, else float32.
+
+    name (str): "auto", "float32", "bfloat16" or "float16".
+    device (torch.device): Where the encoder runs.
+    RETURNS (torch.dtype): The type.
+    """
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type == "cuda":
+        return (
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float16
+        )
+    if device.type == "cpu":
+        has = torch.cpu.get_capabilities()
+        if has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"):
+            return torch.bfloat16
+    return torch.float32
+
+
+def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
+    """Keep some of the encoder's weights as they are.
+
+    model (torch.nn.Module): A Hugging Face encoder.
+    freeze (str): "none", "embeddings", "all", or "N layers": the embeddings and
+        the first N layers.
+    RAISES (ValueError): If there are fewer than N layers.
+    """
+    n_frozen = parse_freeze(freeze)
+    matches = {name: LAYER.search(name) for name, _ in model.named_parameters()}
+    layers = {name: int(match[1]) for name, match in matches.items() if match}
+    n_layers = len(set(layers.values()))
+    if n_frozen is not None and n_frozen > n_layers:
+        raise ValueError(
+            f'freeze = "{freeze}", but the encoder has {n_layers} layers. '
+            f'Set at most "{n_layers} layers", or "all".'
+        )
+    for name, parameter in model.named_parameters():
+        is_frozen = n_frozen is not None and (
+            name.startswith("embeddings") or layers.get(name, n_layers) < n_frozen
+        )
+        parameter.requires_grad = freeze != "all" and not is_frozen

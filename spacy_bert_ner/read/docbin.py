@@ -1,0 +1,170 @@
+"""A `.spacy` file, spaCy's DocBin ↔ sentences; written in a stream."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import srsly
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START
+from spacy.strings import get_string_id
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from .sentence import DocData, FormatError, Notes, Sentence
+from .source import Source
+
+_ATTRS = [ORTH, ENT_IOB, ENT_TYPE, SENT_START]
+_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3  # Token.ent_iob
+_UNKNOWN_START, _START, _NOT_A_START = 0, 1, 2**64 - 1  # Token.sent_start, unsigned
+_FLUSH = 16_384  # tokens
+
+
+def read_docbin(source: Source, *, notes: Notes) -> Iterator[Sentence]:
+    """Read the docs of a DocBin with their entities; the whole file is in memory.
+
+    Sentences are those that the docs mark; a doc without marks is one text. A token
+    whose entity annotation is missing counts as `O`, with a note.
+
+    source (Source): The file.
+    notes (Notes): Takes what was noticed.
+    YIELDS (Sentence): The sentences; tags are IOB2, lines are the numbers of the docs.
+    RAISES (FormatError): If the file is no DocBin, or cut.
+    """
+    with source.open_bytes() as file:
+        data = file.read()
+    try:
+        docs = list(DocBin().from_bytes(data).get_docs(Vocab()))
+    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as err:
+        raise FormatError(
+            source.name,
+            f"no DocBin ({str(err).splitlines()[0]}), expected what `DocBin.to_disk` wrote. "
+            "Write it again; the file may be cut.",
+        ) from err
+    for number, doc in enumerate(docs, start=1):
+        if len(doc):
+            yield from doc_to_sentences(doc, number, source, notes)
+
+
+def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Iterator[Sentence]:
+    """Read one doc's sentences.
+
+    doc (Doc): A doc with tokens.
+    number (int): Its number in the file.
+    source (Source): The file, for notes.
+    notes (Notes): Takes what was noticed.
+    YIELDS (Sentence): One for each sentence that is marked, else one for the doc.
+    """
+    n_missing = sum(token.ent_iob == 0 for token in doc)
+    if n_missing:
+        text = "tokens whose entity annotation is missing, read as O"
+        notes.add("missing-annotation", text, f"{source.name}#{number}", count=n_missing)
+    is_text = not doc.has_annotation("SENT_START")
+    for sent in [doc[:]] if is_text else doc.sents:
+        yield Sentence(
+            [token.text for token in sent],
+            [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O" for token in sent],
+            [number] * len(sent),
+            number,
+            None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in sent],
+            is_text,
+        )
+
+
+class DocBinWriter:
+    """Write one `.spacy` file, doc by doc, as `DocBin(attrs=[...]).to_disk` would.
+
+    The format is the one in `DocBin`'s docstring: zlib over one msgpack map. Only its
+    order of keys is ours, so that the token data can be written as they come; memory
+    is one byte a token. The file appears under its name once it is whole.
+
+    path (Path): The file to write.
+    n_tokens (int): Tokens that will be added in all: msgpack wants it first.
+    RAISES (ValueError): If msgpack cannot hold so many.
+    """
+
+    def __init__(self, path: Path, *, n_tokens: int) -> None:
+        """Open the file and write up to the token data."""
+        size = n_tokens * len(_ATTRS) * 8
+        if size >= 2**32:
+            raise ValueError(
+                f"{path.name}: {n_tokens:,} tokens, a .spacy file holds at most "
+                f"{2**32 // (len(_ATTRS) * 8):,}. Convert the input in several pieces."
+            )
+        self.path = path
+        self.n_tokens = n_tokens
+        self._part = path.with_name(path.name + ".part")
+        self._file = self._part.open("wb")
+        self._zlib = zlib.compressobj()
+        self._ids: dict[str, int] = {"": 0}
+        self._rows: list[tuple[int, int, int, int]] = []
+        self._spaces = bytearray()
+        self._lengths: list[int] = []
+        self._write(b"\x89")  # a map of 9
+        self._write(_pack("tokens") + b"\xc6" + struct.pack(">I", size))
+
+    def add(self, doc: DocData) -> None:
+        """Add a doc."""
+        words, n_words = doc.words, len(doc.words)
+        ids = self._ids
+        iob, types = [_OUTSIDE] * n_words, [0] * n_words
+        for start, end, label in doc.spans:
+            iob[start:end] = [_INSIDE] * (end - start)
+            iob[start] = _BEGIN
+            types[start:end] = [self._id(label)] * (end - start)
+        for word in words:
+            if word not in ids:
+                self._id(word)
+        orths = [ids[word] for word in words]
+        starts = [_NOT_A_START if doc.starts else _UNKNOWN_START] * n_words
+        for start in doc.starts or [0]:
+            starts[start] = _START
+        self._rows.extend(zip(orths, iob, types, starts, strict=True))
+        self._spaces.extend(doc.spaces)
+        self._lengths.append(n_words)
+        if len(self._rows) >= _FLUSH:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the rest and give the file its name."""
+        self._flush()
+        if len(self._spaces) != self.n_tokens:
+            raise ValueError(
+                f"{self.path.name}: {len(self._spaces):,} tokens were added, expected "
+                f"{self.n_tokens:,} as announced. The input changed meanwhile: convert again."
+            )
+        n_docs = len(self._lengths)
+        lengths = np.asarray(self._lengths, dtype="int32").tobytes()
+        self._write(_pack("spaces") + _pack(bytes(self._spaces)))
+        self._write(_pack("lengths") + _pack(lengths))
+        self._write(_pack("version") + _pack("0.1"))
+        self._write(_pack("attrs") + _pack(_ATTRS))
+        self._write(_pack("strings") + _pack(sorted(self._ids)))
+        self._write(_pack("cats") + _pack([{}] * n_docs))
+        self._write(_pack("flags") + _pack([{"has_unknown_spaces": False}] * n_docs))
+        self._write(_pack("span_groups") + _pack([b"\x90"] * n_docs))
+        self._file.write(self._zlib.flush())
+        self._file.close()
+        self._part.replace(self.path)
+
+    def discard(self) -> None:
+        """Give up: leave no file behind. After `close` it does nothing."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def _id(self, string: str) -> int:
+        if string not in self._ids:
+            self._ids[string] = get_string_id(string)
+        return self._ids[string]
+
+    def _flush(self) -> None:
+        self._write(np.asarray(self._rows, dtype="uint64").tobytes())
+        self._rows = []
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(self._zlib.compress(data))
+
+
+def _pack(value: object) -> bytes:
+    return srsly.msgpack_dumps(value)

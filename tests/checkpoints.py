@@ -1,0 +1,139 @@
+"""Tiny encoders of each kind, built offline: folders in Hugging Face layout."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import (
+    ByteLevelBPETokenizer,
+    Tokenizer,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertModel,
+    DistilBertTokenizerFast,
+    ElectraConfig,
+    ElectraModel,
+    ElectraTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    RobertaTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+    XLMRobertaTokenizerFast,
+)
+
+TEXT = [
+    "alex lives in london , and no one is in paris .",
+    "Alex lives in London, and no one is in Paris. Iraq's tweets began just moments after",
+    "the Fox News report by Mike Tobin, a reporter for the network, about protests.",
+    "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 .,;:!?'\"()-",
+]
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
+KINDS = ("bert", "distilbert", "electra", "roberta", "xlm-roberta")
+
+
+def build_checkpoint(kind: str, folder: Path, *, seed: int = 0) -> Path:
+    """Build an encoder with random weights, vectors 24 wide, 2 layers.
+
+    kind (str): One of `KINDS`.
+    folder (Path): Where to write it; made if need be.
+    RETURNS (Path): The folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    model, tokenizer = BUILDERS[kind](folder)
+    # larger than the usual initial weights, so that each piece tells
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_vocab(folder):
+    words = sorted({word for line in TEXT[:2] for word in line.lower().split()})
+    chars = sorted({char for line in TEXT for char in line.lower() if not char.isspace()})
+    vocab = [*SPECIALS, *words, *(c for c in chars if c not in words), *(f"##{c}" for c in chars)]
+    path = folder / "vocab.txt"
+    path.write_text("\n".join(vocab), "utf8")
+    return len(vocab), str(path)
+
+
+def build_bert(folder):
+    n_vocab, path = write_vocab(folder)
+    config = BertConfig(vocab_size=n_vocab, hidden_size=24, max_position_embeddings=40, **SIZES)
+    return BertModel(config), BertTokenizerFast(path, model_max_length=10**30)
+
+
+def build_electra(folder):
+    n_vocab, path = write_vocab(folder)
+    config = ElectraConfig(
+        vocab_size=n_vocab, embedding_size=16, hidden_size=24, max_position_embeddings=40, **SIZES
+    )
+    return ElectraModel(config), ElectraTokenizerFast(path)
+
+
+def build_distilbert(folder):
+    n_vocab, path = write_vocab(folder)
+    config = DistilBertConfig(
+        vocab_size=n_vocab, dim=24, n_layers=2, n_heads=2, hidden_dim=40, max_position_embeddings=40
+    )
+    return DistilBertModel(config), DistilBertTokenizerFast(path)
+
+
+def build_roberta(folder):
+    bpe = ByteLevelBPETokenizer()
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bpe.train_from_iterator(
+        TEXT, vocab_size=320, min_frequency=1, special_tokens=specials, show_progress=False
+    )
+    vocab, merges = bpe.save_model(str(folder))
+    config = RobertaConfig(
+        vocab_size=320, hidden_size=24, max_position_embeddings=42, type_vocab_size=1, **SIZES
+    )
+    return RobertaModel(config), RobertaTokenizerFast(vocab, merges)
+
+
+def build_xlm_roberta(folder):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace("  ", " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=140, special_tokens=specials, unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXT, trainer)
+    tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    config = XLMRobertaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=24,
+        max_position_embeddings=42,
+        type_vocab_size=1,
+        pad_token_id=1,
+        **SIZES,
+    )
+    return XLMRobertaModel(config), XLMRobertaTokenizerFast(tokenizer_object=tokenizer)
+
+
+BUILDERS = {
+    "bert": build_bert,
+    "distilbert": build_distilbert,
+    "electra": build_electra,
+    "roberta": build_roberta,
+    "xlm-roberta": build_xlm_roberta,
+}

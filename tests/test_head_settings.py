@@ -1,0 +1,235 @@
+"""Every setting of the component: it learns, changes something, and is kept."""
+
+import numpy as np
+import pytest
+import spacy
+from pipelines import CNN, DATA, EXPECTED, make_examples, make_nlp, read_ents, train
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_bert_ner.gold import read_gold_tags
+from spacy_bert_ner.words import find_words
+
+SETTINGS = [
+    {"scheme": "BILOU"},
+    {"model": {"decoder": "crf"}},
+    {"model": {"decoder": "crf"}, "scheme": "BILOU"},
+    {"loss": {"class_weights": "balanced"}},
+    {"loss": {"class_weights": {"O": 0.5}, "label_smoothing": 0.02, "focal_gamma": 1.0}},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_every_setting_learns_and_reloads(tmp_path, settings):
+    nlp = make_nlp(**settings)
+    train(nlp)
+    assert [read_ents(nlp(text)) for text, _ in DATA] == EXPECTED
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    found = [loaded(text).to_json(underscore=["ent_scores"]) for text, _ in DATA]
+    assert found == [nlp(text).to_json(underscore=["ent_scores"]) for text, _ in DATA]
+    weights = nlp.get_pipe("ner").cfg["tag_weights"]
+    # spaCy's JSON keeps ten digits.
+    assert loaded.get_pipe("ner").cfg["tag_weights"] == (weights and pytest.approx(weights))
+
+
+def test_every_setting_changes_the_loss():
+    losses = [train(make_nlp(**settings), n_steps=3)["ner"] for settings in [{}, *SETTINGS]]
+    assert len(set(losses)) == len(losses)
+
+
+def test_transitions_are_learned_and_saved():
+    nlp = make_nlp(model={"decoder": "crf"})
+    train(nlp)
+    transitions = nlp.get_pipe("ner").tag_model.transitions
+    tags = nlp.get_pipe("ner").tags
+    # London stands first, nothing starts with white space or an inner tag.
+    assert transitions[-1, tags.index("B-LOC")] != 0
+    assert transitions[-1, tags.index("I-LOC")] == 0
+    loaded = spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    np.testing.assert_array_equal(loaded.get_pipe("ner").tag_model.transitions, transitions)
+
+
+def test_gradient_of_the_transitions_equals_a_finite_difference():
+    nlp = make_nlp(model={"decoder": "crf"})
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    pipe = nlp.get_pipe("ner")
+    layer = pipe.model.get_ref("transitions")
+    pipe.update(examples)
+    gradient = layer.get_grad("T").copy()
+    scores = pipe.model.predict([eg.predicted for eg in examples])
+    scores = [X.astype("float64") for X in scores]
+    cell = (0, pipe.tags.index("B-LOC"))
+    losses = []
+    for move in (1e-3, -1e-3):
+        T = np.zeros_like(gradient)
+        T[cell] = move
+        layer.set_param("T", T)
+        losses.append(pipe.get_loss(examples, scores)[0])
+    assert gradient[cell] == pytest.approx((losses[0] - losses[1]) / 2e-3, abs=1e-4)
+    assert gradient[cell] != 0
+
+
+def test_balanced_weights_come_from_all_examples():
+    nlp = make_nlp(loss={"class_weights": "balanced"})
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    pipe = nlp.get_pipe("ner")
+    counts = {"O": 6, "B-LOC": 2, "I-LOC": 1, "B-PER": 1, "I-PER": 1}
+    assert pipe.tags == tuple(counts)
+    assert pipe.cfg["tag_weights"] == pytest.approx([11 / (5 * n) for n in counts.values()])
+
+
+def test_threshold_leaves_entities_out(tmp_path):
+    nlp = make_nlp()
+    train(nlp)
+    nlp.to_disk(tmp_path)
+    strict = spacy.load(tmp_path, config={"components.ner.threshold": 1.1})
+    assert not strict(DATA[0][0]).ents
+    strict.get_pipe("ner").threshold = {"PER": 1.1}
+    kept = strict(DATA[0][0])
+    assert {label for _, label in read_ents(nlp(DATA[0][0]))} == {"LOC", "PER"}
+    assert {label for _, label in read_ents(kept)} == {"LOC"}
+    assert {row[2] for row in kept._.ent_scores} == {"LOC"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"threshold": {"ORG": 0.5}}, "threshold of 'ner' names ORG, expected .*LOC, PER"),
+        ({"loss": {"class_weights": {"ORG": 0.5}}}, "class_weights of 'ner' has 'ORG'"),
+    ],
+)
+def test_settings_for_unknown_labels_are_errors(settings, message):
+    nlp = make_nlp(**settings)
+    with pytest.raises(ValueError, match=message):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_bad_settings_are_errors():
+    with pytest.raises(ValueError, match="Decoder 'viterbi', expected one of valid, crf"):
+        make_nlp(model={"decoder": "viterbi"})
+    with pytest.raises(ValueError, match="Tag scheme 'BIOES' of the head"):
+        make_nlp(scheme="BIOES")
+    with pytest.raises(ValueError, match=r"settings for single tags .*learns whole paths"):
+        make_nlp(model={"decoder": "crf"}, loss={"focal_gamma": 1.0})
+
+
+def test_weights_of_another_scheme_are_an_error():
+    nlp = make_nlp()
+    train(nlp, n_steps=1)
+    other = make_nlp(scheme="BILOU")
+    with pytest.raises(ValueError, match=r"score 5 tags, but the scheme BILOU .* has 9"):
+        other.from_bytes(nlp.to_bytes())
+
+
+def test_blank_pipeline_takes_the_component_with_its_defaults():
+    nlp = spacy.blank("de")
+    nlp.add_pipe("bert_ner", config={"model": {"tok2vec": CNN}})
+    train(nlp)
+    assert [read_ents(nlp(text)) for text, _ in DATA] == EXPECTED
+
+
+def make_grouped(nlp, label, *, key="coarse"):
+    examples = []
+    for eg in make_examples(nlp):
+        doc = eg.reference
+        doc.spans[key] = [Span(doc, ent.start, ent.end, label=label) for ent in doc.ents]
+        examples.append(eg)
+    return examples
+
+
+def test_spans_key_writes_to_spans_and_leaves_ents_alone():
+    nlp = make_nlp(spans_key="mine")
+    train(nlp)
+    doc = nlp.make_doc(DATA[0][0])
+    doc.set_ents([Span(doc, 0, 1, label="OTHER")])
+    doc = nlp.get_pipe("ner")(doc)
+    assert [(span.text, span.label_) for span in doc.spans["mine"]] == EXPECTED[0]
+    assert read_ents(doc) == [("Alex", "OTHER")]
+    scores = doc.spans["mine"].attrs["scores"]
+    assert [span._.score for span in doc.spans["mine"]] == scores.tolist()
+    assert doc.copy().spans["mine"].attrs["scores"].tolist() == scores.tolist()
+    scored = nlp.evaluate(make_examples(nlp))
+    assert scored["spans_mine_f"] == 1.0
+    assert set(scored["spans_mine_per_type"]) == {"LOC", "PER"}
+
+
+def test_span_groups_are_what_is_learned_where_gold_docs_have_them():
+    nlp = make_nlp(spans_key="coarse")
+    examples = make_grouped(nlp, "NAME")
+    train(nlp, examples=examples)
+    assert nlp.get_pipe("ner").labels == ("NAME",)
+    docs = [nlp(text) for text, _ in DATA]
+    found = [[span.text for span in doc.spans["coarse"]] for doc in docs]
+    assert found == [["Alex Smith", "New York"], ["London"]]
+    assert nlp.evaluate(examples)["spans_coarse_f"] == 1.0
+
+
+def test_span_groups_in_some_docs_only_are_an_error():
+    nlp = make_nlp(spans_key="coarse")
+    examples = [*make_grouped(nlp, "NAME"), *make_examples(nlp)]
+    with pytest.raises(ValueError, match="2 of 4 training docs have no span group 'coarse'"):
+        nlp.initialize(lambda: examples)
+
+
+def test_of_overlapping_gold_spans_the_longer_one_is_learned():
+    nlp = make_nlp(spans_key="coarse")
+    doc = nlp.make_doc("New York City grows")
+    doc.spans["coarse"] = [Span(doc, 0, 2, label="A"), Span(doc, 0, 3, label="A")]
+    examples = [Example(nlp.make_doc(doc.text), doc)]
+    nlp.initialize(lambda: examples)
+    tag_set = nlp.get_pipe("ner").tag_model.tag_set
+    words = find_words(examples[0].predicted)
+    gold = read_gold_tags(examples[0], words, tag_set, spans_key="coarse")
+    assert [tag_set.tags[tag] for tag in gold] == ["B-A", "I-A", "I-A", "O"]
+
+
+def test_gold_entities_across_a_sentence_border_are_missing():
+    nlp = make_nlp()
+    words = ["in", "New", "York"]
+    reference = Doc(nlp.vocab, words=words, ents=["O", "B-LOC", "I-LOC"])
+    predicted = Doc(nlp.vocab, words=words, sent_starts=[True, False, True])
+    examples = [*make_examples(nlp), Example(predicted, reference)]
+    with pytest.warns(UserWarning, match="1 of 4 gold entities .* cross a sentence's border"):
+        nlp.initialize(lambda: examples)
+    tag_set = nlp.get_pipe("ner").tag_model.tag_set
+    gold = read_gold_tags(examples[-1], find_words(predicted), tag_set)
+    assert gold.tolist() == [0, -1, -1]
+
+
+@pytest.mark.parametrize("scheme", ["IOB2", "BILOU"])
+def test_gold_tags_pass_over_white_space(scheme):
+    nlp = make_nlp(scheme=scheme)
+    nlp.initialize(lambda: make_examples(nlp))
+    eg = Example.from_dict(nlp.make_doc("in New\nYork , now"), {"entities": [(3, 11, "LOC")]})
+    tag_set = nlp.get_pipe("ner").tag_model.tag_set
+    gold = read_gold_tags(eg, find_words(eg.predicted), tag_set)
+    inner = "I-LOC" if scheme == "IOB2" else "L-LOC"
+    assert [tag_set.tags[tag] for tag in gold] == ["O", "B-LOC", inner, "O", "O"]
+
+
+def test_two_components_share_one_encoder():
+    nlp = spacy.blank("en")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32}
+    nlp.add_pipe("tok2vec", config={"model": CNN})
+    nlp.add_pipe("bert_ner", name="ner", config={"model": {"tok2vec": listener}})
+    nlp.add_pipe(
+        "bert_ner", name="coarse", config={"model": {"tok2vec": listener}, "spans_key": "coarse"}
+    )
+    nlp.add_pipe("sentencizer", first=True)
+    losses = train(nlp, examples=make_grouped(nlp, "NAME"))
+    assert set(losses) == {"tok2vec", "ner", "coarse"}
+    for (text, _), ents in zip(DATA, EXPECTED, strict=True):
+        doc = nlp(text)
+        assert read_ents(doc) == ents
+        assert [span.text for span in doc.spans["coarse"]] == [text for text, _ in ents]
+        # The same characters, two labels, two scores.
+        assert len(doc._.ent_scores) == 2 * len(ents)
+        assert all(ent._.score is not None for ent in doc.ents)
+    loaded = spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    assert read_ents(loaded(DATA[0][0])) == EXPECTED[0]
+    loaded.replace_listeners("tok2vec", "coarse", ["model.tok2vec"])
+    doc = loaded(DATA[0][0])
+    assert [span.text for span in doc.spans["coarse"]] == ["Alex Smith", "New York"]

@@ -1,0 +1,230 @@
+"""Components that use the token vectors: through listeners, or with their own encoder."""
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy_transformers.data_classes import TransformerData
+from test_encoder import LONG
+from thinc.api import Adam, fix_random_seed
+
+from spacy_bert_ner.encoder import get_shim
+from spacy_bert_ner.vectors import TokenBatch, TokenListener, TokenVectors
+
+TRAIN = [
+    ("Alex lives in London", {"entities": [(0, 4, "PER"), (14, 20, "LOC")], "tags": list("NVPN")}),
+    ("no one is in Paris .", {"entities": [(13, 18, "LOC")], "tags": list("DNVPNO")}),
+    ("", {"entities": [], "tags": []}),
+    ("the network", {"entities": [], "tags": list("DN")}),
+]
+TEXTS = [text for text, _ in TRAIN] * 4 + [LONG, "", "  \n", "Iraq's \u200b tweets\n\n began"]
+OURS = {"@architectures": "spacy-bert-ner.TransformerListener.v1"}
+STOCK = {
+    "@architectures": "spacy-transformers.TransformerListener.v1",
+    "grad_factor": 1.0,
+    "pooling": {"@layers": "reduce_mean.v1"},
+}
+NER = {"@architectures": "spacy.TransitionBasedParser.v2", "hidden_width": 16}
+HEADS = {
+    "ner": {"model": {**NER, "state_type": "ner", "extra_state_tokens": False, "maxout_pieces": 2}},
+    "tagger": {"model": {"@architectures": "spacy.Tagger.v2"}},
+    "bert_ner": {"model": {"@architectures": "spacy-bert-ner.TokenClassifier.v1"}},
+}
+
+
+def make_transformer(folder, **options):
+    return {
+        "@architectures": "spacy-bert-ner.TransformerModel.v1",
+        "name": str(folder),
+        "compute_dtype": "float32",
+        **options,
+    }
+
+
+def make_examples(nlp):
+    return [Example.from_dict(nlp.make_doc(text), gold) for text, gold in TRAIN]
+
+
+def make_nlp(folder, heads=("bert_ner",), listener=OURS, n_steps=2, **options):
+    """A pipeline for four sentences."""
+    nlp = spacy.blank("en")
+    config = {"model": make_transformer(folder, **options), "max_batch_items": 10**6}
+    nlp.add_pipe("transformer", config=config)
+    for head in heads:
+        model = {**HEADS[head]["model"], "tok2vec": listener}
+        nlp.add_pipe(head, config={"model": model})
+    nlp.add_pipe("doc_cleaner")
+    train(nlp, n_steps)
+    return nlp
+
+
+def train(nlp, n_steps):
+    fix_random_seed(0)
+    nlp.initialize(lambda: make_examples(nlp))
+    optimizer = Adam(0.01)
+    return [nlp.update(make_examples(nlp), sgd=optimizer) for _ in range(n_steps)]
+
+
+def get_annotations(doc):
+    return [(token.text, token.ent_iob_, token.ent_type_, token.tag_) for token in doc]
+
+
+def annotate(nlp, texts=TEXTS, **options):
+    return [get_annotations(doc) for doc in nlp.pipe(texts, **options)]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("listener", [OURS, STOCK], ids=["ours", "stock"])
+def test_components_learn_through_either_listener(get_encoder, tmp_path, head, listener):
+    nlp = make_nlp(get_encoder(), [head], listener, n_steps=0, dropout=0.0)
+    before = get_shim(nlp.get_pipe("transformer").model).to_bytes()
+    first, *_, last = train(nlp, 12)
+    assert last[head] < 0.95 * first[head]
+    assert get_shim(nlp.get_pipe("transformer").model).to_bytes() != before
+    expected = annotate(nlp)
+    nlp.to_disk(tmp_path)
+    assert annotate(spacy.load(tmp_path)) == expected
+
+
+def test_listeners_give_the_same(get_encoder):
+    nlp = make_nlp(get_encoder(), ["tagger"], STOCK)
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    for doc in nlp.get_pipe("transformer").pipe(iter(docs)):
+        assert doc._.trf_data is not None
+    ours = TokenListener("*")
+    ours.set_dim("nO", 24)
+    stock = nlp.get_pipe("tagger").model.get_ref("tok2vec")
+    for X, Y in zip(ours.predict(docs), stock.predict(docs), strict=True):
+        assert len(X) == len(Y)
+        assert not len(X) or np.array_equal(X, Y)
+
+
+def test_gradients_of_several_listeners_add_up(get_encoder):
+    nlp = make_nlp(get_encoder(), ["tagger", "bert_ner"], n_steps=1, dropout=0.0)
+    shim = get_shim(nlp.get_pipe("transformer").model)
+    weights = shim._model.encoder.layer[0].output.dense.weight
+
+    def get_gradient(*heads):
+        weights.grad = None
+        with nlp.select_pipes(enable=["transformer", *heads]):
+            transformer = nlp.get_pipe("transformer")
+            for head in ("tagger", "bert_ner"):
+                if head not in heads:
+                    transformer.listener_map.pop(head)
+            nlp.update(make_examples(nlp), sgd=False)
+        for _, pipe in nlp.pipeline:
+            nlp.get_pipe("transformer").find_listeners(pipe)
+        return weights.grad.clone()
+
+    both = get_gradient("tagger", "bert_ner")
+    apart = get_gradient("tagger") + get_gradient("bert_ner")
+    np.testing.assert_allclose(both, apart, atol=1e-5)
+
+
+def test_batch_of_other_docs_is_refused(get_encoder):
+    nlp = make_nlp(get_encoder(), n_steps=1)
+    listener = nlp.get_pipe("transformer").listeners[0]
+    nlp.get_pipe("transformer").update(make_examples(nlp))
+    with pytest.raises(ValueError, match="Mismatched IDs"):
+        listener.begin_update([nlp.make_doc("other words")])
+
+
+def test_frozen_transformer_that_has_not_annotated_is_an_error(get_encoder):
+    nlp = make_nlp(get_encoder(), n_steps=1)
+    listener = nlp.get_pipe("transformer").listeners[0]
+    with pytest.raises(ValueError, match="E203"):
+        listener.begin_update([nlp.make_doc("words")])
+
+
+def test_our_listener_refuses_another_transformer_s_output():
+    listener = TokenListener("*")
+    listener.set_dim("nO", 24)
+    doc = spacy.blank("en")("one two")
+    doc._.trf_data = TransformerData.zeros(2, 24)
+    with pytest.raises(ValueError, match="found the output of another transformer model"):
+        listener.predict([doc])
+
+
+def test_vectors_survive_the_way_through_bytes():
+    doc = spacy.blank("en")("one two")
+    X = np.arange(6, dtype="f").reshape(2, 3)
+    doc._.trf_data = TokenVectors(X)
+    data = Doc(doc.vocab).from_bytes(doc.to_bytes())._.trf_data
+    np.testing.assert_array_equal(data.tensors[0], X[None])
+    assert data.align.lengths.tolist() == [1, 1]
+    assert data.align.dataXd.ravel().tolist() == [0, 1]
+    assert (doc._.trf_data.width, doc._.trf_data.wordpieces.lengths) == (3, [2])
+
+
+def test_unsplit_is_the_inverse_of_doc_data():
+    X = np.arange(12, dtype="f").reshape(4, 3)
+    batch = TokenBatch(X, [1, 0, 3])
+    arrays = [list(data.tensors) for data in batch.doc_data if data.tensors]
+    np.testing.assert_array_equal(batch.unsplit_by_doc(arrays).X, X)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_transformer_inside_a_component(get_encoder, tmp_path, head):
+    nlp = spacy.blank("en")
+    tok2vec = {
+        "@architectures": "spacy-bert-ner.Tok2VecTransformer.v1",
+        "transformer": make_transformer(get_encoder(), dropout=0.0),
+    }
+    nlp.add_pipe(head, config={"model": {**HEADS[head]["model"], "tok2vec": tok2vec}})
+    first, *_, last = train(nlp, 12)
+    assert last[head] < 0.95 * first[head]
+    expected = annotate(nlp)
+    nlp.to_disk(tmp_path)
+    assert annotate(spacy.load(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("listener", [OURS, STOCK], ids=["ours", "stock"])
+def test_listeners_can_be_replaced(get_encoder, tmp_path, head, listener):
+    nlp = make_nlp(get_encoder(), [head], listener)
+    expected = annotate(nlp)
+    nlp.replace_listeners("transformer", head, ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    assert annotate(nlp) == expected
+    nlp.to_disk(tmp_path)
+    assert annotate(spacy.load(tmp_path)) == expected
+
+
+def test_bert_ner_works_on_the_stock_transformer(get_encoder, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", config={"model": {"name": str(get_encoder())}})
+    nlp.add_pipe("bert_ner", config={"model": {**HEADS["bert_ner"]["model"], "tok2vec": STOCK}})
+    train(nlp, 5)
+    expected = annotate(nlp, TEXTS[:4])
+    nlp.to_disk(tmp_path)
+    assert annotate(spacy.load(tmp_path), TEXTS[:4]) == expected
+
+
+def test_weights_of_the_stock_architecture_are_refused_with_the_reason(get_encoder, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", config={"model": {"name": str(get_encoder())}})
+    nlp.initialize()
+    nlp.to_disk(tmp_path)
+    config = spacy.util.load_config(tmp_path / "config.cfg")
+    config["components"]["transformer"]["model"] = make_transformer("x")
+    config.to_disk(tmp_path / "config.cfg")
+    with pytest.raises(ValueError, match=r"trained with another architecture.*TransformerModel.v3"):
+        spacy.load(tmp_path)
+
+
+def test_saved_pipeline_needs_no_encoder_folder(get_encoder, tmp_path):
+    nlp = make_nlp(get_encoder())
+    nlp.to_disk(tmp_path)
+    config = spacy.util.load_config(tmp_path / "config.cfg")
+    config["components"]["transformer"]["model"]["name"] = str(tmp_path / "gone")
+    config.to_disk(tmp_path / "config.cfg")
+    assert annotate(spacy.load(tmp_path)) == annotate(nlp)
+
+
+def test_settings_of_computing_can_be_changed_when_loading(get_encoder, tmp_path):
+    nlp = make_nlp(get_encoder())
+    nlp.to_disk(tmp_path)
+    settings = {"components.transformer.model.batch_pieces": 50}
+    loaded = spacy.load(tmp_path, config=settings)
+    assert get_shim(loaded.get_pipe("transformer").model).batch_pieces == 50
