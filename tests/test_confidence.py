@@ -1,5 +1,6 @@
 """Scores of entities: where they are kept, what they mean, and how they are calibrated."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -152,6 +153,9 @@ def test_labels_get_their_own_temperature_when_there_are_enough():
     doc = nlp(TEXT)
     scores = dict(read_scores(doc))
     assert scores["New York"] < scores["Alex Smith"]
+    other = copy.deepcopy(nlp)
+    other.initialize(lambda: make_examples(other))
+    assert other.get_pipe("ner").temperatures == (1.0, {})
     calibrate(nlp, "ner", make_noisy(nlp, n=5), per_label=True)
     assert nlp.get_pipe("ner").cfg["label_temperatures"] == {}
     assert nlp.get_pipe("ner").cfg["temperature"] == 1.0
