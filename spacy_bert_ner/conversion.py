@@ -72,9 +72,12 @@ class Conversion:
         """RETURNS (tuple[float, ...] | None): Share of each part, if it is to be drawn."""
         return parse_split(self.split) if self.split else None
 
-    def find_limit(self, part: str) -> int:
-        """RETURNS (int): Docs to draw of the part of this name; 0 is all."""
-        return {"dev": self.limit_dev, "test": self.limit_test}.get(part, self.limit)
+    def find_limits(self, parts: Sequence[str]) -> list[int]:
+        """RETURNS (list[int]): Docs to draw of the parts of these names; 0 is all."""
+        if len(parts) == 1:
+            return [self.limit]
+        limits = {"dev": self.limit_dev, "test": self.limit_test}
+        return [limits.get(part, self.limit) for part in parts]
 
     def open(self, location: str) -> DataFile:
         """RETURNS (DataFile): An input file, opened with these settings."""

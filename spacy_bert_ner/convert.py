@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
-import spacy
-
 from .conversion import Conversion, parse_input
 from .cuts import CutFinder
 from .data_report import Report, build_report
@@ -15,7 +13,7 @@ from .datasets import check_pin
 from .docs import sentences_to_doc_data
 from .examine import Examiner
 from .parts import Plan, make_plan
-from .read import OUTPUT_SUFFIXES, DocData, Sentence, open_writer
+from .read import OUTPUT_SUFFIXES, DocData, Sentence, make_tokenizer, open_writer
 from .spacing import Spacer
 from .split import LEFT_OUT, PARTS
 from .survey import Survey, survey_file
@@ -68,7 +66,7 @@ def convert(
         seed=settings.seed,
         stratify=settings.stratify,
         allow_leaks=settings.allow_leaks,
-        limits=[settings.find_limit(name) for name in names],
+        limits=settings.find_limits(names),
     )
     examiner = make_examiner(surveys, len(names), settings)
     docs = make_docs(surveys, plan, settings)
@@ -156,7 +154,7 @@ def make_examiner(surveys: Sequence[Survey], n_parts: int, settings: Conversion)
         pieces = dict(zip(words, settings.count_pieces(words), strict=True))
     return Examiner(
         n_parts,
-        cut_finder=CutFinder(spacy.blank(settings.lang).tokenizer),
+        cut_finder=CutFinder(make_tokenizer(settings.lang)),
         pieces=pieces,
         window=settings.window,
     )

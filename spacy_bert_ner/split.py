@@ -42,8 +42,8 @@ def draw_parts(
     """Draw a part for each sentence; the sentences of a group share it.
 
     Each part comes as near to its share of the sentences as whole groups allow. With
-    labels, the groups of each rarest label are shared out on their own, so that a label
-    of as many groups as there are parts is in all of them.
+    labels, the groups of each rarest label are shared out on their own, and go first to
+    parts that lack it: iterative stratification (Sechidis et al., 2011), made simple.
 
     groups (Sequence[Hashable]): The group of each sentence.
     shares (Sequence[float]): Share of each part; they sum to 1.
@@ -52,19 +52,25 @@ def draw_parts(
     RETURNS (list[int]): Number of the part of each sentence.
     """
     sizes = Counter(groups)  # in order of first occurrence: hash seeds play no part
-    strata = [list(sizes)] if labels is None else _stratify(groups, labels)
+    strata = {"": list(sizes)} if labels is None else _stratify(groups, labels)
+    labels_of: dict[Hashable, set[str]] = {group: set() for group in sizes}
+    for group, names in zip(groups, labels or [()] * len(groups), strict=True):
+        labels_of[group].update(names)
     rng = random.Random(seed)
     part_of: dict[Hashable, int] = {}
     missing = [0.0] * len(shares)  # sentences that a part still lacks, over all strata
-    for stratum in strata:
+    present: list[set[str]] = [set() for _ in shares]  # labels that a part has
+    for label, stratum in strata.items():
         rng.shuffle(stratum)
         total = sum(sizes[group] for group in stratum)
         missing = [lack + share * total for lack, share in zip(missing, shares, strict=True)]
-        for i, group in enumerate(stratum):
-            is_first = labels is not None and i < len(shares)
-            part = i if is_first else missing.index(max(missing))
+        for group in stratum:
+            lacking = [labels_of[group] - has for has in present]
+            wants = [(label in new, len(new), n) for new, n in zip(lacking, missing, strict=True)]
+            part = wants.index(max(wants))
             part_of[group] = part
             missing[part] -= sizes[group]
+            present[part] |= labels_of[group]
     return [part_of[group] for group in groups]
 
 
@@ -107,20 +113,24 @@ def draw_sample(
     rng.shuffle(order)
     if labels is not None:
         rank = {group: i for i, group in enumerate(order)}
-        firsts = [min(stratum, key=rank.__getitem__) for stratum in _stratify(groups, labels)]
+        strata = _stratify(groups, labels).values()
+        firsts = [min(stratum, key=rank.__getitem__) for stratum in strata]
         order = list(dict.fromkeys([*firsts, *order]))
     return set(order[:n])
 
 
-def _stratify(groups: Sequence[Hashable], labels: Sequence[Sequence[str]]) -> list[list[Hashable]]:
+def _stratify(
+    groups: Sequence[Hashable], labels: Sequence[Sequence[str]]
+) -> dict[str, list[Hashable]]:
     # groups by the rarest of their labels, the rarest label first, those without any last
     counts = Counter(label for sentence in labels for label in sentence)
-    rarity = {label: i for i, (label, _) in enumerate(counts.most_common()[::-1])}
+    names = [*(name for name, _ in counts.most_common()[::-1]), ""]
+    rarity = {name: rank for rank, name in enumerate(names)}
     rarest: dict[Hashable, int] = {}
     for group, sentence in zip(groups, labels, strict=True):
-        rank = min((rarity[label] for label in sentence), default=len(rarity))
+        rank = min((rarity[name] for name in sentence), default=rarity[""])
         rarest[group] = min(rank, rarest.get(group, rank))
-    strata: list[list[Hashable]] = [[] for _ in range(len(rarity) + 1)]
+    strata: dict[str, list[Hashable]] = {name: [] for name in names}
     for group, rank in rarest.items():
-        strata[rank].append(group)
-    return [stratum for stratum in strata if stratum]
+        strata[names[rank]].append(group)
+    return {name: stratum for name, stratum in strata.items() if stratum}

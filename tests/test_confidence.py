@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import spacy
 from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
+from spacy.cli.train import train as train_command
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_bert_ner import annotate
@@ -248,3 +250,37 @@ def test_a_pipeline_without_the_component_is_an_error():
     nlp = spacy.blank("en")
     with pytest.raises(ValueError, match=r"Found 0 components bert_ner .*expected one"):
         find_thresholds(nlp, [], precision=0.9)
+
+
+CALIBRATING = """
+[training]
+max_steps = 40
+eval_frequency = 40
+
+[training.before_to_disk]
+@callbacks = "spacy-bert-ner.calibrate.v1"
+corpus = ${corpora.dev}
+per_label = true
+
+[corpora]
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+gold_preproc = true
+"""
+
+
+def test_spacy_train_calibrates_and_saves(tmp_path):
+    nlp = make_nlp()
+    DocBin(docs=[eg.reference for eg in make_noisy(nlp)]).to_disk(tmp_path / "dev.spacy")
+    path = str(tmp_path / "dev.spacy")
+    nlp.config.merge(Config().from_str(CALIBRATING, interpolate=False)).to_disk(
+        tmp_path / "config.cfg"
+    )
+    overrides = {"paths.train": path, "paths.dev": path}
+    train_command(tmp_path / "config.cfg", tmp_path / "out", overrides=overrides)
+    for name in ("model-best", "model-last"):
+        loaded = spacy.load(tmp_path / "out" / name)
+        assert loaded.get_pipe("ner").cfg["label_temperatures"].keys() == {"LOC", "PER"}
+        performance = loaded.meta["performance"]
+        assert performance["ents_ece"] <= performance["ents_ece_uncalibrated"]

@@ -1,6 +1,6 @@
 """The file formats, in and out, and every format error. No other room knows them."""
 
-from .data_file import FORMATS, DataFile, open_data
+from .data_file import FORMATS, DataFile, make_tokenizer, open_data
 from .sentence import DocData, FormatError, Note, Notes, Sentence
 from .source import Source
 from .writers import OUTPUT_SUFFIXES, Writer, open_writer
@@ -16,6 +16,7 @@ __all__ = [
     "Sentence",
     "Source",
     "Writer",
+    "make_tokenizer",
     "open_data",
     "open_writer",
 ]

@@ -30,7 +30,9 @@ class Layout(NamedTuple):
 
     def split(self, line: str) -> list[str]:
         """Split a line into its cells."""
-        return line.split("\t") if self.has_tabs else split_at_blanks(line)
+        if self.has_tabs:
+            return [cell.strip(" ") for cell in line.split("\t")]
+        return split_at_blanks(line)
 
 
 def find_layout(source: Source, *, word_column: int = 1, tag_column: int = -1) -> Layout:
@@ -131,16 +133,18 @@ def doc_to_columns(doc: DocData) -> str:
 
     doc (DocData): The Doc; its spaces are not kept.
     RETURNS (str): Its lines, after a -DOCSTART- line.
-    RAISES (ValueError): If a word or label holds a tab or a line end, or a word is blank.
+    RAISES (ValueError): If a word or label holds a tab or a line end, or a word has
+        blanks at an end.
     """
     tags = spans_to_tags(doc.spans, len(doc.words))
     lines = [f"{DOCSTART}\tO\n"]
     starts = set(doc.starts or [0])
     for i, (word, tag) in enumerate(zip(doc.words, tags, strict=True)):
-        if word.isspace() or set("\t\n\r") & set(word + tag) or word.startswith(DOCSTART):
+        is_odd = word.isspace() or word != word.strip(" ") or word.startswith(DOCSTART)
+        if is_odd or set("\t\n\r") & set(word + tag):
             raise ValueError(
-                f"Word {word!r} with tag {tag!r}: a column file cannot hold a tab, a line end, a "
-                f"blank word or {DOCSTART}. Write .spacy or .jsonl."
+                f"Word {word!r} with tag {tag!r}: a column file cannot hold a tab, a line end, "
+                f"blanks at an end or {DOCSTART}. Write .spacy or .jsonl."
             )
         lines.append("\n" * (i in starts) + f"{word}\t{tag}\n")
     return "".join(lines) + "\n"

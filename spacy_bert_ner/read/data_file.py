@@ -3,17 +3,18 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import spacy
+from spacy.tokenizer import Tokenizer
 
 from ..labels import is_tag
 from .blanks import split_at_blanks
 from .cells import has_columns
 from .columns import find_layout, read_columns
 from .docbin import read_docbin
-from .fields import read_json_lines, read_json_list
+from .fields import Fields, read_json_lines, read_json_list
 from .piped import read_piped
 from .records import (
     doccano_to_record,
@@ -105,8 +106,7 @@ def open_data(
     name = format or recognise_format(source)
     if name in _JSON_RECORDS:
         read_json = read_json_list if name == "label-studio" else read_json_lines
-        tokenize = spacy.blank(lang).tokenizer
-        return DataFile(source, name, partial(_read_json, source, read_json, name, tokenize))
+        return DataFile(source, name, partial(_read_json, source, read_json, name, lang))
     if name == "conll":
         layout = find_layout(source, word_column=word_column, tag_column=tag_column)
         return DataFile(source, name, partial(read_columns, source, layout=layout))
@@ -117,6 +117,20 @@ def open_data(
         "spacy": read_docbin,
     }
     return DataFile(source, name, partial(readers[name], source))
+
+
+@lru_cache(maxsize=4)
+def make_tokenizer(lang: str) -> Tokenizer:
+    """Make spaCy's tokenizer for a language, once.
+
+    lang (str): The language's code.
+    RETURNS (Tokenizer): The tokenizer of a blank pipeline.
+    RAISES (ValueError): If spaCy does not have the language.
+    """
+    try:
+        return spacy.blank(lang).tokenizer
+    except ImportError as err:
+        raise ValueError(f"Language '{lang}', expected a code that spaCy has, such as en.") from err
 
 
 def recognise_format(source: Source) -> str:
@@ -141,10 +155,8 @@ def recognise_format(source: Source) -> str:
         return "kaggle-sentences"
     if source.suffix == ".csv":
         return "kaggle-tokens"  # whose reader says which columns are missing
-    cells = split_at_blanks(first_line)
-    if all("|" in cell and is_tag(cell.rpartition("|")[2]) for cell in cells):
-        return "wikiner"
-    return "conll"
+    word, pipe, tag = split_at_blanks(first_line)[0].rpartition("|")
+    return "wikiner" if word and pipe and is_tag(tag) else "conll"
 
 
 def _recognise_json(source: Source, head: str) -> str:
@@ -173,7 +185,17 @@ def _is_list(value: object) -> bool:
     return isinstance(value, list)
 
 
-def _read_json(source, read_json, name, tokenize, *, notes: Notes) -> Iterator[Sentence]:
+def _read_json(
+    source: Source,
+    read_json: Callable[[Source], Iterator[Fields]],
+    name: str,
+    lang: str,
+    *,
+    notes: Notes,
+) -> Iterator[Sentence]:
     return read_records(
-        read_json(source), to_record=_JSON_RECORDS[name], tokenize=tokenize, notes=notes
+        read_json(source),
+        to_record=_JSON_RECORDS[name],
+        tokenize=make_tokenizer(lang),
+        notes=notes,
     )

@@ -118,7 +118,7 @@ class DocBinWriter:
                 self._id(word)
         orths = [ids[word] for word in words]
         starts = [_NOT_A_START if doc.starts else _UNKNOWN_START] * n_words
-        for start in doc.starts:
+        for start in doc.starts or [0]:
             starts[start] = _START
         self._rows.extend(zip(orths, iob, types, starts, strict=True))
         self._spaces.extend(doc.spaces)
