@@ -40,7 +40,7 @@ def make_logger_v1(
     Entry point: spacy-bert-ner.Logger.v1. After each evaluation it prints a row and
     adds a line of JSON: train and dev loss, token accuracy, precision, recall and F1,
     all and by label, learning rate, words per second, memory. A loss that is not
-    finite, or a score that falls to 0, stops the training; the best model stays.
+    finite, or a good score that falls to 0, stops the training; the best model stays.
 
     path (str | None): File for the lines of JSON; if `None`, log.jsonl in the output
         folder, if there is one. The log of an earlier training is kept beside it.
@@ -118,7 +118,6 @@ class Run:
             self._updated = perf_counter()
             return
         record = self.make_record(info)
-        check_record(record, find_best(info["checkpoints"][:-1]))
         self.best = find_best(info["checkpoints"])
         self._show(record)
         if self.path is None and info.get("output_path"):
@@ -128,6 +127,7 @@ class Run:
         if self.scalars is not None:
             for name, value in flatten(record).items():
                 self.scalars.add_scalar(name, value, record["step"])
+        check_record(record, find_best(info["checkpoints"][:-1]))
         self._n_steps = 0
         self._n_words = info["words"]
         self._start = self._updated = perf_counter()

@@ -10,6 +10,9 @@ import srsly
 Record = dict[str, Any]
 Best = tuple[float, int]  # score and step
 
+# Below it, a model at the beginning of its training may find no entity again.
+_GOOD_SCORE = 0.25
+
 
 def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
     """Find the best evaluation; of equal ones the first.
@@ -33,7 +36,7 @@ def check_record(record: Record, best: Best | None) -> None:
 
     record (Dict[str, Any]): The evaluation.
     best (Tuple[float, int] | None): Score and step of the best evaluation before.
-    RAISES (ValueError): If a loss is not finite, or the score has fallen to 0.
+    RAISES (ValueError): If a loss is not finite, or a good score has fallen to 0.
     """
     kept = "there was no good score before"
     if best is not None and best[0] > 0:
@@ -46,7 +49,7 @@ def check_record(record: Record, best: Best | None) -> None:
                 f"The loss of '{name}' at step {record['step']} is {loss}, expected a finite "
                 f"number; {kept}. {advice}"
             )
-    if best is not None and record["score"] == 0 < best[0]:
+    if best is not None and record["score"] == 0 and best[0] >= _GOOD_SCORE:
         raise ValueError(f"The score fell to 0 at step {record['step']}; {kept}. {advice}")
 
 

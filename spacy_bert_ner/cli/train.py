@@ -1,5 +1,6 @@
 """The command `train`: flags over `spacy_bert_ner.train.train`."""
 
+import sys
 from pathlib import Path
 
 import typer
@@ -35,4 +36,11 @@ def train_cli(
             require_gpu(gpu_id)
         with show_validation_error(config):
             loaded = load_config(config, overrides=overrides, interpolate=False)
-            train(loaded, output, use_gpu=gpu_id, resume=resume)
+            train(
+                loaded,
+                output,
+                use_gpu=gpu_id,
+                resume=resume,
+                stdout=sys.stdout,
+                stderr=sys.stderr,
+            )
