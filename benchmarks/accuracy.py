@@ -33,6 +33,7 @@ from spacy_bert_ner.score import score_corpus
 
 ROOT = Path(__file__).parent.parent
 BATCH = 32
+PEER_RATE = 2e-4
 Sentence = tuple[list[str], list[Span]]
 
 
@@ -45,7 +46,9 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--corpus", required=True, help="what the table calls the corpus")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=2e-4, help="highest learning rate")
+    parser.add_argument(
+        "--rate", type=float, help="highest rate; by default the config's, for peers 2e-4"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=JSON", help="config settings")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/accuracy.md")
@@ -65,20 +68,13 @@ def main() -> None:
 
 def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> float:
     """Train with `spacy train` and score the last weights, in percent."""
-    n_steps = args.epochs * math.ceil(len(DocBin().from_disk(args.train)) / BATCH)
     overrides: dict[str, Any] = {
         "paths.train": str(args.train),
         "paths.dev": str(args.dev),
         "paths.encoder": str(args.encoder),
         "system.seed": seed,
-        "training.max_steps": 0,
         "training.max_epochs": args.epochs,
-        # The one evaluation that counts comes after training.
-        "training.eval_frequency": n_steps + 1,
-        "training.batcher.size": BATCH,
-        "training.optimizer.learn_rate.initial_rate": args.rate,
-        "training.optimizer.learn_rate.warmup_steps": n_steps // 10,
-        "training.optimizer.learn_rate.total_steps": n_steps,
+        **(plan_ours(args) if args.recipe == "ours" else plan_stock(args)),
         **{name: read_value(value) for name, value in settings.items()},
     }
     config = ROOT / "configs" / ("config.cfg" if args.recipe == "ours" else "stock.cfg")
@@ -86,6 +82,26 @@ def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> 
         train(config, output, overrides=overrides)
         nlp = spacy.load(Path(output) / "model-last")
         return 100 * score_corpus(nlp, args.dev, gold_words=True)["ents_f"]
+
+
+def plan_ours(args: argparse.Namespace) -> dict[str, Any]:
+    """Evaluate once, at the end; the schedule follows the epochs by itself."""
+    rate = {} if args.rate is None else {"training.optimizer.learn_rate.rate": args.rate}
+    return {"initialize.after_init.eval_every": "100%", **rate}
+
+
+def plan_stock(args: argparse.Namespace) -> dict[str, Any]:
+    """Count the steps for spaCy's own schedule, with a tenth of warm-up."""
+    n_steps = args.epochs * math.ceil(len(DocBin().from_disk(args.train)) / BATCH)
+    return {
+        "training.max_steps": 0,
+        # The one evaluation that counts comes after training.
+        "training.eval_frequency": n_steps + 1,
+        "training.batcher.size": BATCH,
+        "training.optimizer.learn_rate.initial_rate": args.rate or PEER_RATE,
+        "training.optimizer.learn_rate.warmup_steps": n_steps // 10,
+        "training.optimizer.learn_rate.total_steps": n_steps,
+    }
 
 
 def read_value(text: str) -> Any:
@@ -104,7 +120,7 @@ def run_hugging_face(args: argparse.Namespace, seed: int) -> float:
     tags = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
     tokenizer = AutoTokenizer.from_pretrained(args.encoder)
     model = AutoModelForTokenClassification.from_pretrained(args.encoder, num_labels=len(tags))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate or PEER_RATE, weight_decay=0.01)
     n_steps = args.epochs * math.ceil(len(sentences) / BATCH)
     warmup = max(1, n_steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -183,7 +199,8 @@ def append_line(args: argparse.Namespace, scores: list[float], seconds: list[flo
         )
     spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
     line = (
-        f"| {args.corpus} | {args.recipe} | {' '.join(args.set)} | {args.epochs} | {args.rate:g} "
+        f"| {args.corpus} | {args.recipe} | {' '.join(args.set)} | {args.epochs} "
+        f"| {args.rate or 'default'} "
         f"| {len(scores)} | {statistics.mean(scores):.2f}{spread} "
         f"| {statistics.mean(seconds):.0f} |\n"
     )

@@ -54,8 +54,8 @@ def test_scores_survive_every_way_to_keep_a_doc(trained, tmp_path):
         doc.copy(),
         Doc(trained.vocab).from_json(doc.to_json(underscore=["ent_scores"])),
     ]
-    for copy in copies:
-        assert read_scores(copy) == read_scores(doc)
+    for kept in copies:
+        assert read_scores(kept) == read_scores(doc)
     assert len(read_scores(doc)) == 2
 
 
