@@ -16,7 +16,7 @@ from spacy.util import registry
 
 from .dev_loss import measure_dev, read_dev
 from .plots import draw_learning_curve, require_matplotlib
-from .training_log import Best, Record, add_record, check_record, find_best, flatten
+from .training_log import Best, Record, add_record, check_losses, check_score, find_best, flatten
 
 LOG_NAME = "log.jsonl"
 _TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
@@ -118,6 +118,8 @@ class Run:
             self._updated = perf_counter()
             return
         record = self.make_record(info)
+        best_before = find_best(info["checkpoints"][:-1])
+        check_losses(record, best_before)
         self.best = find_best(info["checkpoints"])
         self._show(record)
         if self.path is None and info.get("output_path"):
@@ -127,7 +129,7 @@ class Run:
         if self.scalars is not None:
             for name, value in flatten(record).items():
                 self.scalars.add_scalar(name, value, record["step"])
-        check_record(record, find_best(info["checkpoints"][:-1]))
+        check_score(record, best_before)
         self._n_steps = 0
         self._n_words = info["words"]
         self._start = self._updated = perf_counter()

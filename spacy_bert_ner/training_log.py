@@ -12,6 +12,7 @@ Best = tuple[float, int]  # score and step
 
 # Below it, a model at the beginning of its training may find no entity again.
 _GOOD_SCORE = 0.25
+_ADVICE = "Lower the learning rate, warm up for longer, or train without mixed precision."
 
 
 def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
@@ -31,26 +32,39 @@ def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
     return best
 
 
-def check_record(record: Record, best: Best | None) -> None:
-    """Stop a training that has gone wrong.
+def check_losses(record: Record, best: Best | None) -> None:
+    """Stop a training that has gone wrong, before its numbers are written.
 
     record (Dict[str, Any]): The evaluation.
     best (Tuple[float, int] | None): Score and step of the best evaluation before.
-    RAISES (ValueError): If a loss is not finite, or a good score has fallen to 0.
+    RAISES (ValueError): If a loss is not finite.
     """
-    kept = "there was no good score before"
-    if best is not None and best[0] > 0:
-        kept = f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
-    advice = "Lower the learning rate, warm up for longer, or train without mixed precision."
     losses = {**record["loss"], "dev": record.get("dev_loss", 0.0)}
     for name, loss in losses.items():
         if not isfinite(loss):
             raise ValueError(
                 f"The loss of '{name}' at step {record['step']} is {loss}, expected a finite "
-                f"number; {kept}. {advice}"
+                f"number; {_describe_best(best)}. {_ADVICE}"
             )
+
+
+def check_score(record: Record, best: Best | None) -> None:
+    """Stop a training that has lost what it had learned.
+
+    record (Dict[str, Any]): The evaluation.
+    best (Tuple[float, int] | None): Score and step of the best evaluation before.
+    RAISES (ValueError): If a good score has fallen to 0.
+    """
     if best is not None and record["score"] == 0 and best[0] >= _GOOD_SCORE:
-        raise ValueError(f"The score fell to 0 at step {record['step']}; {kept}. {advice}")
+        raise ValueError(
+            f"The score fell to 0 at step {record['step']}; {_describe_best(best)}. {_ADVICE}"
+        )
+
+
+def _describe_best(best: Best | None) -> str:
+    if best is None or best[0] == 0:
+        return "there was no good score before"
+    return f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
 
 
 def add_record(path: Path, record: Record) -> None:

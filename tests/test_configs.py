@@ -61,6 +61,7 @@ BLOCKS = [
     for names in find_blocks(load_config(path))
     # Free sections, containers of named blocks, spaCy's own section (below).
     if len(names) > 1 and names[-1] != "score_weights"
+    if names not in (("initialize", "components"), ("initialize", "tokenizer"))
     # These two take whatever Hugging Face takes, and the attributes to set.
     if names[-1] not in ("tokenizer_config", "transformer_config", "attrs")
 ]
