@@ -168,3 +168,25 @@ def test_a_folder_of_parts(tmp_path, names):
 def test_conll2003_says_where_it_comes_from(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"licensed \(Reuters, by NIST\): put eng.train"):
         find_inputs("conll2003", str(tmp_path / "none"), Conversion())
+
+
+def test_the_encoder_tells_what_it_cannot_see(tmp_path, get_encoder):
+    data = tmp_path / "a.conll"
+    data.write_text("Oslo B-LOC\n\x94 O\n\n" + "word O\n" * 600 + "Lee B-PER\n\n")
+    code, _ = run("convert", data, tmp_path / "a.spacy", "--encoder", get_encoder("bert"))
+    assert code == 0
+    found = json.loads((tmp_path / "a.report.json").read_text())["encoder"]
+    assert found["words_without_piece"] == 1
+    assert found["sentences_longer_than_window"] == 1
+
+
+def test_published_parts_are_not_split_again(tmp_path):
+    for name in ("eng.train", "eng.testa"):
+        (tmp_path / name).write_text(samples.columns())
+    code, output = run(
+        "convert", tmp_path / "out", "--dataset", "conll2003", "--data", tmp_path, "--split", "1/1"
+    )
+    assert code == 0
+    assert "conll2003 has its own parts: --split 1/1 is not used" in output
+    assert "train: 4 docs" in output
+    assert "4 sentences that stand in a later part too, kept" in output

@@ -91,3 +91,15 @@ def test_quantiles():
     assert find_quantiles({}) == (0, 0, 0)
     assert find_quantiles({"5": 1}) == (5, 5, 5)
     assert find_quantiles({str(n): 1 for n in range(1, 101)}) == (50, 95, 100)
+
+
+def test_an_empty_part_and_one_without_entities_are_findings(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("Oslo B-LOC\n\nx O\n\n")
+    kinds = {
+        note["kind"]: note["places"]
+        for seed in range(8)
+        for note in convert([path], settings=Conversion(split="40/40/20", seed=seed))["findings"]
+    }
+    assert kinds["empty-part"] == ["test"]
+    assert kinds["no-entity"][0] in ("train", "dev")

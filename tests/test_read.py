@@ -14,6 +14,7 @@ from spacy_bert_ner.docs import doc_data_to_doc, sentences_to_doc_data
 from spacy_bert_ner.labels import tags_to_spans
 from spacy_bert_ner.read import DocData, FormatError, Notes, open_data, open_writer
 from spacy_bert_ner.spacing import Spacer
+from spacy_bert_ner.survey import survey_file
 
 
 def write(folder, text, name="data.txt", encoding="utf8"):
@@ -142,8 +143,23 @@ def test_encoding_can_be_forced(tmp_path):
     assert read(path)[0].words != ["é"]
     with pytest.raises(FormatError, match="line 1: not utf-8"):
         open_data(path, encoding="utf-8")
-    with pytest.raises(FormatError, match="no encoding that Python knows"):
-        open_data(path, encoding="utf-99")
+    for encoding in ("utf-99", "hex"):
+        with pytest.raises(FormatError, match="no text encoding that Python knows"):
+            open_data(path, encoding=encoding)
+
+
+def test_a_sentence_start_within_an_entity_does_not_cut_it(tmp_path):
+    doc = Doc(Vocab(), ["New", "York", "won"], ents=["B-LOC", "I-LOC", "O"],
+              sent_starts=[True, True, True])  # fmt: skip
+    DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+    sents = [{"start": start, "end": start + 1} for start in (0, 4, 9)]
+    value = {"text": "New York won", "ents": [{"start": 0, "end": 8, "label": "LOC"}]}
+    write(tmp_path, samples.json_lines([{**value, "sents": sents}]), "a.jsonl")
+    for name in ("a.spacy", "a.jsonl"):
+        notes = Notes()
+        sentences = read(tmp_path / name, notes)
+        assert [sentence.words for sentence in sentences] == [["New", "York"], ["won"]]
+        assert notes.count("cut-by-sentence") == 1
 
 
 def test_neither_utf8_nor_cp1252(tmp_path):
@@ -361,3 +377,97 @@ def test_writers_know_their_endings(tmp_path):
         writer.close()
     writer.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def zip_with_password(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", samples.token_rows())
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    path.write_bytes(data)
+
+
+def test_a_locked_zip(tmp_path):
+    zip_with_password(tmp_path / "a.zip")
+    with pytest.raises(FormatError, match=r"a.zip:a.csv: locked with a password. Unpack it"):
+        open_data(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("text,labels\n\"['\\x']\",O\n", "line 2: a list with a broken string"),
+        ("text,labels\n\"['a', '']\",O O\n", "line 2: an empty word in the list"),
+        ("text,labels\na b,O\n", "line 2: 2 words and 1 tags, expected one tag for each word"),
+        ("text,labels\n,\n", "line 2: 0 words and 0 tags"),
+        ("a|X|O b|X\n", r"line 1: 'b\|X', expected word\|TAG|line 1: tag 'X'"),
+        ("a|X|O\nb|X\n", r"line 2: 'b\|X', expected word\|POS\|TAG"),
+        ('{"text": "a"', "line 1: broken JSON"),
+        ('{"text": "a"}\n', "line 1: JSON of an unknown kind"),
+        ('{"text": "a", "spans": []}\n5\n', "line 2: 5, expected an object"),
+        ('{"text": "a", "label": [[0, 1]]}\n', r"line 1: a list, expected \[start, end, label\]"),
+        ("[]", "no sentence|nothing"),
+    ],
+)
+def test_other_faults(tmp_path, text, message):
+    with pytest.raises(FormatError, match=message):
+        survey_file(open_data(write(tmp_path, text)))
+
+
+def test_other_faults_of_label_studio(tmp_path):
+    with pytest.raises(FormatError, match="an object, expected a JSON list of tasks"):
+        read(write(tmp_path, "{}"), format="label-studio")
+    task = {"data": {"a": "x", "b": "y"}, "annotations": [{"result": []}]}
+    with pytest.raises(FormatError, match="record 1: data fields a, b, expected one text"):
+        read(write(tmp_path, json.dumps([task])))
+    task = {"data": {"text": "Oslo"}, "annotations": [{"result": []}, {"result": []}]}
+    notes = Notes()
+    assert read(write(tmp_path, json.dumps([task])), notes)[0].words == ["Oslo"]
+    assert notes.kinds["several-annotations"].places == ["data.txt#1"]
+
+
+def test_an_empty_text_is_left_out_and_counted(tmp_path):
+    values = [{"text": "", "spans": []}, {"text": "a", "spans": []}]
+    notes = Notes()
+    assert len(read(write(tmp_path, samples.json_lines(values)), notes)) == 1
+    assert notes.kinds["empty-text"].places == ["data.txt:1"]
+
+
+def test_a_tools_token_with_a_blank_is_cut_without_it(tmp_path):
+    tokens = [{"start": 0, "end": 8}, {"start": 9, "end": 12}]
+    spans = samples.as_dicts([(4, 8, "LOC")])
+    value = {"text": "New York won", "tokens": tokens, "spans": spans}
+    (sentence,) = read(write(tmp_path, samples.json_lines([value])))
+    doc = sentences_to_doc_data([sentence], spacer=None)
+    assert (doc.words, doc.text) == (["New", "York", "won"], "New York won")
+    assert doc.spans == [(1, 2, "LOC")]
+
+
+def test_two_schemes_in_one_file(tmp_path):
+    path = write(tmp_path, "a S-PER\nb U-PER\n\n")
+    with pytest.raises(FormatError, match=r"data.txt: Tags of two schemes in one file"):
+        survey_file(open_data(path))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    text=st.text("aB. \n-'5😀", min_size=1, max_size=14),
+    edges=st.lists(st.integers(0, 14), max_size=6),
+)
+def test_any_spans_keep_text_and_offsets(tmp_path_factory, text, edges):
+    edges = sorted(min(edge, len(text)) for edge in edges)
+    spans = [
+        (a, b, "X") for a, b in zip(edges[::2], edges[1::2], strict=False) if text[a:b].strip()
+    ]
+    path = tmp_path_factory.getbasetemp() / "spans.jsonl"
+    value = {"text": text, "spans": samples.as_dicts(spans)}
+    path.write_text(samples.json_lines([value]))
+    (sentence,) = read(path)
+    doc = doc_data_to_doc(sentences_to_doc_data([sentence], spacer=None), Vocab())
+    assert doc.text == text
+    trimmed = []
+    for a, b, label in spans:
+        start = a + len(text[a:b]) - len(text[a:b].lstrip())
+        trimmed.append((start, start + len(text[a:b].strip()), label))
+    assert [(e.start_char, e.end_char, e.label_) for e in doc.ents] == trimmed

@@ -73,13 +73,13 @@ def convert_cli(
             encoder=encoder,
         )
         inputs, output = list(paths[:-1]), paths[-1]
-        if dataset is not None:
+        if dataset:
             if inputs:
                 raise ValueError(f"Inputs ({', '.join(inputs)}) and --dataset: give one of them.")
             inputs, settings = find_inputs(dataset, data, settings)
             if split and not settings.split:
                 msg.info(f"{dataset} has its own parts: --split {split} is not used.")
-        elif data is not None:
+        elif data:
             raise ValueError("--data goes with --dataset: give inputs by name, or both flags.")
-        report = convert(inputs, output, settings=settings, dataset=dataset)
+        report = convert(inputs, output, settings=settings, dataset=dataset or None)
         show_report(report, write_report(report, find_report_stem(output)))

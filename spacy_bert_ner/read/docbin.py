@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,16 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
         text = "tokens whose entity annotation is missing, read as O"
         notes.add("missing-annotation", text, f"{source.name}#{number}", count=n_missing)
     is_text = not doc.has_annotation("SENT_START")
-    for sent in [doc[:]] if is_text else doc.sents:
+    cuts = [0, len(doc)]
+    if not is_text:
+        starts = [sent.start for sent in doc.sents]
+        inside = [i for i in starts if doc[i].ent_iob_ == "I"]
+        if inside:
+            text = "sentence starts within an entity: the two sentences are one"
+            notes.add("cut-by-sentence", text, f"{source.name}#{number}", count=len(inside))
+        cuts = [i for i in starts if i not in inside] + [len(doc)]
+    for start, end in pairwise(cuts):
+        sent = doc[start:end]
         yield Sentence(
             [token.text for token in sent],
             [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O" for token in sent],

@@ -14,7 +14,6 @@ from .packed import find_member, open_packed
 from .sentence import FormatError
 
 _CHUNK = 1 << 16
-_BINARY_SUFFIX = ".spacy"
 _NOT_CP1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
 _ASCII = bytes(range(128))
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -82,7 +81,7 @@ def open_source(location: str | Path, *, encoding: str | None = None) -> Source:
     """
     path, member = find_member(str(location))
     name = f"{path.name}:{member}" if member else path.name
-    is_binary = Path(member or path).suffix == _BINARY_SUFFIX
+    is_binary = Path(member or path).name.removesuffix(".gz").endswith(".spacy")
     survey = _ByteSurvey(name, encoding)
     with open_packed(path, member) as stream:
         while chunk := stream.read(_CHUNK):
@@ -129,7 +128,7 @@ class _ByteSurvey:
             self._count_utf8(chunk)
         self.size += len(chunk)
         self.lines += chunk.count(b"\n")
-        self.last = chunk[-1:]
+        self.last = chunk.rstrip(b"\0")[-1:] or self.last  # UTF-16 ends in a NUL byte
 
     def choose_encoding(self) -> str:
         if self.forced:
@@ -204,8 +203,11 @@ class _ByteSurvey:
 
 def _check_codec(name: str, encoding: str) -> str:
     try:
-        return codecs.lookup(encoding).name
+        # refuses, unlike codecs.lookup, what is no text encoding
+        return codecs.lookup(io.TextIOWrapper(io.BytesIO(), encoding=encoding).encoding).name
     except LookupError as err:
         raise FormatError(
-            name, f"--encoding {encoding} is no encoding that Python knows, such as utf-8, cp1252."
+            name,
+            f"--encoding {encoding} is no text encoding that Python knows, expected one such as "
+            "utf-8 or cp1252.",
         ) from err

@@ -46,7 +46,7 @@ def read_records(
         borders = _cut_tokens(
             task, record, _find_tokens(task, record, tokenize, notes), spans, notes
         )
-        yield from _split_record(task, record, borders, spans, document)
+        yield from _split_record(task, record, borders, spans, document, notes)
 
 
 def _keep_spans(task: Fields, record: Record, notes: Notes) -> list[CharSpan]:
@@ -141,6 +141,7 @@ def _split_record(
     borders: list[tuple[int, int]],
     spans: list[CharSpan],
     document: int,
+    notes: Notes,
 ) -> Iterator[Sentence]:
     token_at = {start: i for i, (start, _) in enumerate(borders)}
     token_to = {end: i + 1 for i, (_, end) in enumerate(borders)}
@@ -152,6 +153,9 @@ def _split_record(
     if record.starts is not None:
         inside = {i for start, end, _ in token_spans for i in range(start + 1, end)}
         marked = {token_at[char] for char in record.starts if char in token_at}
+        if marked & inside:
+            text = "sentence starts within an entity: the two sentences are one"
+            notes.add("cut-by-sentence", text, task.place, count=len(marked & inside))
         cuts = sorted({0, len(words)} | (marked - inside))
     for start, end in pairwise(cuts):
         yield Sentence(
