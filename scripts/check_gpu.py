@@ -3,7 +3,7 @@
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.training import check_gpu
+from spacy_bert_ner.devices import check_gpu
 
 
 def main(*, gpu_id: int = -1) -> None:

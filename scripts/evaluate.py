@@ -11,8 +11,14 @@ from wasabi import msg
 from spacy_bert_ner.score import score_corpus
 
 
-def main(model: Path, corpus: Path, output: Path) -> None:
-    """Write the scores as JSON and print them."""
+def main(model: Path, corpus: Path, output: Path, *, gpu_id: int = -1) -> None:
+    """Write the scores as JSON and print them; without a test part, those on dev."""
+    if not corpus.exists():
+        dev = corpus.with_name("dev.spacy")
+        msg.warn(f"{corpus}: no such part. Scoring on {dev}, by which the best model was chosen.")
+        corpus = dev
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
     nlp = spacy.load(model)
     scores = {
         "words": score_corpus(nlp, corpus, gold_words=True),

@@ -1,5 +1,6 @@
 """Build the wheels of a trained pipeline and of the plugin that it needs."""
 
+import shutil
 from pathlib import Path
 
 import srsly
@@ -23,6 +24,8 @@ def main(
     meta = describe_model(
         scores=srsly.read_json(scores), lock=srsly.read_json(lock), data=srsly.read_json(data)
     )
+    if output.exists():
+        shutil.rmtree(output)
     plugin = build_plugin_wheel(Path(), output)
     wheel = build_model_wheel(model, output, name=name, version=version, meta=meta)
     for path in (plugin, wheel):

@@ -122,7 +122,8 @@ def draw_samples(nlp: Language, name: str, examples: Iterable[Example]) -> Itera
     before: list[Any] = [other for _, other in nlp.pipeline[: nlp.pipe_names.index(name)]]
     tag_set = pipe.tag_model.tag_set
     for batch in minibatch(examples, nlp.batch_size):
-        docs = [eg.predicted for eg in batch]
+        # Copies: what other components write must not stay on docs that are used again.
+        docs = [eg.predicted.copy() for eg in batch]
         for other in before:
             docs = list(other.pipe(docs, batch_size=nlp.batch_size))
         words, scores = pipe.score_tags(docs)

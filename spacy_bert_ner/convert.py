@@ -192,7 +192,11 @@ def count_tokens(surveys: Sequence[Survey], plan: Plan) -> list[int]:
 def write_docs(
     docs: Iterator[DocParts], paths: Sequence[Path], n_tokens: Sequence[int], examiner: Examiner
 ) -> None:
-    """Examine the docs and write each to its part; no file is left half written."""
+    """Examine the docs and write each to its part; no file is left half written.
+
+    Parts of an earlier conversion that this one has not are removed with it, so that
+    a folder never holds the parts of two corpora.
+    """
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -205,6 +209,11 @@ def write_docs(
             writers[part].add(doc)
         for writer in writers:
             writer.close()
+    if len(paths) > 1:
+        for name in PARTS:
+            old = paths[0].with_name(f"{name}.spacy")
+            if old not in paths:
+                old.unlink(missing_ok=True)
 
 
 def _doc_and_part(item: tuple[int, int, object]) -> tuple[int, int]:

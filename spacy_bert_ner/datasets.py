@@ -136,13 +136,18 @@ def find_parts(folder: Path) -> list[str]:
     folder (Path): The folder.
     RETURNS (list[str]): `train=FILE` and so on; several files of a part are fine.
     RAISES (FileNotFoundError): If there is no file for train or for dev.
+    RAISES (ValueError): If the name of a file says no part, or more than one.
     """
     inputs = []
     for path in list_data(folder):
         names = {_PART_NAMES.get(word) for word in re.split(r"[^a-z]+", path.name.lower())}
         parts = names - {None}
-        if len(parts) == 1:
-            inputs.append(f"{parts.pop()}={path}")
+        if len(parts) != 1:
+            raise ValueError(
+                f"{path}: {'no part' if not parts else 'two parts'} in the name, expected one of "
+                "train, dev (valid, testa) and test (testb). Rename it, or move it elsewhere."
+            )
+        inputs.append(f"{parts.pop()}={path}")
     found = {item.partition("=")[0] for item in inputs}
     if not {"train", "dev"} <= found:
         raise FileNotFoundError(

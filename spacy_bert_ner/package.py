@@ -22,6 +22,8 @@ def build_plugin_wheel(project: Path, output: Path) -> Path:
     """
     output.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    # Setuptools would pack what an earlier build left there.
+    shutil.rmtree(project / "build", ignore_errors=True)
     with tempfile.TemporaryDirectory() as tmp:
         done = subprocess.run(
             [*command, "--wheel-dir", tmp, str(project)],

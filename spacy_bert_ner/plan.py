@@ -1,5 +1,6 @@
 """Epochs and evaluations as people count them → the steps that `spacy train` counts."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -76,7 +77,10 @@ def has_corpus(nlp: Language) -> bool:
         block = block.get(part, {})
     if "path" not in block:
         return bool(block)
-    return block["path"] is not None and Path(block["path"]).exists()
+    if block["path"] is None:
+        return False
+    # A file inside a zip archive is named archive.zip:member.
+    return Path(re.sub(r"(?<=\.zip):.*", "", str(block["path"]))).exists()
 
 
 def count_batches(nlp: Language) -> int:

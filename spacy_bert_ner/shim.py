@@ -162,6 +162,8 @@ class EncoderShim(PyTorchShim):
         if self._model is None:
             return
         gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        if not gradients:
+            return
         self._grad_scaler.unscale(gradients)
         super().finish_update(optimizer)
         self._low_model = None

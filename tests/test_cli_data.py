@@ -149,7 +149,7 @@ def test_datasets_find_their_files(tmp_path):
      ("en-train.conll", "en-dev.conll", "en-test.conll")],
 )  # fmt: skip
 def test_a_folder_of_parts(tmp_path, names):
-    for name in (*names, "README.md", "training-and-test.txt"):
+    for name in (*names, "README.md"):
         (tmp_path / name).touch()
     expected = {
         f"{part}={tmp_path / name}"
@@ -160,6 +160,11 @@ def test_a_folder_of_parts(tmp_path, names):
     assert set(inputs) == expected
     assert (found.split, found.allow_leaks) == (None, True)
     assert not find_inputs("custom", str(tmp_path), Conversion()).settings.allow_leaks
+    for name, count in (("training-and-test.txt", "two parts"), ("extra.txt", "no part")):
+        (tmp_path / name).touch()
+        with pytest.raises(ValueError, match=f"{name}: {count} in the name"):
+            find_parts(tmp_path)
+        (tmp_path / name).unlink()
     (tmp_path / names[0]).unlink()
     with pytest.raises(FileNotFoundError, match="expected names with train and dev"):
         find_parts(tmp_path)

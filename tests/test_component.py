@@ -11,7 +11,7 @@ from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_bert_ner.gold import read_gold_tags
+from spacy_bert_ner.gold import place_gold_ents, read_gold_tags
 from spacy_bert_ner.words import find_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
@@ -266,3 +266,19 @@ def test_scores_come_from_the_scorer(trained):
     assert set(scores["ents_per_type"]) == {"LOC", "PER"}
     wrong = make_examples(trained, [(DATA[1][0], [(0, 6, "PER")])])
     assert trained.evaluate(wrong)["ents_f"] == 0.0
+
+
+def test_row_29_a_gold_entity_of_nothing_but_white_space_is_counted_and_harmless():
+    nlp = make_nlp()
+    for words in (["Hi", "\xa0", "Bob", "ran"], ["Bob", "ran", "\xa0"]):
+        doc = Doc(nlp.vocab, words=words)
+        reference = doc.copy()
+        at = words.index("\xa0")
+        reference.set_ents([Span(reference, at, at + 1, label="PER")])
+        examples = [*make_examples(nlp), Example(doc, reference)]
+        with pytest.warns(UserWarning, match="1 of 4 gold entities"):
+            optimizer = nlp.initialize(lambda examples=examples: examples)
+        nlp.update(examples, sgd=optimizer)
+        (ent,) = place_gold_ents(examples[-1], find_words(doc))
+        assert not ent.fits
+        assert nlp.evaluate(examples)["ents_f"] is not None

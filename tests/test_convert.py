@@ -233,6 +233,16 @@ def test_what_was_written_converts_again_to_the_same(tmp_path, suffix):
     assert (tmp_path / "c.spacy").read_bytes() == (tmp_path / "d.spacy").read_bytes()
 
 
+def test_a_folder_never_holds_the_parts_of_two_conversions(tmp_path, conll):
+    output = tmp_path / "corpus"
+    convert([conll], output, settings=Conversion(split="80/10/10"))
+    (output / "notes.spacy").touch()
+    convert([conll], output, settings=Conversion(split="90/10"))
+    assert {path.name for path in output.glob("*.spacy")} == {
+        "train.spacy", "dev.spacy", "notes.spacy",
+    }  # fmt: skip
+
+
 def test_a_failed_conversion_leaves_no_file_behind(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text(samples.token_rows())
     monkeypatch.setattr("spacy_bert_ner.examine.Examiner.add", None)

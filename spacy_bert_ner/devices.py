@@ -1,4 +1,4 @@
-"""What `spacy train` needs from us: the check of the device before it starts."""
+"""The device that was asked for → whether it can be used, before any work is done."""
 
 import torch
 from thinc.util import has_cupy, has_cupy_gpu

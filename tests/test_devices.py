@@ -3,25 +3,25 @@
 import pytest
 import torch
 
-from spacy_bert_ner import training
+from spacy_bert_ner import devices
 
 
 def set_device(monkeypatch, *, cuda="13.0", available=True, count=1, cupy=True):
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.setattr(training, "has_cupy", cupy)
-    monkeypatch.setattr(training, "has_cupy_gpu", cupy)
+    monkeypatch.setattr(devices, "has_cupy", cupy)
+    monkeypatch.setattr(devices, "has_cupy_gpu", cupy)
 
 
 def test_the_cpu_needs_nothing(monkeypatch):
     set_device(monkeypatch, cuda=None, available=False, cupy=False)
-    training.check_gpu(-1)
+    devices.check_gpu(-1)
 
 
 def test_a_complete_gpu_passes(monkeypatch):
     set_device(monkeypatch)
-    training.check_gpu(0)
+    devices.check_gpu(0)
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_a_complete_gpu_passes(monkeypatch):
 def test_what_is_missing_is_named(monkeypatch, missing, words):
     set_device(monkeypatch, **missing)
     with pytest.raises(ValueError, match=words):
-        training.check_gpu(0)
+        devices.check_gpu(0)
