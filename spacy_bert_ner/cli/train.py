@@ -9,7 +9,7 @@ from spacy.util import load_config
 from thinc.api import require_gpu
 
 from ..train import train
-from ..training import check_gpu
+from ..devices import check_gpu
 from ._app import bert_ner_cli, shown_errors
 
 
