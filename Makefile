@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
-PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+PIP = $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c $(CONSTRAINTS)
 
 .PHONY: run demo test lint clean
 .DELETE_ON_ERROR:

@@ -21,7 +21,7 @@ def main(model: Path, corpus: Path, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps({"model": str(model), "corpus": str(corpus), **scores}, indent=2))
     for view, title in (("words", "on the corpus's words"), ("text", "on raw text")):
-        print_scores(scores[view], f"{corpus}, {title}: {scores[view]['n_docs']:,} sentences")
+        print_scores(scores[view], f"{corpus}, {title}: {scores[view]['n_docs']:,} docs")
 
 
 def print_scores(scores: dict[str, Any], title: str) -> None:

@@ -2,38 +2,37 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.fetch import FetchError, hash_file, verify_file
+from spacy_bert_ner.conversion import Conversion, parse_input
+from spacy_bert_ner.datasets import PINS, check_pin, find_inputs
+from spacy_bert_ner.read.source import open_source
 
 
-def main(
-    files: list[Path], *, pins: Path = Path("assets/pins.json"), output: Path | None = None
-) -> None:
-    """Check files by size and sha256; files without an entry only need to exist."""
-    known = json.loads(pins.read_text(encoding="utf8"))["files"]
+def main(*, dataset: str = "kaggle", lang: str = "en", output: Path | None = None) -> None:
+    """Check the files of a dataset by size and sha256, where these are published."""
     try:
-        hashes = {path.as_posix(): verify(path, known.get(path.as_posix())) for path in files}
-    except FetchError as error:
+        inputs, _ = find_inputs(dataset, None, Conversion(lang=lang))
+        hashes = {item: verify(item, dataset) for item in inputs}
+    except (ValueError, OSError) as error:
         msg.fail(str(error), exits=1)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf8")
 
 
-def verify(path: Path, pin: dict[str, Any] | None) -> str:
-    """Check one file, say how far the check went, and give its sha256."""
-    if pin is not None:
-        verify_file(path, **pin)
-        msg.good(f"{path}: the published file, byte for byte")
-        return str(pin["sha256"])
-    if not path.is_file():
-        raise FetchError(f"{path}: not found. Check the paths in project.yml.")
-    msg.info(f"{path}: found; no published hash to check it against")
-    return hash_file(path)
+def verify(item: str, dataset: str) -> str:
+    """Check one file, say how far the check went, and give the sha256 of its content."""
+    _, location = parse_input(item)
+    source = open_source(location)
+    check_pin(dataset, source)
+    if (dataset, Path(source.member or source.path).name) in PINS:
+        msg.good(f"{source.name}: the published file, byte for byte")
+    else:
+        msg.info(f"{source.name}: found; no published hash to check it against")
+    return source.sha256
 
 
 if __name__ == "__main__":

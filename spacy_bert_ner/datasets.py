@@ -16,17 +16,21 @@ DEFAULT_DATA: Mapping[str, str] = {
     "kaggle": "assets/kaggle/ner_dataset.csv.zip",
     "conll2002": "assets/conll2002/conll2002.zip",
     "conll2003": "assets/conll2003",
+    "custom": "assets/custom",
 }
 """Where the project keeps each dataset."""
 
 DEFAULT_SPLIT = "80/10/10"
+
+NOTES = ("README.md", "source.json")
+"""Files of a dataset's folder that say what it is: its source entry in meta.json."""
 
 _OBTAIN: Mapping[str, str] = {
     "kaggle": "It is part of the repository: `git checkout -- assets/kaggle`.",
     "conll2002": "Fetch it with `python -m spacy project assets`.",
     "conll2003": "It cannot be fetched, its text is licensed (Reuters, by NIST): put eng.train, "
     "eng.testa and eng.testb there, as they are or as .gz.",
-    "custom": "Name your file, or a folder of files named train…, dev… and test….",
+    "custom": "Put your file there, or files named train…, dev… and test….",
 }
 
 _CONLL2002_PREFIXES = {"es": "esp", "nl": "ned"}
@@ -48,6 +52,15 @@ class Pin(NamedTuple):
 PINS: Mapping[tuple[str, str], Pin] = {
     ("kaggle", "ner_dataset.csv"): Pin(
         15_208_151, "83257dd94ed59596809dc9f5b28f1f035c9d925d5a647f266db43a2f098e8f1a"
+    ),
+    ("conll2002", "esp.train"): Pin(
+        2_970_825, "a20d95cab7d88a19a86f8c1ad6329325c99fbd9529ed978cbd7e31d4b01b4008"
+    ),
+    ("conll2002", "esp.testa"): Pin(
+        594_058, "85c17793b77881c53d19017d9d0f1e6fb98b7ddcab54a5f24b05ed1793103c87"
+    ),
+    ("conll2002", "esp.testb"): Pin(
+        575_807, "1f8f7a392c6d4979a5592a5794eed43d7869b46da6851bbcde99714149f1d016"
     ),
 }
 """Published files, by dataset and name."""
@@ -79,9 +92,7 @@ def find_inputs(dataset: str, data: str | None, settings: Conversion) -> Dataset
     """
     if dataset not in DATASETS:
         raise ValueError(f"Dataset '{dataset}', expected one of: {', '.join(DATASETS)}.")
-    place = data or DEFAULT_DATA.get(dataset)
-    if place is None:
-        raise ValueError(f"Dataset {dataset} needs --data. {_OBTAIN[dataset]}")
+    place = data or DEFAULT_DATA[dataset]
     path = Path(re.sub(r"(?<=\.zip):.*", "", place))
     if not path.exists():
         raise FileNotFoundError(
@@ -96,11 +107,27 @@ def find_inputs(dataset: str, data: str | None, settings: Conversion) -> Dataset
         endings = {"train": "train", "dev": "testa", "test": "testb"}
         inputs = [f"{part}={place}:{prefix}.{ending}" for part, ending in endings.items()]
         return DatasetInputs(inputs, replace(settings, split=None, allow_leaks=True))
-    if path.is_dir():
+    own = list_data(path) if path.is_dir() else []
+    if len(own) == 1 and dataset == "custom":
+        place = str(own[0])
+    elif path.is_dir():
         allow_leaks = settings.allow_leaks or dataset == "conll2003"
         settings = replace(settings, split=None, allow_leaks=allow_leaks)
         return DatasetInputs(find_parts(path), settings)
     return DatasetInputs([place], replace(settings, split=settings.split or DEFAULT_SPLIT))
+
+
+def list_data(folder: Path) -> list[Path]:
+    """List the files of a folder that can be data: all but notes and hidden files.
+
+    folder (Path): The folder.
+    RETURNS (list[Path]): The files, sorted.
+    """
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name not in NOTES and not path.name.startswith(".")
+    )
 
 
 def find_parts(folder: Path) -> list[str]:
@@ -111,10 +138,10 @@ def find_parts(folder: Path) -> list[str]:
     RAISES (FileNotFoundError): If there is no file for train or for dev.
     """
     inputs = []
-    for path in sorted(folder.iterdir()):
+    for path in list_data(folder):
         names = {_PART_NAMES.get(word) for word in re.split(r"[^a-z]+", path.name.lower())}
         parts = names - {None}
-        if path.is_file() and len(parts) == 1:
+        if len(parts) == 1:
             inputs.append(f"{parts.pop()}={path}")
     found = {item.partition("=")[0] for item in inputs}
     if not {"train", "dev"} <= found:

@@ -1,4 +1,4 @@
-"""The name of an encoder → a checked local folder; files → checked by hash."""
+"""The name of an encoder → a checked and recorded local folder."""
 
 import hashlib
 import json
@@ -33,28 +33,6 @@ def hash_file(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def verify_file(path: Path, *, sha256: str, size: int, obtain: str) -> None:
-    """Check that a file is there and is the published one, byte for byte.
-
-    path (Path): The file.
-    sha256 (str): Its expected hash, 64 hex digits.
-    size (int): Its expected size in bytes.
-    obtain (str): A sentence that says how to get it.
-    RAISES (FetchError): If it is missing, of another size or another hash.
-    """
-    if not path.is_file():
-        raise FetchError(f"{path}: not found. {obtain}")
-    found_size = path.stat().st_size
-    if found_size != size:
-        raise FetchError(
-            f"{path}: {found_size:,} bytes, expected {size:,}; it was cut short or is another "
-            f"file. {obtain}"
-        )
-    found = hash_file(path)
-    if found != sha256:
-        raise FetchError(f"{path}: sha256 is {found}, expected {sha256}. {obtain}")
 
 
 def fetch_encoder(source: str, output: Path, *, pins: dict[str, Any]) -> dict[str, Any]:

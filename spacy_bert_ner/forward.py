@@ -1,5 +1,6 @@
 """Buckets of pieces → token vectors: what runs in torch, on any device."""
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterator, Sequence
@@ -60,10 +61,10 @@ def read_bucket(
     RETURNS (torch.Tensor): A vector for each piece. Shape: (n_windows, n_columns, width).
     RAISES (MemoryError): If a half does not fit either.
     """
-    try:
+    with contextlib.suppress(torch.cuda.OutOfMemoryError):
         return _read(model, ids, lengths)
-    except torch.cuda.OutOfMemoryError:
-        torch.cuda.empty_cache()
+    # what the failed call had computed is gone only now, with its traceback
+    torch.cuda.empty_cache()
     n_rows = len(ids) // 2
     halves = [(ids[:n_rows], lengths if lengths is None else lengths[:n_rows])]
     halves.append((ids[n_rows:], lengths if lengths is None else lengths[n_rows:]))

@@ -10,6 +10,7 @@ import torch
 from thinc.api import Optimizer, get_array_module, xp2torch
 from thinc.optimizers import FloatOrSeq
 from thinc.types import FloatsXd, Generator
+from thinc.util import get_torch_default_device
 
 from .parameter_groups import Key, Options, find_options
 
@@ -165,6 +166,29 @@ class JointOptimizer(Optimizer):
         if self.n_batches % self.accumulate_batches == 0 and self._gradients:
             self._step(rate)
         super().step_schedules()
+
+    def get_state(self) -> dict[Key, dict[str, torch.Tensor]]:
+        """RETURNS (Dict[Key, Dict[str, torch.Tensor]]): What to save of each weight."""
+        keys = [*self.state, *(key for key in self._gradients if key not in self.state)]
+        state = {key: dict(self.state.get(key, {})) for key in keys}
+        for key, gradient in self._gradients.items():
+            state[key]["gradient"] = gradient
+        return state
+
+    def set_state(self, state: dict[Key, dict[str, torch.Tensor]], *, n_batches: int) -> None:
+        """Go on where another optimizer stopped.
+
+        state (Dict[Key, Dict[str, torch.Tensor]]): What `get_state` gave.
+        n_batches (int): The batches that it had seen.
+        """
+        device = get_torch_default_device()
+        for key, tensors in state.items():
+            moved = {kind: X.to(device) for kind, X in tensors.items()}
+            if "gradient" in moved:
+                self._gradients[key] = moved.pop("gradient")
+            if moved:
+                self.state[key] = moved
+        self.n_batches = n_batches
 
     def _step(self, rate: float) -> None:
         norm = float(torch.nn.utils.get_total_norm(self._gradients.values()))

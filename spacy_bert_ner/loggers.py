@@ -16,7 +16,7 @@ from spacy.util import registry
 
 from .dev_loss import measure_dev, read_dev
 from .plots import draw_learning_curve, require_matplotlib
-from .training_log import Record, add_record, check_record, flatten
+from .training_log import Best, Record, add_record, check_losses, check_score, find_best, flatten
 
 LOG_NAME = "log.jsonl"
 _TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
@@ -40,7 +40,7 @@ def make_logger_v1(
     Entry point: spacy-bert-ner.Logger.v1. After each evaluation it prints a row and
     adds a line of JSON: train and dev loss, token accuracy, precision, recall and F1,
     all and by label, learning rate, words per second, memory. A loss that is not
-    finite, or a score that falls to 0, stops the training; the best model stays.
+    finite, or a good score that falls to 0, stops the training; the best model stays.
 
     path (str | None): File for the lines of JSON; if `None`, log.jsonl in the output
         folder, if there is one. The log of an earlier training is kept beside it.
@@ -98,7 +98,7 @@ class Run:
         self.scalars = scalars
         self.plot = plot
         self.rates = read_rates(nlp)
-        self.best: Record | None = None
+        self.best: Best | None = None
         self._n_steps = 0
         self._n_words = 0
         self._start = self._updated = perf_counter()
@@ -113,14 +113,14 @@ class Run:
         """
         self._n_steps += 1
         if self.bar is not None:
-            self.bar.update(1)
+            self.bar.update(1 if info is None else info["step"] + 1 - self.bar.n)
         if info is None:
             self._updated = perf_counter()
             return
         record = self.make_record(info)
-        check_record(record, self.best)
-        if self.best is None or record["score"] > self.best["score"]:
-            self.best = record
+        best_before = find_best(info["checkpoints"][:-1])
+        check_losses(record, best_before)
+        self.best = find_best(info["checkpoints"])
         self._show(record)
         if self.path is None and info.get("output_path"):
             self.path = Path(info["output_path"]).parent / LOG_NAME
@@ -129,6 +129,7 @@ class Run:
         if self.scalars is not None:
             for name, value in flatten(record).items():
                 self.scalars.add_scalar(name, value, record["step"])
+        check_score(record, best_before)
         self._n_steps = 0
         self._n_words = info["words"]
         self._start = self._updated = perf_counter()
@@ -145,6 +146,8 @@ class Run:
         share = (self._n_steps - 1) / self._n_steps
         seconds = self._updated - self._start
         n_words = (info["words"] - self._n_words) * share
+        if not self._n_words and self._n_steps <= info["step"]:
+            seconds = 0.0  # a training that goes on: the words before are not known
         return {
             "epoch": info["epoch"],
             "step": info["step"],
@@ -166,7 +169,8 @@ class Run:
         if self.scalars is not None:
             self.scalars.close()
         if self.best is not None:
-            self.stdout.write(f"Best: score {self.best['score']:.4f} at step {self.best['step']}\n")
+            score, step = self.best
+            self.stdout.write(f"Best: score {score:.4f} at step {step}\n")
         if self.plot and self.path is not None and self.path.exists():
             draw_learning_curve(self.path, self.path.parent)
 

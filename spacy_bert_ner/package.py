@@ -76,6 +76,8 @@ def describe_model(
     """
     words, text = scores["words"], scores["text"]
     performance = {key: words[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
+    # The calibration error; pipelines without probabilities have none.
+    performance["ents_ece"] = words.get("ents_ece")
     performance.update({f"text_ents_{key}": text[f"ents_{key}"] for key in "prf"})
     encoder = {"name": lock["name"], "license": lock["license"], "author": lock["source"]}
     return {

@@ -1,5 +1,6 @@
 """Evaluations of a training → lines of JSON, and back."""
 
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -7,28 +8,63 @@ from typing import Any
 import srsly
 
 Record = dict[str, Any]
+Best = tuple[float, int]  # score and step
+
+# Below it, a model at the beginning of its training may find no entity again.
+_GOOD_SCORE = 0.25
+_ADVICE = "Lower the learning rate, warm up for longer, or train without mixed precision."
 
 
-def check_record(record: Record, best: Record | None) -> None:
-    """Stop a training that has gone wrong.
+def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
+    """Find the best evaluation; of equal ones the first.
+
+    results (Iterable[Tuple[float, int]]): Score and step of each evaluation.
+    RETURNS (Tuple[float, int] | None): Score and step; `None` if there is none.
+
+    EXAMPLE:
+    >>> find_best([(0.5, 10), (0.7, 20), (0.7, 30)])
+    (0.7, 20)
+    """
+    best: Best | None = None
+    for score, step in results:
+        if best is None or score > best[0]:
+            best = score, step
+    return best
+
+
+def check_losses(record: Record, best: Best | None) -> None:
+    """Stop a training that has gone wrong, before its numbers are written.
 
     record (Dict[str, Any]): The evaluation.
-    best (Dict[str, Any] | None): The best evaluation before.
-    RAISES (ValueError): If a loss is not finite, or the score has fallen to 0.
+    best (Tuple[float, int] | None): Score and step of the best evaluation before.
+    RAISES (ValueError): If a loss is not finite.
     """
-    kept = "there was no good score before"
-    if best is not None and best["score"] > 0:
-        kept = f"the best score was {best['score']:.4f} at step {best['step']}, kept in model-best"
-    advice = "Lower the learning rate, warm up for longer, or train without mixed precision."
     losses = {**record["loss"], "dev": record.get("dev_loss", 0.0)}
     for name, loss in losses.items():
         if not isfinite(loss):
             raise ValueError(
                 f"The loss of '{name}' at step {record['step']} is {loss}, expected a finite "
-                f"number; {kept}. {advice}"
+                f"number; {_describe_best(best)}. {_ADVICE}"
             )
-    if best is not None and record["score"] == 0 < best["score"]:
-        raise ValueError(f"The score fell to 0 at step {record['step']}; {kept}. {advice}")
+
+
+def check_score(record: Record, best: Best | None) -> None:
+    """Stop a training that has lost what it had learned.
+
+    record (Dict[str, Any]): The evaluation.
+    best (Tuple[float, int] | None): Score and step of the best evaluation before.
+    RAISES (ValueError): If a good score has fallen to 0.
+    """
+    if best is not None and record["score"] == 0 and best[0] >= _GOOD_SCORE:
+        raise ValueError(
+            f"The score fell to 0 at step {record['step']}; {_describe_best(best)}. {_ADVICE}"
+        )
+
+
+def _describe_best(best: Best | None) -> str:
+    if best is None or best[0] == 0:
+        return "there was no good score before"
+    return f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
 
 
 def add_record(path: Path, record: Record) -> None:

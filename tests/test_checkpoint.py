@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 from checkpoints import KINDS
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, BertTokenizer
 
 from spacy_bert_ner.checkpoint import (
     bytes_to_checkpoint,
@@ -105,6 +105,13 @@ def test_truncation_of_the_tokenizer_is_left_out(folder):
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     pieces = read(folder).encode_words(["alex"] * 9, False)
     assert [len(ids) for ids in pieces] == [1] * 9
+
+
+def test_slow_tokenizers_are_refused(folder, monkeypatch):
+    slow = BertTokenizer(folder / "vocab.txt")
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *args, **options: slow)
+    with pytest.raises(ValueError, match=r"BertTokenizer is not a fast tokenizer.*tokenizer.json"):
+        read(folder)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])

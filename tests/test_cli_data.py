@@ -70,7 +70,7 @@ def test_flags_reach_the_settings(tmp_path, path):
         (["a", "out", "--dataset", "kaggle"], "give one of them"),
         (["a", "out", "--data", "x"], "--data goes with --dataset"),
         (["out", "--dataset", "x"], "Dataset 'x', expected one of: kaggle, conll2002"),
-        (["out", "--dataset", "custom"], "Dataset custom needs --data"),
+        (["out", "--dataset", "custom"], "assets/custom: not found. Put your file there"),
         (["out", "--dataset", "conll2002", "--data", "."], "expected es (Spanish) or nl (Dutch)"),
     ],
 )
@@ -117,6 +117,14 @@ def test_the_script_is_the_command(tmp_path, path):
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     run("convert", path, tmp_path / "b.spacy")
     assert (tmp_path / "a.spacy").read_bytes() == (tmp_path / "b.spacy").read_bytes()
+
+
+def test_a_folder_of_ones_own_with_a_single_file_is_split(tmp_path):
+    (tmp_path / "source.json").write_text("{}")
+    (tmp_path / "mine.csv").write_text("")
+    inputs, found = find_inputs("custom", str(tmp_path), Conversion())
+    assert inputs == [str(tmp_path / "mine.csv")]
+    assert found.split == "80/10/10"
 
 
 def test_datasets_find_their_files(tmp_path):

@@ -14,6 +14,16 @@ from spacy.training import Example
 from spacy_bert_ner.gold import read_gold_tags
 from spacy_bert_ner.words import find_words
 
+SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
+# spaCy's own embedding of lexeme attributes fits as well.
+PREFIXES = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 16,
+    "attrs": ["PREFIX", "SUFFIX"],
+    "rows": [100, 100],
+    "include_static_vectors": False,
+}
+
 
 @pytest.fixture(scope="module")
 def trained():
@@ -27,8 +37,11 @@ def test_learns_two_sentences(trained):
 
 
 @pytest.mark.parametrize("hidden", [None, 16])
-@pytest.mark.parametrize("features", [None, {"@architectures": "spacy-bert-ner.WordShape.v1"}])
-def test_every_shape_of_the_head_learns_and_reloads(tmp_path, hidden, features):
+@pytest.mark.parametrize(
+    ("features", "n_features"),
+    [(None, 0), (SHAPE, 64), (PREFIXES, 16)],
+)
+def test_every_shape_of_the_head_learns_and_reloads(tmp_path, hidden, features, n_features):
     nlp = make_nlp(model={"hidden": hidden, "features": features})
     assert train(nlp)["ner"] < 0.3
     scores = nlp.get_pipe("ner").model.predict([nlp.make_doc(DATA[0][0])])[0]
@@ -41,7 +54,7 @@ def test_every_shape_of_the_head_learns_and_reloads(tmp_path, hidden, features):
         p.numel()
         for p in loaded.get_pipe("ner").model.get_ref("tag_scores").shims[0]._model.parameters()
     )
-    width = 32 + (64 if features else 0)
+    width = 32 + n_features
     n_tags = 5
     assert n_weights == (
         (width + 1) * n_tags if hidden is None else (width + 1) * hidden + (hidden + 1) * n_tags

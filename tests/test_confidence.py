@@ -1,13 +1,16 @@
 """Scores of entities: where they are kept, what they mean, and how they are calibrated."""
 
+import copy
 import warnings
 
 import numpy as np
 import pytest
 import spacy
 from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
+from spacy.cli.train import train as train_command
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_bert_ner import annotate
@@ -51,8 +54,8 @@ def test_scores_survive_every_way_to_keep_a_doc(trained, tmp_path):
         doc.copy(),
         Doc(trained.vocab).from_json(doc.to_json(underscore=["ent_scores"])),
     ]
-    for copy in copies:
-        assert read_scores(copy) == read_scores(doc)
+    for kept in copies:
+        assert read_scores(kept) == read_scores(doc)
     assert len(read_scores(doc)) == 2
 
 
@@ -150,6 +153,9 @@ def test_labels_get_their_own_temperature_when_there_are_enough():
     doc = nlp(TEXT)
     scores = dict(read_scores(doc))
     assert scores["New York"] < scores["Alex Smith"]
+    other = copy.deepcopy(nlp)
+    other.initialize(lambda: make_examples(other))
+    assert other.get_pipe("ner").temperatures == (1.0, {})
     calibrate(nlp, "ner", make_noisy(nlp, n=5), per_label=True)
     assert nlp.get_pipe("ner").cfg["label_temperatures"] == {}
     assert nlp.get_pipe("ner").cfg["temperature"] == 1.0
@@ -248,3 +254,37 @@ def test_a_pipeline_without_the_component_is_an_error():
     nlp = spacy.blank("en")
     with pytest.raises(ValueError, match=r"Found 0 components bert_ner .*expected one"):
         find_thresholds(nlp, [], precision=0.9)
+
+
+CALIBRATING = """
+[training]
+max_steps = 40
+eval_frequency = 40
+
+[training.before_to_disk]
+@callbacks = "spacy-bert-ner.calibrate.v1"
+corpus = ${corpora.dev}
+per_label = true
+
+[corpora]
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+gold_preproc = true
+"""
+
+
+def test_spacy_train_calibrates_and_saves(tmp_path):
+    nlp = make_nlp()
+    DocBin(docs=[eg.reference for eg in make_noisy(nlp)]).to_disk(tmp_path / "dev.spacy")
+    path = str(tmp_path / "dev.spacy")
+    nlp.config.merge(Config().from_str(CALIBRATING, interpolate=False)).to_disk(
+        tmp_path / "config.cfg"
+    )
+    overrides = {"paths.train": path, "paths.dev": path}
+    train_command(tmp_path / "config.cfg", tmp_path / "out", overrides=overrides)
+    for name in ("model-best", "model-last"):
+        loaded = spacy.load(tmp_path / "out" / name)
+        assert loaded.get_pipe("ner").cfg["label_temperatures"].keys() == {"LOC", "PER"}
+        performance = loaded.meta["performance"]
+        assert performance["ents_ece"] <= performance["ents_ece_uncalibrated"]

@@ -210,6 +210,7 @@ def test_config_values_are_not_coerced(get_encoder):
     model = spacy.util.registry.resolve({"model": block})["model"]
     settings_ = get_shim(model).settings
     assert (settings_.window, settings_.dropout) == (20, 0.2)
+    assert spacy.util.registry.resolve({"model": {**block, "dropout": 0}})
     with pytest.raises(Exception, match="window"):
         spacy.util.registry.resolve({"model": {**block, "window": "wide"}})
 

@@ -3,12 +3,15 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import srsly
 from weasel.cli.document import project_document
 from weasel.util import load_project_config
+
+from spacy_bert_ner.datasets import DATASETS, PINS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = load_project_config(ROOT)
@@ -76,26 +79,33 @@ def run_script(*arguments, cwd=ROOT):
 
 def test_the_bundled_corpus_is_the_published_one(tmp_path):
     output = tmp_path / "verify.json"
-    data = "assets/kaggle/ner_dataset.csv.zip"
-    done = run_script("scripts/verify.py", data, "--output", output)
+    done = run_script("scripts/verify.py", "--output", output)
     assert done.returncode == 0, done.stdout + done.stderr
-    pins = srsly.read_json(ROOT / "assets/pins.json")
-    assert srsly.read_json(output) == {data: pins["files"][data]["sha256"]}
+    (sha256,) = srsly.read_json(output).values()
+    assert sha256 == PINS["kaggle", "ner_dataset.csv"].sha256
 
 
-def test_row_01_and_02_a_broken_or_missing_corpus_stops_the_road(tmp_path):
+def test_row_01_and_02_a_missing_or_broken_corpus_stops_the_road(tmp_path):
     path = tmp_path / "assets" / "kaggle" / "ner_dataset.csv.zip"
     path.parent.mkdir(parents=True)
-    arguments = (ROOT / "scripts/verify.py", "assets/kaggle/ner_dataset.csv.zip")
-    arguments += ("--pins", ROOT / "assets/pins.json")
-    missing = run_script(*arguments, cwd=tmp_path)
+    script = ROOT / "scripts/verify.py"
+    missing = run_script(script, cwd=tmp_path)
     assert missing.returncode == 1
     assert "not found" in missing.stdout + missing.stderr
-    path.write_bytes((ROOT / "assets/kaggle/ner_dataset.csv.zip").read_bytes()[:-1])
-    cut = run_script(*arguments, cwd=tmp_path)
-    assert cut.returncode == 1
-    assert "3,185,580 bytes" in cut.stdout + cut.stderr
-    assert "git checkout" in cut.stdout + cut.stderr
+    assert "git checkout" in missing.stdout + missing.stderr
+    path.write_bytes((ROOT / "assets/kaggle/ner_dataset.csv.zip").read_bytes()[:-1000])
+    assert run_script(script, cwd=tmp_path).returncode == 1
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("ner_dataset.csv", "Sentence #,Word,POS,Tag\n")
+    other = run_script(script, cwd=tmp_path)
+    assert other.returncode == 1
+    assert "expected 15,208,151" in " ".join((other.stdout + other.stderr).split())
+
+
+def test_every_dataset_has_a_folder_that_says_what_it_is():
+    for dataset in DATASETS:
+        source = srsly.read_json(ROOT / "assets" / dataset / "source.json")
+        assert set(source) >= {"name", "license"}
 
 
 def test_a_gpu_that_is_not_there_stops_the_training_with_advice():

@@ -170,6 +170,15 @@ def test_bfloat16_training_keeps_float32_weights(get_encoder):
     assert {p.grad.dtype for p in get_shim(model)._model.parameters()} == {torch.float32}
 
 
+def test_float16_predicts_on_a_processor_and_trains_in_float32_there(get_encoder):
+    exact = build(get_encoder(), dropout=0.0)
+    model = build(get_encoder(), dropout=0.0, compute_dtype="float16")
+    X, Y = predict(model, DOCS)[0], predict(exact, DOCS)[0]
+    assert not np.array_equal(X, Y)
+    np.testing.assert_allclose(X, Y, atol=0.05)
+    np.testing.assert_array_equal(update(model)[0], update(exact)[0])
+
+
 def test_averaged_weights_are_used_for_a_while(get_encoder):
     model = build(get_encoder(), compute_dtype="bfloat16")
     shim = get_shim(model)

@@ -1,0 +1,187 @@
+"""The pipelines that are compared: ours, spaCy's stock one, and the bare encoder."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+from spacy_bert_ner import forward
+from spacy_bert_ner.encoder import get_shim
+
+STOCK_LISTENER = {
+    "@architectures": "spacy-transformers.TransformerListener.v1",
+    "grad_factor": 1.0,
+    "pooling": {"@layers": "reduce_mean.v1"},
+}
+STOCK_NER = {
+    "@architectures": "spacy.TransitionBasedParser.v2",
+    "state_type": "ner",
+    "extra_state_tokens": False,
+    "hidden_width": 64,
+    "maxout_pieces": 2,
+    "tok2vec": STOCK_LISTENER,
+}
+
+
+def build_ours(encoder: str, **settings: Any) -> Language:
+    """Build our pipeline, as in configs/config.cfg.
+
+    encoder (str): Folder of the encoder.
+    settings (Any): Settings of the transformer model; `listener` for another listener.
+    RETURNS (Language): The pipeline, not initialised.
+    """
+    listener = settings.pop("listener", {"@architectures": "spacy-bert-ner.TransformerListener.v1"})
+    model = {"@architectures": "spacy-bert-ner.TransformerModel.v1", "name": encoder, **settings}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", config={"model": model, "max_batch_items": 10_000_000})
+    head = {"@architectures": "spacy-bert-ner.TokenClassifier.v1", "hidden": 128}
+    nlp.add_pipe("bert_ner", name="ner", config={"model": {**head, "tok2vec": listener}})
+    nlp.add_pipe("doc_cleaner")
+    return nlp
+
+
+def build_stock(encoder: str, *, head: str = "ner") -> Language:
+    """Build spacy-transformers' pipeline: windows of 128 tokens every 96, its defaults.
+
+    encoder (str): Folder of the encoder.
+    head (str): "ner" for spaCy's own, "bert_ner" for ours on the same transformer.
+    RETURNS (Language): The pipeline, not initialised.
+    """
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", config={"model": {"name": encoder}})
+    ours = {"@architectures": "spacy-bert-ner.TokenClassifier.v1", "hidden": 128}
+    model = STOCK_NER if head == "ner" else {**ours, "tok2vec": STOCK_LISTENER}
+    nlp.add_pipe(head, name="ner", config={"model": model})
+    nlp.add_pipe("doc_cleaner")
+    return nlp
+
+
+def read_docs(path: Path, limit: int | None = None) -> list[Doc]:
+    """RETURNS (List[Doc]): The gold docs of a DocBin file."""
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    return [doc for doc in docs if len(doc)][:limit]
+
+
+def copy_words(nlp: Language, docs: Iterable[Doc]) -> list[Doc]:
+    """RETURNS (List[Doc]): The same words without annotations."""
+    return [
+        Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+        for doc in docs
+    ]
+
+
+def join_docs(docs: list[Doc], n_words: int) -> list[Doc]:
+    """RETURNS (List[Doc]): Neighbours joined to docs of about `n_words` words."""
+    joined, group = [], []
+    for doc in docs:
+        group.append(doc)
+        if sum(map(len, group)) >= n_words:
+            joined.append(Doc.from_docs(group))
+            group = []
+    return joined
+
+
+def fit(nlp: Language, docs: list[Doc], *, steps: int) -> Language:
+    """Train for some steps of 16 sentences, so that the pipeline really predicts.
+
+    nlp (Language): The pipeline.
+    docs (List[Doc]): Gold docs.
+    steps (int): How many.
+    RETURNS (Language): The pipeline.
+    """
+    for label in {ent.label_ for doc in docs for ent in doc.ents}:
+        nlp.vocab.strings.add(label)
+    examples = [Example(x, y) for x, y in zip(copy_words(nlp, docs), docs, strict=True)]
+    fix_random_seed(0)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(2e-4, L2=0.01, L2_is_weight_decay=True)
+    draw = random.Random(0)
+    for _ in range(steps):
+        nlp.update(draw.sample(examples, 16), sgd=optimizer)
+    return nlp
+
+
+def stream(nlp: Language, docs: list[Doc], **options: Any) -> Callable[[], Callable[[], None]]:
+    """RETURNS (Callable): Prepares a run of the docs' words through `nlp.pipe`."""
+
+    def prepare() -> Callable[[], None]:
+        copies = copy_words(nlp, docs)
+
+        def run() -> None:
+            for _ in nlp.pipe(copies, **options):
+                pass
+
+        return run
+
+    return prepare
+
+
+def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]]:
+    """Make a run of the encoder alone, on batches of sentences of exactly one length.
+
+    nlp (Language): Our pipeline: its encoder and pieces are used.
+    docs (List[Doc]): The sentences; each within one window.
+    RETURNS (Callable): Prepares a run of the encoder on all of them.
+    """
+    shim = get_shim(nlp.get_pipe("transformer").model)
+    checkpoint, table = shim.require()
+    by_length: dict[int, list[list[int]]] = {}
+    for doc in copy_words(nlp, docs):
+        pieces = [*checkpoint.prefix, *table.lookup([doc]).ids.tolist(), *checkpoint.suffix]
+        by_length.setdefault(len(pieces), []).append(pieces)
+    batches = []
+    for length, rows in by_length.items():
+        n_rows = max(1, shim.batch_pieces // length)
+        batches += [torch.tensor(rows[i : i + n_rows]) for i in range(0, len(rows), n_rows)]
+    model = shim._get_model_to_predict()
+
+    def run() -> None:
+        with torch.no_grad():
+            for ids in batches:
+                model(input_ids=ids)
+
+    def prepare() -> Callable[[], None]:
+        return run
+
+    return prepare
+
+
+class EncoderClock:
+    """Adds up the time that a pipeline spends inside its Hugging Face encoder.
+
+    nlp (Language): Ours or the stock pipeline.
+    """
+
+    def __init__(self, nlp: Language):
+        """Find where the encoder is called."""
+        model = nlp.get_pipe("transformer").model
+        is_ours = hasattr(model.shims[0] if model.shims else None, "settings")
+        self.place, self.name = (
+            (forward, "read_bucket") if is_ours else (model.transformer, "forward")
+        )
+        self.seconds = 0.0
+
+    def __enter__(self) -> "EncoderClock":
+        """Start to count."""
+        self.call = getattr(self.place, self.name)
+        self.seconds = 0.0
+        setattr(self.place, self.name, self._run)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop to count."""
+        setattr(self.place, self.name, self.call)
+
+    def _run(self, *args: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        output = self.call(*args, **options)
+        self.seconds += time.perf_counter() - start
+        return output

@@ -1,0 +1,20 @@
+"""The command `plot`: flags over `spacy_bert_ner.plots.draw_learning_curve`."""
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from ..plots import draw_learning_curve
+from ._app import bert_ner_cli, shown_errors
+
+
+@bert_ner_cli.command("plot")
+def plot_cli(
+    log: Path = typer.Argument(..., help="log.jsonl of spacy-bert-ner.Logger.v1"),
+    output: Path = typer.Argument(..., help="Folder for the pictures"),
+) -> None:
+    """Draw the learning curve of a training as PNG and SVG."""
+    with shown_errors():
+        for path in draw_learning_curve(log, output):
+            msg.good(f"{path}")

@@ -1,0 +1,46 @@
+"""The command `train`: flags over `spacy_bert_ner.train.train`."""
+
+import sys
+from pathlib import Path
+
+import typer
+from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
+from spacy.util import load_config
+from thinc.api import require_gpu
+
+from ..train import train
+from ..training import check_gpu
+from ._app import bert_ner_cli, shown_errors
+
+
+@bert_ner_cli.command(
+    "train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def train_cli(
+    ctx: typer.Context,
+    config: Path = typer.Argument(..., help="The config", exists=True, dir_okay=False),
+    output: Path = typer.Option(..., "--output", "-o", help="Output folder"),
+    code: Path = typer.Option(None, "--code", "-c", help="Python file to import before"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    resume: bool = typer.Option(False, "--resume", help="Go on from OUTPUT/checkpoint"),
+) -> None:
+    """Train as `spacy train` does; nothing is lost when it stops, and it can go on.
+
+    Settings of the config are changed as there: --training.max_epochs 5
+    """
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code)
+    with shown_errors():
+        check_gpu(gpu_id)
+        if gpu_id >= 0:
+            require_gpu(gpu_id)
+        with show_validation_error(config):
+            loaded = load_config(config, overrides=overrides, interpolate=False)
+            train(
+                loaded,
+                output,
+                use_gpu=gpu_id,
+                resume=resume,
+                stdout=sys.stdout,
+                stderr=sys.stderr,
+            )

@@ -1,0 +1,281 @@
+"""Training that can be stopped anywhere: the same weights, nothing lost."""
+
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_with_spacy
+from training_setup import make_config, write_corpus
+
+from spacy_bert_ner import loop, saving
+from spacy_bert_ner.saving import replaced_folder
+from spacy_bert_ner.train import train
+from spacy_bert_ner.training_log import read_log
+
+ADAM = {"training.optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01}}
+ACCUMULATING = {"training.optimizer.accumulate_batches": 2}
+
+
+def make(folder, **overrides):
+    if not (folder / "train.spacy").exists():
+        write_corpus(folder)
+    optimizer = overrides.pop("training.optimizer", None)
+    config = make_config(folder, **overrides)
+    config["training"]["logger"]["@loggers"] = "spacy-bert-ner.Logger.v1"
+    if optimizer:
+        config["training"]["optimizer"] = optimizer
+    return config
+
+
+def run(folder, output="out", *, resume=False, **overrides):
+    stdout = io.StringIO()
+    config = make(folder, **overrides)
+    nlp = train(config, folder / output, resume=resume, stdout=stdout, stderr=io.StringIO())
+    return nlp, stdout.getvalue()
+
+
+def read_weights(nlp):
+    ner = nlp.get_pipe("ner")
+    weights = []
+    for node in ner.model.walk():
+        weights += [node.get_param(name) for name in node.param_names if node.has_param(name)]
+        for shim in node.shims:
+            weights += [p.detach().numpy() for p in shim._model.parameters()]
+    return [np.array(array) for array in weights]
+
+
+def is_equal(nlp, other):
+    pairs = zip(read_weights(nlp), read_weights(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+class StopError(Exception):
+    """Stands for a fault at a certain step."""
+
+
+def stop_at(step, monkeypatch):
+    update = loop.Training._update
+
+    def stop(self, *args):
+        if self.progress.step == step:
+            raise StopError
+        update(self, *args)
+
+    monkeypatch.setattr(loop.Training, "_update", stop)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    return {
+        name: run(folder, name, **overrides)[0]
+        for name, overrides in (("ours", {}), ("adam", ADAM), ("accumulating", ACCUMULATING))
+    }
+
+
+def test_weights_are_those_of_spacy_train(tmp_path, unbroken):
+    nlp = init_nlp(make(tmp_path))
+    train_with_spacy(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
+    assert is_equal(nlp, unbroken["ours"])
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"), [("ours", {}), ("adam", ADAM), ("accumulating", ACCUMULATING)]
+)
+@pytest.mark.parametrize("step", [12, 20, 27])
+def test_resumed_training_ends_with_the_same_weights(
+    tmp_path, monkeypatch, unbroken, name, overrides, step
+):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(step, patch)
+        run(tmp_path, **overrides)
+    # Nothing of the process is left but the files.
+    random.seed(99)
+    torch.manual_seed(99)
+    nlp, text = run(tmp_path, resume=True, **overrides)
+    assert f"Going on after step {9 * (step // 9) - (9 if step % 9 == 0 else 0)}" in text
+    assert is_equal(nlp, unbroken[name])
+    assert is_equal(spacy.load(tmp_path / "out" / "model-last"), nlp)
+    assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [9, 18, 27]
+    assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def test_stop_says_what_is_saved(tmp_path, monkeypatch):
+    stop_at(12, monkeypatch)
+    stdout = io.StringIO()
+    with pytest.raises(StopError):
+        train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
+    text = " ".join(stdout.getvalue().split())
+    assert "Stopped by StopError after step 12. The best score was" in text
+    assert "at step 9, saved in" in text and "Go on from step 9 with `--resume`" in text
+    spacy.load(tmp_path / "out" / "model-best")
+
+
+def test_nan_stops_and_the_best_model_stays(tmp_path, monkeypatch):
+    update = loop.Training._update
+
+    def spoil(self, *args):
+        if self.progress.step == 15:
+            node = next(n for n in self.nlp.get_pipe("ner").model.walk() if n.has_param("E"))
+            node.set_param("E", node.get_param("E") * np.nan)
+        update(self, *args)
+
+    monkeypatch.setattr(loop.Training, "_update", spoil)
+    stdout = io.StringIO()
+    with pytest.raises(ValueError, match="expected a finite number"):
+        train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
+    assert "after step 15. The best score was" in " ".join(stdout.getvalue().split())
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    assert all(np.isfinite(array).all() for array in read_weights(nlp))
+
+
+def test_patience_ends_the_training(tmp_path):
+    overrides = {"initialize.after_init.patience": 1, "training.max_epochs": 20}
+    run(tmp_path, **overrides)
+    records = read_log(tmp_path / "out" / "log.jsonl")
+    scores = [record["score"] for record in records]
+    assert len(records) < 20
+    assert scores.index(max(scores)) == len(scores) - 2
+
+
+def test_last_step_is_evaluated_whatever_the_frequency(tmp_path):
+    run(tmp_path, **{"training.eval_frequency": 20})
+    assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [20, 29]
+
+
+def test_rerun_keeps_the_earlier_result(tmp_path):
+    run(tmp_path)
+    before = (tmp_path / "out" / "model-best" / "ner" / "model").read_bytes()
+    _, text = run(tmp_path, **{"training.seed": 4})
+    assert "earlier training are now in" in text
+    kept = tmp_path / "out" / "before-1"
+    assert (kept / "model-best" / "ner" / "model").read_bytes() == before
+    assert (kept / "log.jsonl").exists() and (kept / "model-last").exists()
+    assert (tmp_path / "out" / "model-best" / "ner" / "model").read_bytes() != before
+
+
+def test_resume_without_checkpoint_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="expected the checkpoint of a training that was stopped"):
+        run(tmp_path, resume=True)
+
+
+def test_resume_with_another_config_is_an_error(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(12, patch)
+        run(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"training.dropout was 0.1 and is 0.3.*Set them as before"
+    ):
+        run(tmp_path, resume=True, **{"training.dropout": 0.3})
+
+
+def test_folder_is_replaced_at_once(tmp_path):
+    path = tmp_path / "model"
+    for text in ("old", "new"):
+        with replaced_folder(path) as folder:
+            (folder / "file").write_text(text)
+            assert text == "old" or (path / "file").read_text() == "old"
+    assert (path / "file").read_text() == "new"
+    with pytest.raises(StopError), replaced_folder(path) as folder:
+        (folder / "file").write_text("broken")
+        raise StopError
+    assert (path / "file").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_folder_is_replaced_where_there_is_no_exchange(tmp_path, monkeypatch):
+    monkeypatch.setattr(saving.ctypes, "CDLL", lambda name: object())
+    test_folder_is_replaced_at_once(tmp_path)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from spacy.util import load_config
+from spacy_bert_ner.train import train
+train(load_config(sys.argv[1], interpolate=False), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.1])
+def test_killed_at_any_time_the_best_model_loads(tmp_path, number, delay):
+    config = make(
+        tmp_path, **{"training.max_epochs": 500, "initialize.after_init.eval_every": "2 steps"}
+    )
+    config.to_disk(tmp_path / "config.cfg")
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, tmp_path / "config.cfg", out], stdout=subprocess.DEVNULL
+    )
+    while not (out / "checkpoint").exists():
+        time.sleep(0.02)
+    time.sleep(0.3 + delay)
+    os.kill(process.pid, number)
+    process.wait()
+    assert spacy.load(out / "model-best")("Ada likes Rome") is not None
+    assert spacy.load(out / "checkpoint" / "model")("Ada likes Rome") is not None
+
+
+@pytest.mark.slow
+def test_full_disk_leaves_the_best_model(tmp_path):
+    """On a real file system of 8 MB, mounted in a name space of its own."""
+    if not shutil.which("unshare"):
+        pytest.skip("needs unshare")
+    config = make(tmp_path, **{"training.max_epochs": 4})
+    config.to_disk(tmp_path / "config.cfg")
+    (tmp_path / "run.py").write_text(FULL_DISK)
+    (tmp_path / "disk").mkdir()
+    command = (
+        f"mount -t tmpfs -o size=8m none {tmp_path}/disk && {sys.executable} {tmp_path}/run.py"
+    )
+    command += f" {tmp_path}/config.cfg {tmp_path}/disk/out"
+    result = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", command], capture_output=True, text=True, check=False
+    )
+    if "mount" in result.stderr and "Traceback" not in result.stderr:
+        pytest.skip("may not mount")
+    assert "No space left on device" in result.stdout and "is untouched" in result.stdout
+    assert "loads" in result.stdout
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+import spacy
+from spacy.util import load_config
+from spacy_bert_ner import loop
+from spacy_bert_ner.train import train
+
+out = Path(sys.argv[2])
+update = loop.Training._update
+
+def fill(self, *args):
+    if self.progress.step == 12:
+        with open(out / "ballast", "wb", buffering=0) as stream:
+            try:
+                while True:
+                    stream.write(bytes(4096))
+            except OSError:
+                pass
+    update(self, *args)
+
+loop.Training._update = fill
+try:
+    train(load_config(sys.argv[1], interpolate=False), out)
+except OSError as error:
+    print("error:", error)
+    spacy.load(out / "model-best")("Ada likes Rome")
+    print("loads")
+"""
