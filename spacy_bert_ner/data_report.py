@@ -46,14 +46,7 @@ def build_report(
         "settings": _list_settings(settings),
         "inputs": [_describe_input(survey, plan.names) for survey in surveys],
         "parts": {
-            name: {
-                "path": str(paths[i]) if paths else None,
-                "docs": part.docs,
-                "sentences": part.sentences,
-                "tokens": part.tokens,
-                "entities": dict(sorted(part.entities.items())),
-                "lengths": {str(n): part.lengths[n] for n in sorted(part.lengths)},
-            }
+            name: _describe_part(part, str(paths[i]) if paths else None)
             for i, (name, part) in enumerate(zip(plan.names, examiner.parts, strict=True))
         },
         "repeats": {
@@ -94,6 +87,17 @@ def _describe_input(survey: Survey, names: Sequence[str]) -> Report:
         "tokens": sum(survey.lengths),
         "entities": dict(sorted(survey.entities.items())),
         "stray_tags": survey.n_strays,
+    }
+
+
+def _describe_part(part: PartFacts, path: str | None) -> Report:
+    return {
+        "path": path,
+        "docs": part.docs,
+        "sentences": part.sentences,
+        "tokens": part.tokens,
+        "entities": dict(sorted(part.entities.items())),
+        "lengths": {str(n): part.lengths[n] for n in sorted(part.lengths)},
     }
 
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 
+from spacy_bert_ner.read import open_data
+
 # (words, spans) of three documents; IOB2 is what every format must come to
 SENTENCES = [
     (["Anna", "Berg", "moved", "to", "Oslo", "."], [(0, 2, "PER"), (4, 5, "LOC")]),
@@ -161,3 +163,13 @@ TEXT_FORMATS = {
     "label-studio-min": label_studio_min(),
 }
 """Every format of texts with character offsets: name → file of `TEXTS`."""
+
+
+def write(folder, text, name="data.txt", encoding="utf8"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return path
+
+
+def read(path, notes=None, **options):
+    return list(open_data(path, **options).sentences(notes))

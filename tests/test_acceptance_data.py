@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import samples
+from samples import read, write
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
@@ -18,16 +19,6 @@ from spacy_bert_ner.read import FormatError, Notes, open_data
 from spacy_bert_ner.read.token_rows import EXCEL_ROWS
 
 KAGGLE = Path(__file__).parent.parent / "assets" / "kaggle" / "ner_dataset.csv.zip"
-
-
-def write(folder, data, name="data.txt"):
-    path = folder / name
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
-
-
-def read(path, notes=None, **options):
-    return list(open_data(path, **options).sentences(notes))
 
 
 def rows(*cells, header="Sentence #,Word,POS,Tag"):
