@@ -193,7 +193,6 @@ def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
     has_sdpa = getattr(cls, "_supports_sdpa", False)
     options = {
         "attn_implementation": attention if has_sdpa else "eager",
-        "torch_dtype": torch.float32,
         "output_loading_info": True,
     }
     if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
@@ -222,7 +221,7 @@ def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: s
     n_suffix = is_special[::-1].index(0)
     unknown = settings.get("unk_token", "[UNK]")
     return Checkpoint(
-        model=model,
+        model=model.float(),
         files={
             CONFIG: json.dumps(config, sort_keys=True),
             TOKENIZER: tokenizer,

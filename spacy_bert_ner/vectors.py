@@ -78,6 +78,11 @@ class TokenBatch(FullTransformerBatch):
             self.cached_doc_data.append(TokenVectors(part) if n_tokens else TransformerData.empty())
             start += n_tokens
 
+    @property
+    def model_output(self) -> ModelOutput:  # type: ignore[override]
+        """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""
+        return ModelOutput(last_hidden_state=as_one_row(self.X))
+
     def unsplit_by_doc(self, arrays: list[list[Floats3d]]) -> "TokenBatch":
         """Put the gradients of the docs together.
 

@@ -162,6 +162,7 @@ def test_unsplit_is_the_inverse_of_doc_data():
     batch = TokenBatch(X, [1, 0, 3])
     arrays = [list(data.tensors) for data in batch.doc_data if data.tensors]
     np.testing.assert_array_equal(batch.unsplit_by_doc(arrays).X, X)
+    np.testing.assert_array_equal(batch.model_output.last_hidden_state, X[None])
 
 
 @pytest.mark.parametrize("head", HEADS)
