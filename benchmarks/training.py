@@ -92,6 +92,8 @@ class BarePeer:
         for items in by_length.values():
             rng.shuffle(items)
             batches += [items[i : i + BATCH] for i in range(0, len(items) - BATCH + 1, BATCH)]
+        if not batches:
+            raise ValueError(f"No {BATCH} of {limit} sentences have one length. Raise --limit.")
         rng.shuffle(batches)
         self.batches = itertools.cycle(batches)
 
