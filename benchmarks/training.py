@@ -92,6 +92,8 @@ class BarePeer:
         for items in by_length.values():
             rng.shuffle(items)
             batches += [items[i : i + BATCH] for i in range(0, len(items) - BATCH + 1, BATCH)]
+        if not batches:
+            raise ValueError(f"No {BATCH} of {limit} sentences have one length. Raise --limit.")
         rng.shuffle(batches)
         self.batches = itertools.cycle(batches)
 
@@ -133,13 +135,15 @@ def main(
     speeds: dict[str, list[float]] = {name: [] for name in peers}
     for peer in peers.values():
         peer.run(2)
+    facts = {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
+    facts |= {"steps": steps, "batch": BATCH, "command": sys.argv}
+    medians = {}
     for _ in range(rounds):
         for name, peer in peers.items():
             speeds[name].append(round(peer.run(steps), 1))
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    facts = {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
-    result = {"medians": medians, "rounds": speeds, "steps": steps, "batch": BATCH, **facts}
-    srsly.write_json(output, {**result, "command": sys.argv})
+        medians = {name: statistics.median(values) for name, values in speeds.items()}
+        # After each round, so that a run that is cut short leaves what it measured.
+        srsly.write_json(output, {"medians": medians, "rounds": speeds, **facts})
     for name, value in medians.items():
         msg.text(
             f"{name:>6}: {value:7,.0f} words/s, {value / medians['stock']:.2f} x stock, "
