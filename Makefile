@@ -29,7 +29,7 @@ $(VENV)/installed: setup.cfg pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(PIP) -e '.[project,test]'
+	$(PIP) -e '.[test]'
 	touch $@
 
 clean:
