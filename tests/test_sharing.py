@@ -130,9 +130,9 @@ def test_row_37_memory_is_flat_and_nothing_stays_on_the_doc(nlp):
 
 
 @pytest.mark.slow
-def test_row_37_a_million_docs(nlp):
+def test_row_37_hundreds_of_thousands_of_docs(nlp):
     growths = []
-    for _ in range(100):
+    for _ in range(20):
         with nlp.memory_zone():
             growths.append(measure_growth(nlp, 10_000))
     assert sum(growths[10:]) < 20 * 2**20
