@@ -9,14 +9,11 @@ files (`python -m spacy bert-ner convert`).
 
 import argparse
 import functools
-import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from pipelines import (
     STOCK_LISTENER,
     EncoderClock,
@@ -32,20 +29,23 @@ from pipelines import (
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from timing import (
-    describe_machine,
-    find_median,
-    interleave,
-    measure,
-    measure_foreign,
-    write_results,
-)
+from timing import Timer, compare, describe_machine, find_median, write_results
 
 from spacy_bert_ner.encoder import docs_to_buckets, get_shim
 
 RESULTS = Path(__file__).parent / "results"
 STOCK_SIZES = (16, 32, 64, 128, 256)
 DEFAULT_SIZE = 1000  # [nlp] batch_size of spaCy's default config
+
+
+class Pipelines(NamedTuple):
+    """The two that are compared.
+
+    ours, stock (Language): Trained for some steps, so that both really predict.
+    """
+
+    ours: Language
+    stock: Language
 
 
 class Table:
@@ -63,50 +63,47 @@ class Table:
 
 
 def compare_sentences(
-    table: Table, name: str, docs: list[Doc], ours: Language, stock: Language, *, rounds: int
+    table: Table, timer: Timer, name: str, docs: list[Doc], nlps: Pipelines, *, rounds: int
 ) -> None:
     """Compare words per second on sentences."""
     n_words = sum(map(len, docs))
-    part = docs[:1000]
-    tried = {size: measure(stream(stock, part, batch_size=size))[0] for size in STOCK_SIZES}
+    tried = {
+        size: timer.measure(stream(nlps.stock, docs[:500], batch_size=size)) for size in STOCK_SIZES
+    }
     best = min(tried, key=lambda size: tried[size])
     runs = {
-        "ours": stream(ours, docs, batch_size=DEFAULT_SIZE),
-        "default": stream(stock, docs, batch_size=DEFAULT_SIZE),
-        "best": stream(stock, docs, batch_size=best),
-        "bare": make_bare(ours, docs),
+        "ours": stream(nlps.ours, docs, batch_size=DEFAULT_SIZE),
+        "default": stream(nlps.stock, docs, batch_size=DEFAULT_SIZE),
+        "best": stream(nlps.stock, docs, batch_size=best),
+        "bare": make_bare(nlps.ours, docs),
     }
-    seconds, repeats = interleave(runs, rounds=rounds)
+    seconds = timer.interleave(runs, rounds=rounds)
     speed = {key: n_words / find_median(values) for key, values in seconds.items()}
-
-    def share(key: str) -> str:
-        ratios = [b / a for a, b in zip(seconds["ours"], seconds[key], strict=True)]
-        return f"{find_median(ratios):.2f}×"
-
     what = f"{name}, {len(docs)} sentences, {n_words} words, float32, words/s"
-    note = f"median of {rounds} interleaved rounds, {repeats} disturbed calls repeated"
-    table.add(f"{what}: ours", f"{speed['ours']:.0f}", against=note)
+    table.add(f"{what}: ours", f"{speed['ours']:.0f}", against=f"median of {rounds} rounds")
     for key, label, target in [
         ("default", f"stock, batch_size {DEFAULT_SIZE} (default)", "≥ 2×"),
         ("best", f"stock, batch_size {best} (its best)", "-"),
         ("bare", "bare encoder, batches of exactly one length", "≥ 0.90×"),
     ]:
-        table.add(
-            f"{what}: {label}", f"{speed[key]:.0f}", against=f"ours {share(key)}", target=target
-        )
+        ratio = f"ours {compare(seconds, 'ours', key):.2f}×"
+        table.add(f"{what}: {label}", f"{speed[key]:.0f}", against=ratio, target=target)
 
 
-def measure_outside(table: Table, name: str, docs: list[Doc], nlps: dict[str, Language]) -> None:
+def measure_outside(
+    table: Table, timer: Timer, name: str, docs: list[Doc], nlps: Pipelines
+) -> None:
     """Measure the time that is not spent in the encoder."""
     n_words = sum(map(len, docs))
-    for label, nlp in nlps.items():
+    for label, nlp in nlps._asdict().items():
         for disabled in ([], ["ner"]):
             outside = []
             for _ in range(5):
                 run = stream(nlp, docs, batch_size=DEFAULT_SIZE, disable=disabled)()
-                with EncoderClock(nlp) as clock:
-                    seconds, _ = measure_foreign(run)
-                outside.append(seconds - clock.seconds)
+                with EncoderClock(nlp, timer.now) as clock:
+                    start = timer.now()
+                    run()
+                    outside.append(timer.now() - start - clock.seconds)
             value = f"{find_median(outside) / n_words * 1e6:.2f}"
             parts = "transformer + doc_cleaner" if disabled else "whole pipeline"
             target = "≤ 4" if label == "ours" else "-"
@@ -126,19 +123,18 @@ def measure_padding(table: Table, name: str, docs: list[Doc], nlp: Language) -> 
 
 
 def compare_long(
-    table: Table, docs: list[Doc], ours: Language, stock: Language, *, rounds: int
+    table: Table, timer: Timer, docs: list[Doc], nlps: Pipelines, *, rounds: int
 ) -> None:
     """Compare words per second on long docs."""
     for n_words in (2000, 20_000):
-        long = join_docs(docs, n_words)[: max(1, 20_000 // n_words)]
+        long = join_docs(docs, n_words)[: max(1, 10_000 // n_words)]
         total = sum(map(len, long))
-        runs = {"ours": stream(ours, long), "stock": stream(stock, long)}
-        seconds, _ = interleave(runs, rounds=rounds)
-        ratio = find_median([b / a for a, b in zip(*seconds.values(), strict=True)])
-        speeds = [total / find_median(values) for values in seconds.values()]
+        runs = {label: stream(nlp, long) for label, nlp in nlps._asdict().items()}
+        seconds = timer.interleave(runs, rounds=rounds)
+        speeds = [f"{total / find_median(values):.0f}" for values in seconds.values()]
         what = f"{len(long)} docs of {n_words} words, float32, words/s, ours and stock"
-        value = " and ".join(f"{speed:.0f}" for speed in speeds)
-        table.add(what, value, against=f"ours {ratio:.2f}×", target="≥ 8×")
+        ratio = f"ours {compare(seconds, 'ours', 'stock'):.2f}×"
+        table.add(what, " and ".join(speeds), against=ratio, target="≥ 8×")
 
 
 def compare_long_scores(table: Table, encoder: str, train: list[Doc], test: list[Doc]) -> None:
@@ -160,20 +156,18 @@ def compare_long_scores(table: Table, encoder: str, train: list[Doc], test: list
         table.add(what, " and ".join(f1), target="not lower")
 
 
-def compare_latency(table: Table, docs: list[Doc], nlp: Language, *, n_texts: int = 300) -> None:
+def compare_latency(table: Table, timer: Timer, docs: list[Doc], nlp: Language) -> None:
     """Compare one call for one sentence with the bare forward of that sentence."""
     times: dict[str, list[float]] = {"nlp(text)": [], "bare": []}
-    texts = [doc.text for doc in docs[:n_texts]]
-    for _ in range(2):
-        for text in texts:
-            bare = make_bare(nlp, [nlp.make_doc(text)])
-            call = functools.partial(functools.partial, nlp, text)
-            times["nlp(text)"].append(measure(call)[0])
-            times["bare"].append(measure(bare)[0])
-    for quantile, label in ((50, "p50"), (99, "p99")):
+    for text in [doc.text for doc in docs[:300]] * 2:
+        bare = make_bare(nlp, [nlp.make_doc(text)])
+        call = functools.partial(functools.partial, nlp, text)
+        times["nlp(text)"].append(timer.measure(call))
+        times["bare"].append(timer.measure(bare))
+    for quantile in (50, 99):
         ours, alone = (np.percentile(values, quantile) * 1e3 for values in times.values())
         value = f"{ours:.1f} ms (bare {alone:.1f} ms)"
-        table.add(f"nlp(text), {label}", value, against=f"{ours / alone:.2f}×", target="≤ 1.3×")
+        table.add(f"nlp(text), p{quantile}", value, against=f"{ours / alone:.2f}×", target="≤ 1.3×")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -184,7 +178,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--train", type=Path, required=True, help="DocBin to train heads on")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit", type=int, default=None, help="sentences of each corpus")
-    parser.add_argument("--rows", default="sentences,outside,padding,long,scores,latency")
+    parser.add_argument("--threads", type=int, default=2, help="1: processor time, not wall time")
+    parser.add_argument("--rows", default="padding,sentences,outside,latency,long,scores")
+    parser.add_argument("--name", default="inference", help="of the result files")
     return parser.parse_args()
 
 
@@ -192,40 +188,32 @@ def main() -> None:
     """Measure all rows, print them and write them down."""
     args = parse_arguments()
     warnings.filterwarnings("ignore")
-    machine = describe_machine()
+    timer, table = Timer(args.threads), Table()
     train = read_docs(args.train, 3000)
     corpora = dict(part.split("=", 1) for part in args.corpus)
-    docs = {name: read_docs(Path(path), args.limit) for name, path in corpora.items()}
+    parts = {name: read_docs(Path(path), args.limit) for name, path in corpora.items()}
+    first = next(iter(parts.values()))
     ours = fit(build_ours(args.encoder, compute_dtype="float32"), train, steps=60)
-    stock = fit(build_stock(args.encoder), train, steps=20)
-    table = Table()
-    rows: dict[str, Callable[[], Any]] = {
-        "sentences": lambda: [
-            compare_sentences(table, name, part, ours, stock, rounds=args.rounds)
-            for name, part in docs.items()
-        ],
-        "outside": lambda: [
-            measure_outside(table, name, part[:3000], {"ours": ours, "stock": stock})
-            for name, part in docs.items()
-        ],
-        "padding": lambda: [measure_padding(table, n, part, ours) for n, part in docs.items()],
-        "long": lambda: compare_long(
-            table, next(iter(docs.values())), ours, stock, rounds=args.rounds
-        ),
-        "scores": lambda: compare_long_scores(
-            table, args.encoder, train, next(iter(docs.values()))
-        ),
-        "latency": lambda: compare_latency(table, next(iter(docs.values())), ours),
-    }
-    if not machine["avx512_bf16"]:
+    nlps = Pipelines(ours, fit(build_stock(args.encoder), train, steps=20))
+    if not describe_machine()["avx512_bf16"]:
         reason = "not measurable on this processor (no avx512_bf16)"
         table.add("sentences in bfloat16, against stock", reason, target="≥ 7×, ≥ 5×")
     for row in args.rows.split(","):
-        rows[row]()
-    name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
-    print(write_results(RESULTS, f"inference-{name}", machine, table.rows))
+        for name, docs in parts.items():
+            if row == "padding":
+                measure_padding(table, name, docs, ours)
+            elif row == "sentences":
+                compare_sentences(table, timer, name, docs, nlps, rounds=args.rounds)
+            elif row == "outside":
+                measure_outside(table, timer, name, docs[:1000], nlps)
+        if row == "latency":
+            compare_latency(table, timer, first, ours)
+        elif row == "long":
+            compare_long(table, timer, first, nlps, rounds=args.rounds)
+        elif row == "scores":
+            compare_long_scores(table, args.encoder, train, first)
+    print(write_results(RESULTS, args.name, describe_machine(timer), table.rows))
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main()

@@ -8,7 +8,6 @@ everything around it stays. Writes `benchmarks/results/int8-<processor>.md` and 
 """
 
 import argparse
-import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from pipelines import build_ours, copy_words, fit, make_bare, read_docs, stream
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from timing import describe_machine, find_median, interleave, write_results
+from timing import Timer, compare, describe_machine, find_median, write_results
 
 from spacy_bert_ner import forward
 from spacy_bert_ner.encoder import get_shim
@@ -113,18 +112,21 @@ def make_swapped(
     return prepare
 
 
-def compare(table: Table, nlp: Language, docs: list[Doc], *, rounds: int) -> None:
+def compare_engines(
+    table: Table, timer: Timer, nlp: Language, docs: list[Doc], *, rounds: int
+) -> None:
     """Add speed and F1 of each engine."""
     with tempfile.TemporaryDirectory() as folder:
         sessions = export(get_shim(nlp.get_pipe("transformer").model)._model, Path(folder))
     engines = {"torch float32": None, **{f"onnx {n}": s for n, s in sessions.items()}}
     runs = {name: make_swapped(nlp, docs, session) for name, session in engines.items()}
-    seconds, _ = interleave({**runs, "torch float32, bare": make_bare(nlp, docs)}, rounds=rounds)
+    runs["torch float32, bare"] = make_bare(nlp, docs)
+    seconds = timer.interleave(runs, rounds=rounds)
     n_words = sum(map(len, docs))
     for name, values in seconds.items():
-        ratios = [b / a for a, b in zip(values, seconds["torch float32"], strict=True)]
+        ratio = compare(seconds, name, "torch float32")
         speed = f"{n_words / find_median(values):.0f} words/s"
-        table.add(name, speed, against=f"{find_median(ratios):.2f}× torch float32")
+        table.add(name, speed, against=f"{ratio:.2f}× torch float32")
     for name, session in engines.items():
         with SwappedEncoder(session):
             table.add(f"{name}, F1", f"{score(nlp, docs):.4f}", target="≤ 0.003 lower")
@@ -138,17 +140,17 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2, help="1: processor time, not wall time")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
+    timer = Timer(args.threads)
     nlp = build_ours(args.encoder, compute_dtype="float32")
     fit(nlp, read_docs(args.train, 3000), steps=300)
     table = Table()
-    compare(table, nlp, read_docs(args.test, args.limit), rounds=args.rounds)
-    machine = {**describe_machine(), "onnxruntime": onnxruntime.__version__}
-    name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
-    print(write_results(RESULTS, f"int8-{name}", machine, table.rows))
+    compare_engines(table, timer, nlp, read_docs(args.test, args.limit), rounds=args.rounds)
+    machine = {**describe_machine(timer), "onnxruntime": onnxruntime.__version__}
+    print(write_results(RESULTS, "int8", machine, table.rows))
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main()

@@ -8,7 +8,6 @@ layers make it quicker and leave the vectors, which are what takes memory, as wi
 
 import argparse
 import json
-import re
 import resource
 import shutil
 import subprocess
@@ -86,9 +85,7 @@ def main() -> None:
             what = f"{args.docs} sentences {label}, {args.layers} layers, peak MiB"
             ratio = f"{whole / alone:.2f}× {alone} (docs alone, model loaded)"
             table.add(what, str(whole), against=ratio, target="≤ 1.1×")
-    machine = describe_machine()
-    name = re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
-    print(write_results(RESULTS, f"memory-{name}", machine, table.rows))
+    print(write_results(RESULTS, "memory", describe_machine(), table.rows))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -19,17 +20,66 @@ Prepare = Callable[[], Callable[[], Any]]
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "numpy")
 
 
-def measure_foreign(run: Callable[[], Any]) -> tuple[float, float]:
-    """Time a call, and find how much of the processor others took meanwhile.
+class Timer:
+    """Times calls by the wall clock or, for one thread, by the processor's own.
 
-    run (Callable): What to time.
-    RETURNS (Tuple[float, float]): Seconds; other processes' share of all cores.
+    What a thread needs of the processor hardly depends on what else runs on the
+    machine; the wall clock does, so calls that others disturb are repeated.
+
+    threads (int): Threads that torch runs. With 1, processor time is measured.
     """
-    busy, own, start = read_busy(), time.process_time(), time.perf_counter()
-    run()
-    seconds = time.perf_counter() - start
-    foreign = read_busy() - busy - (time.process_time() - own)
-    return seconds, max(0.0, foreign) / seconds / (os.cpu_count() or 1)
+
+    def __init__(self, threads: int):
+        """Set torch's threads."""
+        torch.set_num_threads(threads)
+        self.now = time.process_time if threads == 1 else time.perf_counter
+        self.repeats = 0
+
+    def measure(self, prepare: Prepare) -> float:
+        """Time a call.
+
+        prepare (Callable): Gives what is timed, each time anew.
+        RETURNS (float): Seconds of the call that others disturbed least.
+        """
+        calls = []
+        while len(calls) < MAX_REPEATS:
+            run = prepare()
+            busy, own, wall, start = (
+                read_busy(),
+                time.process_time(),
+                time.perf_counter(),
+                self.now(),
+            )
+            run()
+            seconds, wall = self.now() - start, time.perf_counter() - wall
+            foreign = read_busy() - busy - (time.process_time() - own)
+            calls.append((foreign / wall / (os.cpu_count() or 1), seconds))
+            if self.now is time.process_time or calls[-1][0] <= MAX_FOREIGN:
+                break
+        self.repeats += len(calls) - 1
+        return min(calls)[1]
+
+    def interleave(self, runs: Mapping[str, Prepare], *, rounds: int) -> dict[str, list[float]]:
+        """Time several calls in turn, so that a slow hour slows all of them.
+
+        runs (Mapping[str, Callable]): What prepares what is timed, by name.
+        rounds (int): How often each is timed, after one time that is not counted.
+        RETURNS (Dict[str, List[float]]): Seconds of each, round by round.
+        """
+        for prepare in runs.values():
+            prepare()()
+        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, prepare in runs.items():
+                seconds[name].append(self.measure(prepare))
+        return seconds
+
+    def describe(self) -> str:
+        """RETURNS (str): What was measured, for the results."""
+        if self.now is time.process_time:
+            return "processor time of 1 thread"
+        n_threads = torch.get_num_threads()
+        return f"wall time of {n_threads} threads, {self.repeats} disturbed calls repeated"
 
 
 def read_busy() -> float:
@@ -39,39 +89,10 @@ def read_busy() -> float:
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(prepare: Prepare) -> tuple[float, int]:
-    """Time a call that nothing else disturbs; disturbed calls are repeated.
-
-    prepare (Callable): Gives what is timed, each time anew.
-    RETURNS (Tuple[float, int]): Seconds of the call with least disturbance; how
-        often it was repeated.
-    """
-    calls = []
-    for _ in range(MAX_REPEATS):
-        calls.append(measure_foreign(prepare()))
-        if calls[-1][1] <= MAX_FOREIGN:
-            break
-    return min(calls, key=lambda call: call[1])[0], len(calls) - 1
-
-
-def interleave(runs: Mapping[str, Prepare], *, rounds: int) -> tuple[dict[str, list[float]], int]:
-    """Time several calls in turn, so that a slow hour slows all of them.
-
-    runs (Mapping[str, Callable]): What prepares what is timed, by name.
-    rounds (int): How often each is timed.
-    RETURNS (Tuple[Dict[str, List[float]], int]): Seconds of each, round by round;
-        how many calls were disturbed and repeated.
-    """
-    for prepare in runs.values():
-        prepare()()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    repeats = 0
-    for _ in range(rounds):
-        for name, prepare in runs.items():
-            taken, repeated = measure(prepare)
-            seconds[name].append(taken)
-            repeats += repeated
-    return seconds, repeats
+def compare(seconds: Mapping[str, list[float]], one: str, other: str) -> float:
+    """RETURNS (float): How many times faster one is than another: median of the rounds."""
+    ratios = [b / a for a, b in zip(seconds[one], seconds[other], strict=True)]
+    return statistics.median(ratios)
 
 
 def find_median(values: list[float]) -> float:
@@ -79,17 +100,17 @@ def find_median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def describe_machine() -> dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Processor, cores, versions and date."""
+def describe_machine(timer: "Timer | None" = None) -> dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Processor, cores, clock, versions and date."""
     cpuinfo = Path("/proc/cpuinfo").read_text()
     models = [line.split(":")[1].strip() for line in cpuinfo.split("\n") if "model name" in line]
     flags = torch.cpu.get_capabilities()
     return {
         "processor": models[0] if models else platform.processor(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
         "avx512_bf16": bool(flags.get("avx512_bf16") or flags.get("amx_bf16")),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "clock": timer.describe() if timer else None,
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
         "date": time.strftime("%Y-%m-%d"),
@@ -100,12 +121,13 @@ def write_results(folder: Path, name: str, machine: dict[str, Any], rows: list[d
     """Write rows as JSON, and as a Markdown table beside it.
 
     folder (Path): Where to write.
-    name (str): Name of the files, without ending.
+    name (str): What was measured; the processor's name is added.
     machine (Dict[str, Any]): What `describe_machine` gave.
     rows (List[dict]): The rows, all with the same keys.
     RETURNS (Path): The Markdown file.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    name += "-" + re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
     data = json.dumps({"machine": machine, "rows": rows}, indent=2)
     (folder / f"{name}.json").write_text(data + "\n", "utf8")
     keys = list(rows[0])
