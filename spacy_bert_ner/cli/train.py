@@ -8,8 +8,8 @@ from spacy.cli._util import import_code, parse_config_overrides, show_validation
 from spacy.util import load_config
 from thinc.api import require_gpu
 
-from ..train import train
 from ..devices import check_gpu
+from ..train import train
 from ._app import bert_ner_cli, shown_errors
 
 
