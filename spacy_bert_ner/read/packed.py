@@ -56,11 +56,11 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
             if archive.getinfo(member).flag_bits & 1:
                 raise FormatError(name, "locked with a password. Unpack it and give the file.")
             try:
-                stream = archive.open(member)
+                packed = archive.open(member)
             except (*_DAMAGE, NotImplementedError) as err:
                 raise FormatError(name, f"damaged zip file ({err}). Fetch it again.") from err
-            with stream:
-                yield io.BufferedReader(_Checked(stream, name), 1 << 18)
+            with packed:
+                yield io.BufferedReader(_Checked(packed, name), 1 << 18)
     elif path.suffix.lower() == ".gz":
         with gzip.open(path) as stream:
             yield io.BufferedReader(_Checked(stream, name), 1 << 18)
