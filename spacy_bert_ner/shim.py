@@ -14,6 +14,7 @@ from thinc.util import get_torch_default_device
 
 from .checkpoint import Checkpoint, bytes_to_checkpoint, checkpoint_to_bytes
 from .forward import compute_vectors, find_dtype, freeze_parameters
+from .joint_optimizer import JointOptimizer
 from .pieces import WordTable
 from .settings import Settings
 from .windows import Bucket
@@ -165,7 +166,11 @@ class EncoderShim(PyTorchShim):
         if not gradients:
             return
         self._grad_scaler.unscale(gradients)
-        super().finish_update(optimizer)
+        if isinstance(optimizer, JointOptimizer) and not self._grad_scaler.found_inf:
+            optimizer.add_parameters(self.id, self._model.named_parameters())
+            self._grad_scaler.update()
+        else:
+            super().finish_update(optimizer)
         self._low_model = None
 
     @contextlib.contextmanager
