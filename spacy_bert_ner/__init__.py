@@ -2,4 +2,7 @@
 
 from importlib.metadata import version
 
+from .manifest import load
+
+__all__ = ["__version__", "load"]
 __version__ = version("spacy-bert-ner")
