@@ -80,13 +80,13 @@ def forward(
 
     def backprop(dYs: list[Floats2d]) -> list[Doc]:
         dY = model.ops.to_numpy(xp.concatenate(dYs))
-        dX = backprop_scores(model.ops.asarray(backprop_join(dY)))
+        dX = backprop_scores(xp.asarray(backprop_join(dY)))
         parts = xp.split(dX, row_ends)
         return backprop_pieces(
             [Ragged(part, Xr.lengths) for part, Xr in zip(parts, Xrs, strict=True)]
         )
 
-    return xp.split(model.ops.asarray(Y), ends), backprop
+    return xp.split(xp.asarray(Y), ends), backprop
 
 
 def join_pieces(

@@ -13,12 +13,20 @@ NAMES = {
 }
 
 
-def build_head(kind: str, folder: Path, *, names: list[str] = NAMES["IOB2"], seed: int = 0) -> Path:
+def build_head(
+    kind: str,
+    folder: Path,
+    *,
+    names: list[str] = NAMES["IOB2"],
+    seed: int = 0,
+    outside: float = 0.0,
+) -> Path:
     """Build a checkpoint with random weights.
 
     kind (str): One of `checkpoints.KINDS`.
     folder (Path): Where to write it.
     names (list[str]): Its tags, in the order of its scores.
+    outside (float): What is added to the score of "O".
     RETURNS (Path): The folder.
     """
     build_checkpoint(kind, folder, seed=seed)
@@ -29,5 +37,7 @@ def build_head(kind: str, folder: Path, *, names: list[str] = NAMES["IOB2"], see
     model = AutoModelForTokenClassification.from_pretrained(folder, config=config)
     torch.nn.init.normal_(model.classifier.weight, std=1.0)
     torch.nn.init.normal_(model.classifier.bias, std=1.0)
+    with torch.no_grad():
+        model.classifier.bias[names.index("O")] += outside
     model.save_pretrained(folder)
     return folder

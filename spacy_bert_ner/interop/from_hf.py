@@ -82,7 +82,8 @@ def hf_to_pipeline(
         encoder = read_checkpoint(folder, attention="sdpa", dropout=None)
         head = read_head(folder, encoder)
         record = json.loads((folder / CONFIG).read_text("utf8")).get(RECORD, {})
-        head = head._replace(names=record.get("tags", head.names))
+        if len(record.get("tags", [])) == len(head.names):
+            head = head._replace(names=record["tags"])
         columns = find_columns(head.names, scheme=scheme or record.get("scheme"))
         if scheme is None and columns.scheme == "IOB2" and not record and is_iob1(encoder, head):
             columns = find_columns(head.names, scheme="IOB1")
