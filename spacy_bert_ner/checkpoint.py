@@ -152,7 +152,8 @@ def bytes_to_checkpoint(
         model, info = cls.from_pretrained(
             None,
             config=config,
-            state_dict=safetensors.torch.load(data),
+            # stored in half precision perhaps; kept and trained in float32
+            state_dict={name: X.float() for name, X in safetensors.torch.load(data).items()},
             **_get_options(cls, attention),
         )
     _check_weights(info, "saved encoder")

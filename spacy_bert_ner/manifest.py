@@ -110,6 +110,12 @@ def check_versions(meta: dict[str, Any]) -> None:
         )
 
 
+def find_supported(name: str) -> str:
+    """Give the versions of a distribution that this plugin supports, as ">=3.8.7,<3.9"."""
+    found = [Requirement(text) for text in requires(PLUGIN) or [] if "extra ==" not in text]
+    return ",".join(sorted(map(str, *(need.specifier for need in found if need.name == name))))
+
+
 def find_version(name: str) -> str | None:
     """Give the version of an installed distribution; `None` if it is not there."""
     try:
