@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,11 +9,8 @@ import numpy as np
 import torch
 
 from .pieces import gather_ragged
-from .settings import parse_freeze
+from .settings import LAYER, parse_freeze
 from .windows import Bucket
-
-# the number of the layer in Hugging Face's names of weights: encoder.layer.3.attention…
-LAYER = re.compile(r"\blayers?\.(\d+)\.")
 
 
 def compute_vectors(
