@@ -76,7 +76,8 @@ def build_transformer_model_v1(
     context (Optional[int]): Pieces of context on either side where a doc is cut;
         a sixteenth of the window if None.
     batch_pieces (Optional[int]): Most pieces that the encoder computes at once,
-        padding included; 1,024 on a processor and 32,768 on a GPU if None.
+        padding included; 1,024 on a processor (2,048 in training) and 32,768 on a
+        GPU if None.
     compute_dtype (str): "float32", "bfloat16", "float16", or "auto": bfloat16 on a
         processor that has instructions for it and on GPUs, float16 on GPUs
         without. Weights are kept, trained and saved in float32.
@@ -136,7 +137,7 @@ def forward(
     """Give the docs' token vectors, and a callback that takes their gradients."""
     shim = get_shim(model)
     doc_lengths = [len(doc) for doc in docs]
-    buckets, n_pieces = docs_to_buckets(docs, shim)
+    buckets, n_pieces = docs_to_buckets(docs, shim, is_train=is_train)
     lengths = None
     if shim.settings.pooling == "pieces":
         # A token without pieces has a row of zeros.
@@ -158,11 +159,14 @@ def get_shim(model: Model) -> EncoderShim:
     return cast(EncoderShim, model.shims[0])
 
 
-def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> tuple[list[Bucket], np.ndarray]:
+def docs_to_buckets(
+    docs: Sequence[Doc], shim: EncoderShim, *, is_train: bool = False
+) -> tuple[list[Bucket], np.ndarray]:
     """Cut docs into pieces, windows and padded buckets.
 
     docs (Sequence[Doc]): The docs.
     shim (EncoderShim): The encoder and its settings.
+    is_train (bool): Whether gradients will follow.
     RETURNS (Tuple[List[Bucket], Ints1d]): What the encoder reads, longest windows
         first; the pieces of each token. Shape: (n_tokens,).
     """
@@ -185,7 +189,7 @@ def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> tuple[list[Bucket
     buckets = fill_buckets(
         pieces,
         windows,
-        budget=shim.batch_pieces,
+        budget=shim.find_batch_pieces(is_train=is_train),
         prefix=checkpoint.prefix,
         suffix=checkpoint.suffix,
         pad=checkpoint.pad,

@@ -34,6 +34,7 @@ class Hub:
             "onnx/model.safetensors": b"other",
             "README.md": b"# Tiny",
         }
+        self.url = ""
         self.sha = "1" * 40
         self.sent = {}
         self.paths = []
@@ -72,7 +73,8 @@ class Hub:
         if parts == ["models", *NAME.split("/")]:
             return to_json(self.describe(self.sha))
         if parts[:2] == ["repos", "create"]:
-            return to_json({"url": f"http://hub/{json.loads(body)['name']}"})
+            made = json.loads(body)
+            return to_json({"url": f"{self.url}/{made['organization']}/{made['name']}"})
         if "preupload" in parts:
             files = json.loads(body)["files"]
             modes = [
@@ -80,7 +82,7 @@ class Hub:
             ]
             return to_json({"files": modes})
         if "commit" in parts:
-            return to_json({"commitUrl": "http://hub/commit", "commitOid": "2" * 40})
+            return to_json({"commitUrl": f"{self.url}/commit", "commitOid": "2" * 40})
         return to_json({})
 
 

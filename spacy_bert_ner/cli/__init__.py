@@ -6,6 +6,7 @@ from .doctor_data import doctor_data_cli
 from .find_threshold import find_threshold_cli
 from .from_hf import from_hf_cli
 from .plot import plot_cli
+from .push import push_cli
 from .to_hf import to_hf_cli
 from .train import train_cli
 from .verify import verify_cli
@@ -17,6 +18,7 @@ __all__ = [
     "find_threshold_cli",
     "from_hf_cli",
     "plot_cli",
+    "push_cli",
     "to_hf_cli",
     "train_cli",
     "verify_cli",
