@@ -82,7 +82,12 @@ class Hub:
             ]
             return to_json({"files": modes})
         if "commit" in parts:
-            return to_json({"commitUrl": f"{self.url}/commit", "commitOid": "2" * 40})
+            return to_json(
+                {
+                    "commitUrl": f"{self.url}/{parts[1]}/{parts[2]}/commit/{'2' * 40}",
+                    "commitOid": "2" * 40,
+                }
+            )
         return to_json({})
 
 
@@ -140,6 +145,7 @@ def go_online(monkeypatch, cache, endpoint):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(cache / "token"))
