@@ -71,6 +71,7 @@ class TokenBatch(FullTransformerBatch):
     def __init__(self, X: Floats2d, doc_lengths: Sequence[int], lengths: np.ndarray | None = None):
         """Hold the vectors and give each doc its part of them."""
         self.X = X
+        self.doc_lengths = doc_lengths
         self.lengths = lengths
         borders = np.cumsum([0, *doc_lengths])
         parts = [None if lengths is None else lengths[a:b] for a, b in pairwise(borders)]
