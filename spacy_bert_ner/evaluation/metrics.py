@@ -9,6 +9,7 @@ from typing import NamedTuple
 import srsly
 from spacy.language import Language
 
+from ..pipe import BertNer
 from ..training_log import read_log
 from .certainty import score_certainty
 from .counts import Scores, count_spans, summarize
@@ -61,8 +62,16 @@ def evaluate_model(nlp: Language, model: Path, data: Path, sources: Sources) -> 
     data (Path): The gold docs, a `.spacy` file.
     sources (Sources): Further files about the model.
     RETURNS (Evaluation): The results.
-    RAISES (ValueError): If there is no doc to evaluate on.
+    RAISES (ValueError): If there is no doc to evaluate on, or the pipeline does not write
+        to `doc.ents`.
     """
+    for name, pipe in nlp.pipeline:
+        spans_key = getattr(pipe, "spans_key", None)
+        if isinstance(pipe, BertNer) and spans_key is not None:
+            raise ValueError(
+                f"'{name}' writes to doc.spans['{spans_key}'], and a report is about doc.ents. "
+                "Score it with `spacy evaluate`, which gives the same precision and recall."
+            )
     started, start = datetime.now(timezone.utc), perf_counter()
     words = predict_view(nlp, data, gold_words=True)
     if not words.lines:

@@ -65,9 +65,9 @@ def draw_labels(figure: Any, view: Scores) -> None:
     scores = [100 * scores["f"] for _, scores in rows]
     axes.barh(range(len(rows)), scores, color="#8fb3d9", edgecolor="#1f4e79")
     intervals = view["intervals"].get("labels", {})
-    for y, (label, _) in enumerate(rows):
-        if label in intervals:
-            axes.plot([100 * x for x in intervals[label]], [y, y], color="black", linewidth=1.5)
+    bounds = [(y, *intervals[label]) for y, (label, _) in enumerate(rows) if label in intervals]
+    for y, low, high in bounds:
+        axes.hlines(y, 100 * low, 100 * high, color="black", linewidth=1.5)
     names = [f"{shorten(label)}  ({scores['gold']:,})" for label, scores in rows]
     axes.set_yticks(range(len(rows)), names)
     axes.set(xlabel="F1 (%), line: 95 % interval", xlim=(0, 100), ylim=(-0.6, len(rows) - 0.4))

@@ -1,8 +1,8 @@
 """A trained pipeline and gold docs → a folder with metrics.json, report.md and report.html."""
 
+import json
 from pathlib import Path
 
-import srsly
 from spacy.util import load_model
 
 from .counts import Scores
@@ -77,7 +77,9 @@ def write_report(
     lines = ours.views["words"].lines
     differences = other and pick_differences(lines, other.views["words"].lines, ("A", "B"))
     output.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(output / "metrics.json", metrics)
+    # Not by srsly, which cuts numbers to ten digits.
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
+    (output / "metrics.json").write_text(text, encoding="utf8")
     pictures = draw_pictures(metrics, output, log=log)
     markdown = render_markdown(metrics, pictures)
     (output / "report.md").write_text(markdown, encoding="utf8")
