@@ -3,11 +3,14 @@
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.devices import check_gpu
-
 
 def main(*, gpu_id: int = -1) -> None:
     """Exit with an error if the GPU with this number cannot be used; -1 is the CPU."""
+    if gpu_id < 0:
+        return
+    # Here, because importing torch takes seconds.
+    from spacy_bert_ner.devices import check_gpu
+
     try:
         check_gpu(gpu_id)
     except ValueError as error:

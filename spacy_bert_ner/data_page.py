@@ -36,30 +36,29 @@ def find_report_stem(output: str | Path) -> Path:
     return path.with_name(path.stem + ".report") if path.suffix else path / "report"
 
 
-def render_report(report: Report, *, picture: str = "") -> str:
+def render_report(report: Report, *, picture: str | None = None) -> str:
     """Write the report as a Markdown page.
 
     Everything that comes out of a file is shown as code, so that nothing in it is
     taken for markup.
 
     report (Report): The report.
-    picture (str): File name of the picture, beside the page; none by default.
+    picture (str | None): File name of the picture beside the page; "" if it could not
+        be drawn, None if there shall be none.
     RETURNS (str): The page.
     """
     sections = [
         "# Data report",
         _render_inputs(report),
         _render_parts(report),
-        f"![Entities per label, words per sentence]({picture})"
-        if picture
-        else "No picture: `pip install 'spacy-bert-ner[plots]'`.",
+        _render_picture(picture),
         _render_repeats(report),
         _render_tokenizer(report),
         _render_encoder(report),
         _render_findings(report),
         _render_settings(report),
     ]
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def _render_inputs(report: Report) -> str:
@@ -106,6 +105,14 @@ def _render_parts(report: Report) -> str:
     )
 
 
+def _render_picture(picture: str | None) -> str:
+    if picture is None:
+        return ""
+    if not picture:
+        return "No picture: `pip install 'spacy-bert-ner[plots]'`."
+    return f"![Entities per label, words per sentence]({picture})"
+
+
 def _render_repeats(report: Report) -> str:
     found = report["repeats"]
     left_out = f", {found['leaks_left_out']:,} of them left out" if found["leaks"] else ""
@@ -126,9 +133,14 @@ def _render_tokenizer(report: Report) -> str:
         f"{found['entities'] - found['cut']:,} of {found['entities']:,} entities"
         + (f" ({found['kept_share']:.2%})." if found["entities"] else "."),
     ]
-    if found["reasons"]:
-        tokens = ", ".join(f"{code(token)} {n:,}" for token, n in found["reasons"].items())
-        lines += ["", f"Tokens that cut the others: {tokens}."]
+    if found["cut"]:
+        tokens = ", ".join(f"{code(token)} {n:,}" for token, n in found["tokens"].items())
+        lines += [
+            "",
+            f"Of the others, {found['cut_by_full_stop']:,} end before a full stop that the "
+            "tokenizer keeps with them, as in abbreviations. Most frequent tokens with a border "
+            f"inside: {tokens}.",
+        ]
     return "\n".join(lines)
 
 
@@ -148,7 +160,7 @@ def _render_encoder(report: Report) -> str:
 def _render_findings(report: Report) -> str:
     lines = ["## Findings", ""]
     for note in report["findings"]:
-        lines.append(f"- **{note['count']:,}** {note['text']}")
+        lines.append(f"- **{note['count']:,} ×** {note['text']}")
         lines += [f"    - {code(place)}" for place in note["places"]]
         if note["places"] and note["count"] > len(note["places"]):
             lines.append("    - …")

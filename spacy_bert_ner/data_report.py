@@ -60,7 +60,10 @@ def build_report(
             "entities": n_entities,
             "cut": n_cut,
             "kept_share": 1 - n_cut / n_entities if n_entities else None,
-            "reasons": dict(examiner.cut_tokens.most_common(20)),
+            "cut_by_full_stop": sum(
+                n for token, n in examiner.cut_tokens.items() if token.endswith(".")
+            ),
+            "tokens": dict(examiner.cut_tokens.most_common(20)),
         },
         "encoder": _describe_encoder(examiner, settings),
         "findings": [

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .conversion import Conversion
 from .read import FormatError, Source
+from .split import PARTS
 
 DATASETS = ("kaggle", "conll2002", "conll2003", "custom")
 """Names that `find_inputs` knows."""
@@ -148,6 +149,7 @@ def find_parts(folder: Path) -> list[str]:
                 "train, dev (valid, testa) and test (testb). Rename it, or move it elsewhere."
             )
         inputs.append(f"{parts.pop()}={path}")
+    inputs.sort(key=_part_number)
     found = {item.partition("=")[0] for item in inputs}
     if not {"train", "dev"} <= found:
         raise FileNotFoundError(
@@ -171,3 +173,7 @@ def check_pin(dataset: str | None, source: Source) -> None:
             f"{pin.sha256}: cut, or another version. {_OBTAIN[dataset or 'custom']} "
             "To convert it as it is: --dataset custom.",
         )
+
+
+def _part_number(item: str) -> int:
+    return PARTS.index(item.partition("=")[0])

@@ -74,7 +74,8 @@ def build_transformer_model_v1(
     context (Optional[int]): Pieces of context on either side where a doc is cut;
         a sixteenth of the window if None.
     batch_pieces (Optional[int]): Most pieces that the encoder computes at once,
-        padding included; 1,024 on a processor and 32,768 on a GPU if None.
+        padding included; 1,024 on a processor (2,048 in training) and 32,768 on a
+        GPU if None.
     compute_dtype (str): "float32", "bfloat16", "float16", or "auto": bfloat16 on a
         processor that has instructions for it and on GPUs, float16 on GPUs
         without. Weights are kept, trained and saved in float32.
@@ -134,7 +135,7 @@ def forward(
     """Give the docs' token vectors, and a callback that takes their gradients."""
     shim = get_shim(model)
     doc_lengths = [len(doc) for doc in docs]
-    buckets = docs_to_buckets(docs, shim)
+    buckets = docs_to_buckets(docs, shim, is_train=is_train)
     X, backprop_tokens = shim((buckets, sum(doc_lengths)), is_train)
 
     def backprop(d_batch: TokenBatch) -> Sequence[Doc]:
@@ -149,11 +150,14 @@ def get_shim(model: Model) -> EncoderShim:
     return cast(EncoderShim, model.shims[0])
 
 
-def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> list[Bucket]:
+def docs_to_buckets(
+    docs: Sequence[Doc], shim: EncoderShim, *, is_train: bool = False
+) -> list[Bucket]:
     """Cut docs into pieces, windows and padded buckets.
 
     docs (Sequence[Doc]): The docs.
     shim (EncoderShim): The encoder and its settings.
+    is_train (bool): Whether gradients will follow.
     RETURNS (List[Bucket]): What the encoder reads, longest windows first.
     """
     if not any(len(doc) for doc in docs):
@@ -175,7 +179,7 @@ def docs_to_buckets(docs: Sequence[Doc], shim: EncoderShim) -> list[Bucket]:
     buckets = fill_buckets(
         pieces,
         windows,
-        budget=shim.batch_pieces,
+        budget=shim.find_batch_pieces(is_train=is_train),
         prefix=checkpoint.prefix,
         suffix=checkpoint.suffix,
         pad=checkpoint.pad,

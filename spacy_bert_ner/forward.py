@@ -2,18 +2,15 @@
 
 import contextlib
 import functools
-import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from .pieces import gather_ragged
-from .settings import parse_freeze
+from .settings import LAYER, parse_freeze
 from .windows import Bucket
-
-# the number of the layer in Hugging Face's names of weights: encoder.layer.3.attention…
-LAYER = re.compile(r"\blayers?\.(\d+)\.")
 
 
 def compute_vectors(
@@ -42,48 +39,61 @@ def compute_vectors(
         (bucket.ids.ravel(), bucket.lengths, bucket.tokens, *_find_rows(bucket, pooling))
         for bucket in buckets
     ]
-    for bucket, arrays in zip(buckets, _copy_to_device(parts, device), strict=True):
-        ids, lengths, tokens, *rows = arrays
+    arrays = list(_copy_to_device(parts, device))
+    inputs = [ids.view(b.ids.shape) for b, (ids, *_) in zip(buckets, arrays, strict=True)]
+    if torch.is_grad_enabled():
+        inputs = _embed(model, inputs)
+    for bucket, X, (_, lengths, tokens, *rows) in zip(buckets, inputs, arrays, strict=True):
         is_padded = bool((bucket.lengths != bucket.ids.shape[1]).any())
-        X = read_bucket(model, ids.view(bucket.ids.shape), lengths if is_padded else None)
+        X = read_bucket(model, X, lengths if is_padded else None)
         Y.index_copy_(0, tokens, _pool(X.reshape(-1, width), rows).float())
     return Y
 
 
+def _embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    # One look-up for all buckets: each would make a gradient as large as the vocabulary.
+    if not inputs:
+        return []
+    X = model.get_input_embeddings()(torch.cat([ids.ravel() for ids in inputs]))
+    parts = X.split([ids.numel() for ids in inputs])
+    return [part.view(*ids.shape, -1) for part, ids in zip(parts, inputs, strict=True)]
+
+
 def read_bucket(
-    model: torch.nn.Module, ids: torch.Tensor, lengths: torch.Tensor | None
+    model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None
 ) -> torch.Tensor:
     """Run the encoder; when a GPU's memory does not suffice, in two halves.
 
     model (torch.nn.Module): A Hugging Face encoder.
-    ids (torch.Tensor): Piece ids. Shape: (n_windows, n_columns).
+    X (torch.Tensor): Piece ids, or the vectors that the encoder has for them. Shape:
+        (n_windows, n_columns) or (n_windows, n_columns, n_vector).
     lengths (Optional[torch.Tensor]): Pieces of each window; None if all are full.
     RETURNS (torch.Tensor): A vector for each piece. Shape: (n_windows, n_columns, width).
     RAISES (MemoryError): If a half does not fit either.
     """
     with contextlib.suppress(torch.cuda.OutOfMemoryError):
-        return _read(model, ids, lengths)
+        return _read(model, X, lengths)
     # what the failed call had computed is gone only now, with its traceback
     torch.cuda.empty_cache()
-    n_rows = len(ids) // 2
-    halves = [(ids[:n_rows], lengths if lengths is None else lengths[:n_rows])]
-    halves.append((ids[n_rows:], lengths if lengths is None else lengths[n_rows:]))
+    n_rows = len(X) // 2
+    halves = [(X[:n_rows], lengths if lengths is None else lengths[:n_rows])]
+    halves.append((X[n_rows:], lengths if lengths is None else lengths[n_rows:]))
     try:
         return torch.cat([_read(model, *half) for half in halves if len(half[0])])
     except torch.cuda.OutOfMemoryError as error:
         raise MemoryError(
-            f"The GPU's memory does not suffice for {len(ids)} windows of {ids.shape[1]} pieces, "
+            f"The GPU's memory does not suffice for {len(X)} windows of {X.shape[1]} pieces, "
             "nor for half of them. Set `batch_pieces` of the transformer model below "
-            f"{ids.numel()} (or `window` below {ids.shape[1]} where one window is too much)."
+            f"{len(X) * X.shape[1]} (or `window` below {X.shape[1]} where one window is too much)."
         ) from error
 
 
-def _read(model: torch.nn.Module, ids: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    if lengths is None:
-        return model(input_ids=ids).last_hidden_state
-    columns = torch.arange(ids.shape[1], device=ids.device)
-    mask = (columns < lengths[:, None]).long()
-    return model(input_ids=ids, attention_mask=mask).last_hidden_state
+def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    given = {"input_ids" if X.dim() == 2 else "inputs_embeds": X}
+    if lengths is not None:
+        columns = torch.arange(X.shape[1], device=X.device)
+        given["attention_mask"] = (columns < lengths[:, None]).long()
+    return model(**given).last_hidden_state
 
 
 def _find_rows(bucket: Bucket, pooling: str) -> tuple[np.ndarray, ...]:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .settings import LAYER
+
 Key = tuple[int, str]
 
-# A numbered layer of an encoder: encoder.layer.3.…, transformer.layer.0.…, h.11.…
-_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|[._])(?:embeddings?|embed_tokens|wte|wpe)(?:[._]|$)")
 # Biases and the gains of layer normalization, in torch's and in thinc's names.
 _UNDECAYED = ("bias", "b", "G")
@@ -48,7 +48,7 @@ def find_options(
     """
     n_layers: dict[int, int] = {}
     for model_id, name in n_dims:
-        match = _LAYER.search(name)
+        match = LAYER.search(name)
         if match:
             n_layers[model_id] = max(n_layers.get(model_id, 0), int(match[1]) + 1)
     options = {}
@@ -62,7 +62,7 @@ def find_options(
 
 
 def _count_layers_above(name: str, n_layers: int) -> int:
-    match = _LAYER.search(name)
+    match = LAYER.search(name)
     if match:
         return n_layers - 1 - int(match[1])
     return n_layers if _EMBEDDINGS.search(name) else 0

@@ -7,6 +7,9 @@ POOLINGS = ("first", "mean", "last")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("sdpa", "eager")
 
+# A numbered layer in Hugging Face's names of weights: encoder.layer.3.…, h.11.…
+LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
+
 
 @dataclass(frozen=True)
 class Settings:

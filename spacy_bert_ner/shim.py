@@ -14,6 +14,7 @@ from thinc.util import get_torch_default_device
 
 from .checkpoint import Checkpoint, bytes_to_checkpoint, checkpoint_to_bytes
 from .forward import compute_vectors, find_dtype, freeze_parameters
+from .joint_optimizer import JointOptimizer
 from .pieces import WordTable
 from .settings import Settings
 from .windows import Bucket
@@ -21,6 +22,8 @@ from .windows import Bucket
 # Most pieces that the encoder computes at once: on a processor, about what its
 # caches hold; on a GPU, enough to keep it busy.
 BATCH_PIECES = {"cpu": 1024, "cuda": 32_768}
+# A training batch pays for each part of it with a pass backward.
+TRAIN_BATCH_PIECES = {**BATCH_PIECES, "cpu": 2048}
 
 
 class EncoderShim(PyTorchShim):
@@ -65,10 +68,14 @@ class EncoderShim(PyTorchShim):
         """RETURNS (int): The width of a vector."""
         return self._model.config.hidden_size
 
-    @property
-    def batch_pieces(self) -> int:
-        """RETURNS (int): Most pieces that the encoder computes at once."""
-        return self.settings.batch_pieces or BATCH_PIECES.get(self.device.type, 1024)
+    def find_batch_pieces(self, *, is_train: bool = False) -> int:
+        """Find the most pieces that the encoder computes at once.
+
+        is_train (bool): Whether gradients will follow.
+        RETURNS (int): The setting, or else what suits the device.
+        """
+        defaults = TRAIN_BATCH_PIECES if is_train else BATCH_PIECES
+        return self.settings.batch_pieces or defaults.get(self.device.type, 1024)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Take an encoder, and freeze and place it as the settings say.
@@ -165,7 +172,11 @@ class EncoderShim(PyTorchShim):
         if not gradients:
             return
         self._grad_scaler.unscale(gradients)
-        super().finish_update(optimizer)
+        if isinstance(optimizer, JointOptimizer) and not self._grad_scaler.found_inf:
+            optimizer.add_parameters(self.id, self._model.named_parameters())
+            self._grad_scaler.update()
+        else:
+            super().finish_update(optimizer)
         self._low_model = None
 
     @contextlib.contextmanager

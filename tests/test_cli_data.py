@@ -94,7 +94,7 @@ def test_doctor_data_prints_the_page_and_writes_nothing(tmp_path, path):
 def test_doctor_data_of_parts_counts_leaks(tmp_path, path):
     code, output = run("doctor-data", f"train={path}", f"dev={path}", "--output", tmp_path / "out")
     assert code == 0
-    assert "4 sentences that stand in a later part too, kept: data.conll:3" in output
+    assert "4 × sentences that stand in a later part too, kept: data.conll:3" in output
     names = sorted(item.name for item in (tmp_path / "out").iterdir())
     assert names == ["report.json", "report.md", "report.png"]
 
@@ -158,6 +158,7 @@ def test_a_folder_of_parts(tmp_path, names):
     assert set(find_parts(tmp_path)) == expected
     inputs, found = find_inputs("conll2003", str(tmp_path), Conversion(split="80/20"))
     assert set(inputs) == expected
+    assert [item.partition("=")[0] for item in inputs] == ["train", "dev", "test"]
     assert (found.split, found.allow_leaks) == (None, True)
     assert not find_inputs("custom", str(tmp_path), Conversion()).settings.allow_leaks
     for name, count in (("training-and-test.txt", "two parts"), ("extra.txt", "no part")):
@@ -194,4 +195,4 @@ def test_published_parts_are_not_split_again(tmp_path):
     assert code == 0
     assert "conll2003 has its own parts: --split 1/1 is not used" in output
     assert "train: 4 docs" in output
-    assert "4 sentences that stand in a later part too, kept" in output
+    assert "4 × sentences that stand in a later part too, kept" in output

@@ -10,7 +10,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.cfg"), key=str)
-OURS = [path for path in CONFIGS if path.stem not in ("config", "stock")]
+OURS = [path for path in CONFIGS if path.stem != "stock"]
 PATHS = {"paths.train": "train.spacy", "paths.dev": "dev.spacy", "paths.encoder": "assets/encoder"}
 
 

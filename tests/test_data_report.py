@@ -30,7 +30,7 @@ def test_the_page_says_everything(path):
     assert "the tokenizer for `en` keeps the borders of 8 of 8 entities (100.00%)" in page
     assert "- words without a wordpiece: 1 (1 distinct)" in page
     assert "- sentences of more than 20 pieces: 2" in page
-    assert "**1** stray tags, repaired" in page
+    assert "**1 ×** stray tags, repaired" in page
     line = path.read_text().split("\n").index("San X I-LOC") + 1
     assert f"    - `data.conll:{line} 'San' I-LOC, IOB2 wants B-LOC`" in page
     assert "| `split` | `50/50` |" in page
@@ -50,10 +50,11 @@ def test_entities_that_the_tokenizer_cuts_are_listed(tmp_path):
     path.write_text("He O\nmet O\nJones B-PER\nInc B-ORG\n. O\n\n")
     report = convert([path])
     found = report["tokenizer"]
-    assert (found["cut"], found["kept_share"], found["reasons"]) == (1, 0.5, {"Inc.": 1})
+    assert (found["cut"], found["kept_share"], found["tokens"]) == (1, 0.5, {"Inc.": 1})
+    assert found["cut_by_full_stop"] == 1
     (note,) = report["findings"]
     assert note["places"] == ["a.conll:4 'Inc' ORG in the token 'Inc.'"]
-    assert "Tokens that cut the others: `Inc.` 1." in render_report(report)
+    assert "1 end before a full stop that the tokenizer keeps with them" in render_report(report)
 
 
 def test_files_of_a_report(tmp_path, path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import srsly
+from training_setup import write_corpus
 from weasel.cli.document import project_document
 from weasel.util import load_project_config
 
@@ -34,6 +35,17 @@ def test_a_step_names_its_help_its_outputs_and_all_it_depends_on(name):
             Path(path) in (Path(p), *Path(p).parents) or Path(p) in Path(path).parents
             for p in parts
         )
+
+
+@pytest.mark.slow
+def test_the_debug_step_finds_no_fault(get_encoder, tmp_path):
+    write_corpus(tmp_path, n_train=120)
+    command = [sys.executable, ROOT / "scripts/debug_data.py", ROOT / "configs/config.cfg"]
+    command += [tmp_path / "debug.txt", "--encoder", get_encoder(), "--corpus", tmp_path]
+    subprocess.run(command, check=True)
+    said = (tmp_path / "debug.txt").read_text()
+    assert "Config is valid" in said
+    assert "Named Entity Recognition" in said
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -1,9 +1,12 @@
 """One pipeline in many hands: batches, streams, copies, threads, processes, memory."""
 
+import contextlib
 import copy
 import itertools
+import os
 import pickle
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -100,7 +103,12 @@ expected = [[ent.text for ent in doc.ents] for doc in nlp.pipe(texts)]
 found = [[ent.text for ent in doc.ents] for doc in nlp.pipe(texts, n_process=2, batch_size=5)]
 assert found == expected and any(found)
 """
-    subprocess.run([sys.executable, "-c", code], timeout=120, check=True)
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    try:
+        assert process.wait(timeout=120) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def measure_memory():

@@ -8,9 +8,10 @@ import pytest
 import torch
 from checkpoints import KINDS
 from test_encoder import LONG, WIDTH, build, cut_alone, make_docs, predict, read
-from thinc.api import Adam
+from thinc.api import Adam, PyTorchShim
 
 from spacy_bert_ner.encoder import build_transformer_model_v1, get_shim
+from spacy_bert_ner.optimizer import make_adamw_v1
 from spacy_bert_ner.vectors import TokenBatch
 
 DOCS = make_docs("Alex lives in London, and no one is in Paris.", "", "Yes", "  ", "to Iraq's (x)")
@@ -82,6 +83,31 @@ def test_optimizer_sees_each_weight_by_its_hugging_face_name(get_encoder):
     names = {name: tuple(p.shape) for name, p in shim._model.named_parameters()}
     assert seen == {(shim.id, name): shape for name, shape in names.items()}
     assert not any(gradient.any() for gradient in get_gradients(model).values())
+
+
+def test_our_optimizer_takes_the_gradients_as_they_are(get_encoder):
+    def finish(model, give):
+        update(model)
+        optimizer = make_adamw_v1(0.1, grad_clip=0.0)
+        give(get_shim(model), optimizer)
+        optimizer.step_schedules()
+        return [p.detach().clone() for p in get_shim(model)._model.parameters()]
+
+    def give_arrays(shim, optimizer):
+        PyTorchShim.finish_update(shim, optimizer)
+
+    def give_parameters(shim, optimizer):
+        own = {id(p.grad) for p in shim._model.parameters()}
+        shim.finish_update(optimizer)
+        assert own == {id(gradient) for gradient in optimizer._gradients.values()}
+        assert all(p.grad is None for p in shim._model.parameters())
+
+    first, second = build(get_encoder(), dropout=0.0), build(get_encoder(), dropout=0.0)
+    before = [p.detach().clone() for p in get_shim(first)._model.parameters()]
+    expected = finish(first, give_arrays)
+    stepped = finish(second, give_parameters)
+    assert not any(torch.equal(X, Y) for X, Y in zip(before, stepped, strict=True))
+    assert all(torch.equal(X, Y) for X, Y in zip(expected, stepped, strict=True))
 
 
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])

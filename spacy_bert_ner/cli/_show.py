@@ -32,7 +32,7 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
     for note in report["findings"]:
         places = "; ".join(note["places"])
         more = "; …" if note["count"] > len(note["places"]) else ""
-        msg.warn(f"{note['count']:,} {note['text']}: {places}{more}")
+        msg.warn(f"{note['count']:,} × {note['text']}: {places}{more}")
     if paths:
         msg.info(f"Report: {', '.join(map(str, paths))}")
 
