@@ -34,7 +34,7 @@ def probe_tags(nlp: Language, path: Path) -> Scores | None:
     if len(at) != 1:
         return None
     ner: Any = nlp.pipeline[at[0]][1]
-    if ner.spans_key is not None or any(tag[0] in "LU" for tag in ner.tags):
+    if ner.spans_key is not None or ner.scheme != "IOB2":
         return None
     pairs: list[TagPair] = []
     loss = n_tagged = 0.0
