@@ -78,8 +78,11 @@ def _render_comparison(m: Scores) -> str:
 def _render_entities(m: Scores) -> str:
     words, text = m["words"], m["text"]
     intervals = words["intervals"].get("labels", {})
-    rows = [("all (micro)", *_cells(words["micro"]), "", *_cells(text["micro"]))]
-    rows[0] = (*rows[0], format_number(words["micro"]["gold"]))
+    whole = format_interval(words["intervals"].get("f"))
+    support = format_number(words["micro"]["gold"])
+    rows: list[tuple[str, ...]] = [
+        ("all (micro)", *_cells(words["micro"]), whole, *_cells(text["micro"]), support)
+    ]
     for label in sorted(words["labels"].keys() | text["labels"].keys()):
         ours, raw = words["labels"].get(label, {}), text["labels"].get(label, {})
         interval = format_interval(intervals.get(label))

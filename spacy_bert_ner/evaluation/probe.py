@@ -83,7 +83,7 @@ def count_pieces(nlp: Language, words: Sequence[Sequence[str]]) -> list[list[int
     RETURNS (List[List[int]] | None): Their pieces. `None` unless the pipeline has an
         encoder of ours.
     """
-    models = [getattr(proc, "model", None) for _, proc in nlp.pipeline]
+    models: list[Any] = [getattr(proc, "model", None) for _, proc in nlp.pipeline]
     for model in models:
         for node in model.walk() if hasattr(model, "walk") else ():
             if any(isinstance(shim, EncoderShim) for shim in node.shims):
