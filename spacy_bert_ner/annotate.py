@@ -70,7 +70,7 @@ def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
     spans (Sequence[ScoredSpan]): They do not touch the entities of the doc.
     """
     ents = [DocSpan(doc, start, end, label=label) for start, end, label, _ in spans]
-    if not doc.to_array(attrs.ENT_IOB).any():
+    if not doc.has_annotation("ENT_IOB"):
         doc.set_ents(ents, default="outside")
         return
     doc.set_ents(ents, default="unmodified")

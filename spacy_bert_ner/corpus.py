@@ -48,7 +48,11 @@ def make_corpus_reader_v1(
     limit (int): Most examples; 0 is all.
     gold_preproc (bool): Whether the predicted doc gets the words of the file, and not
         those of the pipeline's tokenizer.
-    format, encoding, word_column, tag_column, spacing: As in `Conversion`.
+    format (Optional[str]): Force one of `read.FORMATS`; by default the content tells.
+    encoding (Optional[str]): Force an encoding; by default UTF-8, then cp1252.
+    word_column (int): Column of the word in a column file: 1 is the first, -1 the last.
+    tag_column (int): Column of the tag, counted alike.
+    spacing (str): `natural`, or `words`: a blank between any two words.
     label_map (Optional[Dict[str, str]]): Label in the file → label to learn.
     seed (int): Seed of the mixed groups.
     augmenter (Optional[Callable]): Makes more examples of each.
