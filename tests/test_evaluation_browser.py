@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from test_evaluation_report import CASES, make_ruler, write_data
+from evaluation_setup import CASES, make_ruler, write_data
 
 from spacy_bert_ner.evaluation.report import evaluate
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from evaluation_setup import CASES, EVIL, make_ruler, write_data
 from pipelines import DATA, make_examples, make_nlp, train
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 from spacy.training import Corpus
 from typer.testing import CliRunner
 
@@ -21,29 +22,8 @@ from spacy_bert_ner.evaluation.page import format_percent
 from spacy_bert_ner.evaluation.report import evaluate
 
 ROOT = Path(__file__).parent.parent
-EVIL = "<script>alert('x')</script>&\"{{ 7 * 7 }}"
 VOID = {"meta", "br", "img"}
 FILES = {"metrics.json", "report.md", "report.html"}
-
-
-def write_data(path, rows):
-    """Write docs of (words, IOB2 tags)."""
-    vocab = spacy.blank("en").vocab
-    docs = [Doc(vocab, words=words, ents=tags) for words, tags in rows]
-    DocBin(docs=docs).to_disk(path)
-    return path
-
-
-def make_ruler(path, patterns):
-    """Save a pipeline that finds the words it is given: fast, and without any model."""
-    nlp = spacy.blank("en")
-    ruler = nlp.add_pipe("entity_ruler")
-    # Without any pattern, it warns.
-    patterns = patterns or [("nowhere to be found", "NONE")]
-    ruler.add_patterns([{"label": label, "pattern": text} for text, label in patterns])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nlp.to_disk(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -135,26 +115,6 @@ def test_a_pipeline_that_writes_span_groups_is_refused(trained, tmp_path):
     nlp.to_disk(tmp_path / "model")
     with pytest.raises(ValueError, match=r"writes to doc.spans\['sc'\].*spacy evaluate"):
         evaluate(tmp_path / "model", trained / "test.spacy", tmp_path / "out")
-
-
-CASES = {
-    "no entities": ([(["a", "b"], ["O", "O"])], []),
-    "nothing found": ([(["Oslo", "is"], ["B-LOC", "O"])], []),
-    "only invented": ([(["Oslo", "is"], ["O", "O"])], [("Oslo", "LOC")]),
-    "one label": ([(["Oslo", "is"], ["B-LOC", "O"])], [("Oslo", "LOC")]),
-    "a label that is never found": (
-        [(["Oslo", "Bob"], ["B-LOC", "B-PER"])] * 3, [("Oslo", "LOC")]
-    ),
-    "60 labels": (
-        [([f"w{i}", "x"], [f"B-LABEL_{i:02}", "O"]) for i in range(60)],
-        [(f"w{i}", f"LABEL_{i // 2:02}") for i in range(60)],
-    ),
-    "right to left, emoji": (
-        [(["שלום", "ירושלים", "👩‍🚀🚀", "مرحبا"], ["O", "B-מקום", "B-🙂", "O"])] * 2,
-        [("ירושלים", "מקום"), ("مرحبا", "🙂")],
-    ),
-    "markup": ([([EVIL, "x"], [f"B-{EVIL}", "O"]), (["x", EVIL], ["O", "O"])], [("x", EVIL + "2")]),
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=CASES, ids=[name.replace(" ", "-") for name in CASES])
@@ -271,9 +231,13 @@ def test_mistakes_are_told(trained, tmp_path):
         evaluate(trained / "model", empty, tmp_path)
     with pytest.raises(ValueError, match=r"gone.spacy: no such file"):
         evaluate(trained / "model", empty, tmp_path, train=tmp_path / "gone.spacy")
-    command = ["evaluate", str(trained / "model"), str(tmp_path / "gone.spacy"), "--output", "x"]
-    done = CliRunner().invoke(bert_ner_cli, command)
-    assert done.exit_code == 1 and "no such file" in " ".join(done.output.split())
+    for model, data, message in (
+        (trained / "model", tmp_path / "gone.spacy", "no such file"),
+        ("no_such_model", empty, "Can't find model 'no_such_model'"),
+    ):
+        command = ["evaluate", str(model), str(data), "--output", str(tmp_path / "out")]
+        done = CliRunner().invoke(bert_ner_cli, command)
+        assert done.exit_code == 1 and message in " ".join(done.output.split())
 
 
 def test_without_matplotlib_there_are_no_pictures(trained, tmp_path, monkeypatch):

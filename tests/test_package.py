@@ -2,8 +2,8 @@
 
 import pytest
 import spacy
+from evaluation_setup import make_ruler, write_data
 from spacy.cli.package import generate_readme
-from test_evaluation_report import make_ruler, write_data
 
 from spacy_bert_ner.evaluation.report import evaluate
 from spacy_bert_ner.package import describe_model

@@ -12,10 +12,10 @@ from ._show import show_scores
 
 @bert_ner_cli.command("evaluate")
 def evaluate_cli(
-    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    model: str = typer.Argument(..., help="Folder or package of the trained pipeline"),
     data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training"),
     output: Path = typer.Option(..., "--output", help="Folder for metrics.json and the report"),
-    compare: Path = typer.Option(None, "--compare", help="Another pipeline to set beside it"),
+    compare: str = typer.Option(None, "--compare", help="Another pipeline to set beside it"),
     train: Path = typer.Option(None, "--train", help="Training data: seen and new entities"),
     log: Path = typer.Option(None, "--log", help="Training log; default: beside the model"),
     data_report: Path = typer.Option(

@@ -28,8 +28,7 @@ class Error(NamedTuple):
 def find_errors(gold: Sequence[Span], found: Sequence[Span]) -> list[Error]:
     """Pair the wrong entities of a line with what they should have been.
 
-    Entities are paired one to one: first those with the same borders, then those
-    that share text, the longest shared stretch first.
+    Entities that share text are paired one to one, the longest shared stretch first.
 
     gold (Sequence[Tuple[int, int, str]]): The gold entities.
     found (Sequence[Tuple[int, int, str]]): The found ones.
@@ -44,7 +43,6 @@ def find_errors(gold: Sequence[Span], found: Sequence[Span]) -> list[Error]:
         for j, b in enumerate(wrong_found)
         if _measure_overlap(a, b) > 0
     )
-    overlaps.sort(key=_SameBorders(wrong_gold, wrong_found))
     errors: list[Error] = []
     paired_gold: set[int] = set()
     paired_found: set[int] = set()
@@ -60,15 +58,6 @@ def find_errors(gold: Sequence[Span], found: Sequence[Span]) -> list[Error]:
         Error("invented", None, span) for j, span in enumerate(wrong_found) if j not in paired_found
     ]
     return sorted(errors, key=_find_place)
-
-
-class _SameBorders:
-    # sorts pairs with the same borders before the others, and keeps their order else
-    def __init__(self, gold: Sequence[Span], found: Sequence[Span]) -> None:
-        self.gold, self.found = gold, found
-
-    def __call__(self, pair: tuple[int, int, int]) -> bool:
-        return self.gold[pair[1]][:2] != self.found[pair[2]][:2]
 
 
 def _measure_overlap(a: Span, b: Span) -> int:

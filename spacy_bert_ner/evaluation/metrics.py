@@ -54,11 +54,11 @@ class Sources(NamedTuple):
     data_report: Path | None = None
 
 
-def evaluate_model(nlp: Language, model: Path, data: Path, sources: Sources) -> Evaluation:
+def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Sources) -> Evaluation:
     """Measure all that a report says about one pipeline.
 
     nlp (Language): The pipeline.
-    model (Path): Its folder.
+    model (str | Path): Its folder or package, as the user named it.
     data (Path): The gold docs, a `.spacy` file.
     sources (Sources): Further files about the model.
     RETURNS (Evaluation): The results.

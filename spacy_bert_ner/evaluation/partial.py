@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ..labels import Span
@@ -59,7 +60,7 @@ def _match(gold: Sequence[Span], found: Sequence[Span], mode: Mode) -> Counter[s
         right = [other for other in near if _is_right(span, other, mode)]
         if right:
             # Of several with the label, the one with the nearest borders.
-            free.remove(min(right, key=_Distance(span)))
+            free.remove(min(right, key=partial(_measure_distance, span)))
             kinds["correct"] += 1
         elif near:
             free.remove(near[0])
@@ -70,13 +71,8 @@ def _match(gold: Sequence[Span], found: Sequence[Span], mode: Mode) -> Counter[s
     return kinds
 
 
-class _Distance:
-    # how far the borders of another entity are from those of this one
-    def __init__(self, span: Span) -> None:
-        self.span = span
-
-    def __call__(self, other: Span) -> int:
-        return abs(self.span[0] - other[0]) + abs(self.span[1] - other[1])
+def _measure_distance(span: Span, other: Span) -> int:
+    return abs(span[0] - other[0]) + abs(span[1] - other[1])
 
 
 def _shares_text(a: Span, b: Span) -> bool:

@@ -24,18 +24,19 @@ PACKAGES = (
 )
 
 
-def describe_model(nlp: Language, path: Path) -> dict[str, Any]:
+def describe_model(nlp: Language, name: str | Path) -> dict[str, Any]:
     """Say which model it is.
 
-    nlp (Language): The pipeline.
-    path (Path): Its folder.
+    nlp (Language): The pipeline, loaded from a folder or a package.
+    name (str | Path): The folder or package, as the user named it.
     RETURNS (Dict[str, Any]): Path, name, version, language, components, labels, seed,
         config, size in bytes, and one hash over the names and hashes of all its files.
     """
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    folder = nlp.path
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
     config = nlp.config.copy()
     return {
-        "path": str(path),
+        "path": str(name),
         "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
         "version": nlp.meta["version"],
         "lang": nlp.lang,
@@ -43,7 +44,7 @@ def describe_model(nlp: Language, path: Path) -> dict[str, Any]:
         "labels": sorted({x for labels in nlp.pipe_labels.values() for x in labels}),
         "seed": config.interpolate().get("training", {}).get("seed"),
         "bytes": sum(file.stat().st_size for file in files),
-        "sha256": hash_files(files, path),
+        "sha256": hash_files(files, folder),
         "config": config.to_str(),
     }
 

@@ -14,42 +14,45 @@ from .pictures import draw_pictures
 
 
 def evaluate(
-    model: Path,
+    model: str | Path,
     data: Path,
     output: Path,
     *,
-    compare: Path | None = None,
+    compare: str | Path | None = None,
     train: Path | None = None,
     log: Path | None = None,
     data_report: Path | None = None,
 ) -> Scores:
     """Evaluate a pipeline, and write its report.
 
-    model (Path): Folder of the pipeline; any spaCy pipeline that sets `doc.ents`.
+    model (str | Path): Folder or package of the pipeline; any that sets `doc.ents`.
     data (Path): Gold docs, a `.spacy` file.
     output (Path): The folder to write: metrics.json, report.md, report.html and, where
         matplotlib is installed, pictures as PNG and SVG.
-    compare (Path | None): Another pipeline to set beside it.
+    compare (str | Path | None): Another pipeline to set beside it.
     train (Path | None): The training data, to tell seen entities from new ones.
     log (Path | None): The log of its training; `None` for log.jsonl beside the model.
     data_report (Path | None): What the conversion wrote; `None` for report.json beside the
         data.
     RETURNS (Dict[str, Any]): What metrics.json holds.
     RAISES (ValueError): If a file is not there, or there is no doc to evaluate on.
+    RAISES (OSError): If there is no such pipeline.
     """
     for path in (data, train, log, data_report):
         if path is not None and not path.exists():
             raise ValueError(f"{path}: no such file. Check the path, or leave it out.")
+    nlp = load_model(model)
     sources = Sources(
         train,
-        log or _find_beside(model, "log.jsonl"),
+        log or _find_beside(nlp.path, "log.jsonl"),
         data_report or _find_beside(data, "report.json"),
     )
-    ours = evaluate_model(load_model(model), model, data, sources)
+    ours = evaluate_model(nlp, model, data, sources)
     other = None
     if compare is not None:
-        other_sources = Sources(train, _find_beside(compare, "log.jsonl"))
-        other = evaluate_model(load_model(compare), compare, data, other_sources)
+        other_nlp = load_model(compare)
+        other_sources = Sources(train, _find_beside(other_nlp.path, "log.jsonl"))
+        other = evaluate_model(other_nlp, compare, data, other_sources)
     return write_report(ours, output, other=other, log=sources.log)
 
 
