@@ -7,7 +7,6 @@ said. The peer is what the Kaggle tutorials do before they train: read_csv, ffil
 
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from peak import read_peak
 
 from spacy_bert_ner.conversion import Conversion
 from spacy_bert_ner.convert import convert
@@ -130,10 +130,9 @@ def run_work(name: str, path: Path) -> None:
         small = Path(folder) / "small.csv"
         small.write_text("Sentence #,Word,POS,Tag\n" + "1,a,X,B-geo\n2,b,X,O\n3,c,X,O\n")
         WORKS[name](small)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = read_peak()
     WORKS[name](path)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"before": before, "peak": peak}))
+    print(json.dumps({"before": before, "peak": read_peak()}))
 
 
 def main(

@@ -8,7 +8,6 @@ layers make it quicker and leave the vectors, which are what takes memory, as wi
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from inference import DEFAULT_SIZE, RESULTS, Table
+from peak import read_peak
 from pipelines import build_ours, fit, read_docs
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -55,7 +55,7 @@ def run_case(encoder: str, corpus: Path, n_docs: int, *, is_whole: bool, is_held
     disable = [] if is_whole else nlp.pipe_names
     stream = nlp.pipe(make_words(nlp, docs, n_docs), batch_size=DEFAULT_SIZE, disable=disable)
     deque(stream, maxlen=None if is_held else 0)  # keeps all of them, or none
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return round(read_peak())
 
 
 def main() -> None:
