@@ -116,7 +116,7 @@ def measure_padding(table: Table, name: str, docs: list[Doc], nlp: Language) -> 
     shim = get_shim(nlp.get_pipe("transformer").model)
     computed = needed = 0
     for start in range(0, len(docs), DEFAULT_SIZE):
-        for bucket in docs_to_buckets(copy_words(nlp, docs[start : start + DEFAULT_SIZE]), shim):
+        for bucket in docs_to_buckets(copy_words(nlp, docs[start : start + DEFAULT_SIZE]), shim)[0]:
             computed += bucket.ids.size
             needed += int(bucket.lengths.sum())
     table.add(f"{name}, padded share of pieces", f"{1 - needed / computed:.1%}", target="≤ 5 %")
