@@ -128,6 +128,9 @@ def compare_long(
     """Compare words per second on long docs."""
     for n_words in (2000, 20_000):
         long = join_docs(docs, n_words)[: max(1, 10_000 // n_words)]
+        if not long:
+            print(f"no {n_words} words in the first corpus: raise --limit", flush=True)
+            continue
         total = sum(map(len, long))
         runs = {label: stream(nlp, long) for label, nlp in nlps._asdict().items()}
         seconds = timer.interleave(runs, rounds=rounds)

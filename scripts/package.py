@@ -16,7 +16,7 @@ def main(
     *,
     name: str = "kaggle_ner",
     version: str = "0.1.0",
-    scores: Path = Path("metrics/test.json"),
+    scores: Path = Path("metrics/report/metrics.json"),
     lock: Path = Path("assets/encoder/encoder.lock.json"),
     data: Path = Path("assets/kaggle/source.json"),
     precision: str = "full",

@@ -91,22 +91,27 @@ def describe_model(
 ) -> dict[str, Any]:
     """Fill the meta entries that spaCy cannot know.
 
-    scores (Dict[str, Any]): What evaluation wrote: "words" and "text".
+    scores (Dict[str, Any]): metrics.json of the evaluation; see docs/metrics.md.
     lock (Dict[str, Any]): The encoder's lock file.
     data (Dict[str, str]): The corpus as a source: "name", "url", "author", "license".
-    RETURNS (Dict[str, Any]): Entries for meta.json.
+    RETURNS (Dict[str, Any]): Entries for meta.json; spaCy writes the model card from them.
     """
-    words, text = scores["words"], scores["text"]
-    performance = {key: words[key] for key in ("ents_p", "ents_r", "ents_f", "ents_per_type")}
+    words, text = scores["words"], scores["text"]["spacy"]
+    performance = {f"ents_{key}": words["micro"][key] for key in "prf"}
+    performance["ents_per_type"] = {
+        label: {key: row[key] for key in "prf"} for label, row in words["labels"].items()
+    }
     # The calibration error; pipelines without probabilities have none.
-    performance["ents_ece"] = words.get("ents_ece")
-    performance.update({f"text_ents_{key}": text[f"ents_{key}"] for key in "prf"})
+    performance["ents_ece"] = words["certainty"] and words["certainty"]["ece"]
+    # As `spacy evaluate` says it; the report is stricter.
+    performance.update({f"text_ents_{key}": text[key] for key in "prf"})
+    performance["token_acc"] = scores["tokens"]["accuracy"]
     encoder = {"name": lock["name"], "license": lock["license"], "author": lock["source"]}
     return {
         "description": (
             f"Named entities by spacy-bert-ner: {lock['name']} fine-tuned on {data['name']}. "
             "ents_* are scored on the corpus's words, text_ents_* on raw text, both on its test "
-            f"split ({words['n_docs']:,} sentences)."
+            f"split ({scores['data']['n_sentences']:,} sentences)."
         ),
         "author": "spacy-bert-ner",
         # Fine-tuned weights are a derived work of the encoder's.

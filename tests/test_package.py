@@ -1,26 +1,43 @@
 """What the meta of a packaged model says."""
 
+import pytest
+import spacy
+from evaluation_setup import make_ruler, write_data
+from spacy.cli.package import generate_readme
+
+from spacy_bert_ner.evaluation.report import evaluate
 from spacy_bert_ner.package import describe_model
 
-SCORES = {
-    "ents_p": 0.5,
-    "ents_r": 0.25,
-    "ents_f": 0.3333,
-    "ents_per_type": {"geo": {"p": 0.5, "r": 0.25, "f": 0.3333}},
-    "n_docs": 4796,
-}
+LOCK = {"name": "tiny", "license": "Apache-2.0", "source": "dir:tiny"}
+DATA = {"name": "Corpus", "url": "https://example.org", "author": "A", "license": "ODbL-1.0"}
 
 
-def test_meta_names_sources_licences_and_scores():
-    meta = describe_model(
-        scores={"words": SCORES, "text": {**SCORES, "ents_f": 0.3}},
-        lock={"name": "tiny", "license": "Apache-2.0", "source": "dir:tiny"},
-        data={"name": "Corpus", "url": "https://example.org", "author": "A", "license": "ODbL-1.0"},
-    )
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    """The results of a pipeline that is right once of three times."""
+    folder = tmp_path_factory.mktemp("package")
+    rows = [(["Oslo", "Rome", "Bob"], ["B-geo", "B-geo", "O"]), (["Bonn"], ["B-geo"])]
+    data = write_data(folder / "test.spacy", rows)
+    model = make_ruler(folder / "model", [("Oslo", "geo"), ("Bob", "per")])
+    return evaluate(model, data, folder / "out")
+
+
+def test_meta_names_sources_licences_and_scores(scores):
+    meta = describe_model(scores=scores, lock=LOCK, data=DATA)
     assert "tiny fine-tuned on Corpus" in meta["description"]
-    assert "4,796 sentences" in meta["description"]
+    assert "(2 sentences)" in meta["description"]
     assert [source["license"] for source in meta["sources"]] == ["ODbL-1.0", "Apache-2.0"]
     assert meta["license"] == "Apache-2.0"
-    assert meta["performance"]["ents_f"] == 0.3333
-    assert meta["performance"]["text_ents_f"] == 0.3
-    assert meta["performance"]["ents_per_type"]["geo"]["r"] == 0.25
+    performance = meta["performance"]
+    assert [performance[f"ents_{key}"] for key in "prf"] == [0.5, 1 / 3, 0.4]
+    assert performance["ents_per_type"]["geo"] == {"p": 1.0, "r": 1 / 3, "f": 0.5}
+    assert performance["text_ents_f"] == scores["text"]["spacy"]["f"]
+    assert performance["ents_ece"] is None
+    assert performance["token_acc"] == 0.25
+
+
+def test_the_model_card_has_the_numbers_of_the_report(scores):
+    entries = describe_model(scores=scores, lock=LOCK, data=DATA)
+    card = generate_readme({**spacy.blank("en").meta, **entries})
+    assert "| `ENTS_F` | 40.00 |" in card
+    assert "| `TOKEN_ACC` | 25.00 |" in card

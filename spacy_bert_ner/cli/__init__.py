@@ -3,6 +3,7 @@
 from ._app import bert_ner_cli
 from .convert import convert_cli
 from .doctor_data import doctor_data_cli
+from .evaluate import evaluate_cli
 from .find_threshold import find_threshold_cli
 from .from_hf import from_hf_cli
 from .plot import plot_cli
@@ -15,6 +16,7 @@ __all__ = [
     "bert_ner_cli",
     "convert_cli",
     "doctor_data_cli",
+    "evaluate_cli",
     "find_threshold_cli",
     "from_hf_cli",
     "plot_cli",

@@ -1,4 +1,4 @@
-"""A data report → its few lines on the screen."""
+"""A data report, or the results of an evaluation → a few lines on the screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from wasabi import msg
 
 from ..data_report import Report
+from ..evaluation.counts import Scores
+from ..evaluation.page import format_p_value, format_percent, format_signed
 
 
 def show_report(report: Report, paths: Sequence[Path]) -> None:
@@ -33,3 +35,24 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
         msg.warn(f"{note['count']:,} × {note['text']}: {places}{more}")
     if paths:
         msg.info(f"Report: {', '.join(map(str, paths))}")
+
+
+def show_scores(metrics: Scores, output: Path) -> None:
+    """Print the scores of all entities and of each label, and where the report is.
+
+    metrics (Dict[str, Any]): What metrics.json holds.
+    output (Path): The folder of the report.
+    """
+    data = metrics["data"]
+    for view, title in (("words", "on the corpus's words"), ("text", "on raw text")):
+        scores = metrics[view]
+        named = {"all": scores["micro"], **scores["labels"]}
+        rows = [(name, *(format_percent(row[key]) for key in "prf")) for name, row in named.items()]
+        msg.divider(f"{data['path']}, {title}: {data['n_docs']:,} docs")
+        msg.table(rows, header=("", "P", "R", "F"), aligns=("l", "r", "r", "r"), divider=True)
+    for view, row in (metrics["comparison"] or {}).items():
+        msg.info(
+            f"{view}: F1 is {format_signed(row['f_difference'])} points from that of "
+            f"{metrics['compared_with']['model']['path']}, p {format_p_value(row['p_value'])}"
+        )
+    msg.good(f"Report: {output / 'report.html'}, report.md, metrics.json")

@@ -1,0 +1,42 @@
+"""The command `evaluate`: flags over `spacy_bert_ner.evaluation.report.evaluate`."""
+
+from pathlib import Path
+
+import spacy
+import typer
+
+from ..devices import check_gpu
+from ._app import bert_ner_cli, shown_errors
+from ._show import show_scores
+
+
+@bert_ner_cli.command("evaluate")
+def evaluate_cli(
+    model: str = typer.Argument(..., help="Folder or package of the trained pipeline"),
+    data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training"),
+    output: Path = typer.Option(..., "--output", help="Folder for metrics.json and the report"),
+    compare: str = typer.Option(None, "--compare", help="Another pipeline to set beside it"),
+    train: Path = typer.Option(None, "--train", help="Training data: seen and new entities"),
+    log: Path = typer.Option(None, "--log", help="Training log; default: beside the model"),
+    data_report: Path = typer.Option(
+        None, "--data-report", help="report.json of the conversion; default: beside the data"
+    ),
+    gpu_id: int = typer.Option(-1, "--gpu-id", help="-1 is the CPU"),
+) -> None:
+    """Measure a trained pipeline, and write one report with every number."""
+    from ..evaluation.report import evaluate
+
+    with shown_errors():
+        check_gpu(gpu_id)
+        if gpu_id >= 0:
+            spacy.require_gpu(gpu_id)
+        metrics = evaluate(
+            model,
+            data,
+            output,
+            compare=compare,
+            train=train,
+            log=log,
+            data_report=data_report,
+        )
+    show_scores(metrics, output)

@@ -1,0 +1,1 @@
+"""A trained pipeline and gold docs → every number, reconciled → one report."""
