@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from spacy import attrs
 from spacy.tokens import Doc
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example
@@ -46,8 +47,7 @@ def read_gold_tags(
     """
     is_missing = np.zeros(len(words.tokens), dtype=bool)
     if spans_key is None or spans_key not in eg.reference.spans:
-        aligned = eg.get_aligned_ner()
-        is_missing = np.asarray([aligned[i] in (None, "-") for i in words.tokens], dtype=bool)
+        is_missing = find_missing(eg)[words.tokens]
     spans: list[Span] = []
     for ent in place_gold_ents(eg, words, spans_key):
         if ent.fits and ent.label in tag_set.labels:
@@ -57,6 +57,19 @@ def read_gold_tags(
     path = spans_to_path(spans, len(words.tokens), tag_set)
     path[is_missing] = MISSING_TAG
     return path
+
+
+def find_missing(eg: Example) -> np.ndarray:
+    """Find the tokens of the predicted doc that nobody annotated.
+
+    eg (Example): The example.
+    RETURNS (ndarray): Where `eg.get_aligned_ner()` has no tag. Shape: (n_tokens,).
+    """
+    alignment = eg.alignment
+    if (alignment.x2y.lengths == 1).all() and (alignment.y2x.lengths == 1).all():
+        # The tokens are the same, so the gold doc can be asked: that is far quicker.
+        return eg.reference.to_array(attrs.ENT_IOB) == 0
+    return np.asarray([tag in (None, "-") for tag in eg.get_aligned_ner()], dtype=bool)
 
 
 class GoldEnt(NamedTuple):
@@ -85,13 +98,15 @@ def place_gold_ents(eg: Example, words: Words, spans_key: str | None = None) -> 
     spans_key (str | None): As in `find_gold_ents`.
     YIELDS (GoldEnt): The gold entities, in order.
     """
+    # Taken once: each time it is asked for, an example compares all its words.
+    alignment = eg.alignment
     for ent in find_gold_ents(eg.reference, spans_key):
-        tokens = eg.alignment.y2x[ent.start : ent.end]
+        tokens = alignment.y2x[ent.start : ent.end]
         if not len(tokens):
             yield GoldEnt(0, 0, ent.label_, ent.text, fits=False)
             continue
         start, end = np.searchsorted(words.tokens, [tokens.min(), tokens.max() + 1])
-        shared = eg.alignment.x2y[int(tokens.min()) : int(tokens.max()) + 1]
+        shared = alignment.x2y[int(tokens.min()) : int(tokens.max()) + 1]
         # An entity of nothing but white space has no words.
         fits = (
             start < end

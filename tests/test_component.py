@@ -11,7 +11,7 @@ from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_bert_ner.gold import place_gold_ents, read_gold_tags
+from spacy_bert_ner.gold import find_missing, place_gold_ents, read_gold_tags
 from spacy_bert_ner.words import find_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
@@ -282,3 +282,18 @@ def test_row_29_a_gold_entity_of_nothing_but_white_space_is_counted_and_harmless
         (ent,) = place_gold_ents(examples[-1], find_words(doc))
         assert not ent.fits
         assert nlp.evaluate(examples)["ents_f"] is not None
+
+
+@pytest.mark.parametrize(
+    "other_words", [None, ["a", "b", "c", "d", "ef"], ["a", "b", "cd", "e", "f"]]
+)
+def test_missing_tokens_are_those_that_spacy_finds(other_words):
+    vocab = spacy.blank("en").vocab
+    gold = Doc(vocab, words=list("abcdef"), spaces=[False] * 6)
+    gold.set_ents([Span(gold, 0, 2, "X")], missing=[gold[3:4], gold[5:6]], default="outside")
+    words = other_words or list("abcdef")
+    doc = Doc(vocab, words=words, spaces=[False] * len(words))
+    eg = Example(doc, gold)
+    expected = [tag in (None, "-") for tag in eg.get_aligned_ner()]
+    assert find_missing(eg).tolist() == expected
+    assert 0 < sum(expected) < len(expected)
