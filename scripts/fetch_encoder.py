@@ -17,6 +17,9 @@ def main(source: str, output: Path, pins: Path = Path("assets/pins.json")) -> No
     except FetchError as error:
         msg.fail(str(error), exits=1)
     checked = "as published" if lock["pinned"] else "hashes recorded, none to compare with"
+    pin = f"hub:{lock['name']}@{lock['revision']}"
+    if source.startswith("hub:") and source != pin:
+        msg.warn(f"{source} can change; to stay with what you have now, set encoder: {pin}")
     msg.good(f"{output}: {lock['name']} ({lock['revision']}), licence {lock['license']}, {checked}")
 
 

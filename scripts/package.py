@@ -19,6 +19,7 @@ def main(
     scores: Path = Path("metrics/report/metrics.json"),
     lock: Path = Path("assets/encoder/encoder.lock.json"),
     data: Path = Path("assets/kaggle/source.json"),
+    precision: str = "full",
 ) -> None:
     """Write the plugin's wheel and the model's package folder, with its wheel in dist/."""
     meta = describe_model(
@@ -27,7 +28,9 @@ def main(
     if output.exists():
         shutil.rmtree(output)
     plugin = build_plugin_wheel(Path(), output)
-    wheel = build_model_wheel(model, output, name=name, version=version, meta=meta)
+    wheel = build_model_wheel(
+        model, output, name=name, version=version, meta=meta, precision=precision
+    )
     for path in (plugin, wheel):
         msg.good(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 

@@ -87,7 +87,7 @@ def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Che
     config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     _set_dropout(config, dropout)
     cls: Any = MODEL_MAPPING[type(config)]
-    with _quiet():
+    with quiet():
         model, info = cls.from_pretrained(
             path,
             config=config,
@@ -148,11 +148,12 @@ def bytes_to_checkpoint(
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
     _set_dropout(config, dropout)
     cls: Any = MODEL_MAPPING[type(config)]
-    with _quiet():
+    with quiet():
         model, info = cls.from_pretrained(
             None,
             config=config,
-            state_dict=safetensors.torch.load(data),
+            # stored in half precision perhaps; kept and trained in float32
+            state_dict={name: X.float() for name, X in safetensors.torch.load(data).items()},
             **_get_options(cls, attention),
         )
     _check_weights(info, "saved encoder")
@@ -275,8 +276,8 @@ def _without(data: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    # Hugging Face warns of the pooler and the old heads, which nobody asked for
+def quiet() -> Iterator[None]:
+    """Keep Hugging Face from warning of poolers and heads that nobody asked for."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:

@@ -11,8 +11,9 @@ Span = tuple[int, int, str]
 OUTSIDE, OPEN, CONTINUE = 0, 1, 2
 
 
-SCHEMES = ("IOB2", "BILOU")
-"""The tag schemes that a head can be trained with."""
+PREFIXES = {"IOB2": "BI", "BILOU": "BILU", "IO": "BI", "IOB1": "BIS"}
+SCHEMES = tuple(PREFIXES)
+"""The tag schemes of a head: the first two to train with, all to read heads of others."""
 
 
 class TagSet(NamedTuple):
@@ -36,7 +37,10 @@ def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
 
     labels (Sequence[str]): The labels, without repeats.
     scheme (str): "IOB2" (two tags for each label) or "BILOU" (four: the last word
-        of an entity, and an entity of one word, have their own).
+        of an entity, and an entity of one word, have their own). For heads that were
+        trained elsewhere: "IO" (no entity begins right behind one of its own label)
+        and "IOB1" (B- may begin an entity anywhere; S- is the I- that begins one,
+        which it cannot behind its own label).
     RETURNS (TagSet): "O" and the tags of each label, in the given order.
     RAISES (ValueError): If the scheme is unknown.
 
@@ -45,24 +49,31 @@ def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
         ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER')
         >>> build_tag_set(["LOC"], scheme="BILOU").tags
         ('O', 'B-LOC', 'I-LOC', 'L-LOC', 'U-LOC')
+        >>> build_tag_set(["LOC"], scheme="IOB1").tags
+        ('O', 'B-LOC', 'I-LOC', 'S-LOC')
     """
     if scheme not in SCHEMES:
         raise ValueError(
             f"Tag scheme '{scheme}' of the head, expected one of {', '.join(SCHEMES)}. Any scheme "
             "can be read from files; this is only how the head counts its tags."
         )
-    prefixes = "BI" if scheme == "IOB2" else "BILU"
+    prefixes = PREFIXES[scheme]
     pairs = [("O", ""), *((prefix, label) for label in labels for prefix in prefixes)]
     letters = np.asarray([prefix for prefix, _ in pairs])
-    kinds = np.select([letters == "O", np.isin(letters, ("B", "U"))], [OUTSIDE, OPEN], CONTINUE)
+    opens = np.isin(letters, ("B", "U", "S"))
+    kinds = np.select([letters == "O", opens], [OUTSIDE, OPEN], CONTINUE)
     tag_labels = np.asarray([label for _, label in pairs])
     # Where an entity may go on after a tag, and where it has to. Shape: (n_tags + 1,)
-    may_go_on = np.append(np.isin(letters, ("B", "I")), False)
+    may_go_on = np.append(np.isin(letters, ("B", "I", "S")), False)
     has_to = may_go_on & (scheme == "BILOU")
     goes_on = np.append(kinds == CONTINUE, False)
     same_label = np.zeros((len(pairs) + 1, len(pairs) + 1), dtype=bool)
     same_label[:-1, :-1] = tag_labels[:, None] == tag_labels[None, :]
-    follows = np.where(goes_on[None, :], same_label & may_go_on[:, None], ~has_to[:, None])
+    # What no entity begins with right behind one of its own label. Shape: (n_tags + 1,)
+    parted = {"IO": "B", "IOB1": "S"}.get(scheme, "")
+    is_parted = np.append(letters == parted, False)
+    may_begin = ~has_to[:, None] & ~(same_label & is_parted[None, :])
+    follows = np.where(goes_on[None, :], same_label & may_go_on[:, None], may_begin)
     tags = tuple(f"{prefix}-{label}" if label else prefix for prefix, label in pairs)
     return TagSet(tags, tuple(tag_labels.tolist()), kinds, follows)
 
@@ -189,6 +200,8 @@ def spans_to_path(spans: Sequence[Span], n_words: int, tag_set: TagSet) -> np.nd
     for start, end, label in spans:
         inner = number[f"I-{label}"]
         path[start] = number[f"B-{label}"]
+        if f"S-{label}" in number and (start == 0 or tag_set.labels[path[start - 1]] != label):
+            path[start] = number[f"S-{label}"]
         path[start + 1 : end] = inner
         # Only BILOU marks last words: alone, or after others.
         path[end - 1] = number.get(

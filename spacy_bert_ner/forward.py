@@ -28,7 +28,8 @@ def compute_vectors(
     buckets (Sequence[Bucket]): The batch.
     n_tokens (int): Tokens of the batch.
     width (int): The encoder's width.
-    pooling (str): Which pieces give a token's vector: "first", "mean" or "last".
+    pooling (str): Which pieces give a token's vector: "first", "mean" or "last". With
+        "pieces", the buckets' tokens are pieces already.
     device (torch.device): Where the encoder is.
     RETURNS (torch.Tensor): A vector for each token in float32, zeros for a token
         without pieces. Shape: (n_tokens, width).
@@ -98,7 +99,7 @@ def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None)
 
 def _find_rows(bucket: Bucket, pooling: str) -> tuple[np.ndarray, ...]:
     # rows of the flattened pieces to take; for the mean, also where each token's begin
-    if pooling == "first":
+    if pooling in ("first", "pieces"):
         return (bucket.firsts,)
     if pooling == "last":
         return (bucket.firsts + bucket.token_lengths - 1,)

@@ -1,15 +1,19 @@
 """A trained pipeline and its scores → meta, a model wheel and our own wheel."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import srsly
-from spacy.cli.package import package
+from spacy.cli.package import generate_readme, package
 from spacy.util import load_meta
+
+from .half import halve_weights
+from .manifest import find_supported, write_manifest
+from .wheels import build_wheel
+
+PRECISIONS = ("full", "half")
 
 
 def build_plugin_wheel(project: Path, output: Path) -> Path:
@@ -17,53 +21,69 @@ def build_plugin_wheel(project: Path, output: Path) -> Path:
 
     project (Path): The folder with setup.cfg.
     output (Path): Where the wheel goes.
-    RETURNS (Path): The wheel.
+    RETURNS (Path): The wheel; the same bytes for the same sources.
     RAISES (RuntimeError): If the build fails, with the last line that it said.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    # Setuptools would pack what an earlier build left there.
-    shutil.rmtree(project / "build", ignore_errors=True)
-    with tempfile.TemporaryDirectory() as tmp:
-        done = subprocess.run(
-            [*command, "--wheel-dir", tmp, str(project)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        wheels = list(Path(tmp).glob("*.whl"))
-        if done.returncode != 0 or len(wheels) != 1:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise RuntimeError(f"Building the wheel of {project.resolve()} failed: {reason}")
-        return Path(shutil.copy(wheels[0], output))
+    return build_wheel(project, output)
 
 
 def build_model_wheel(
-    model: Path, output: Path, *, name: str, version: str, meta: dict[str, Any]
+    model: Path,
+    output: Path,
+    *,
+    name: str,
+    version: str,
+    meta: dict[str, Any],
+    precision: str = "full",
 ) -> Path:
-    """Build an installable wheel of a trained pipeline.
+    """Build an installable wheel of a trained pipeline, with a manifest of its files.
 
     model (Path): The folder that `spacy train` wrote.
     output (Path): Where the package folder goes; an older one is replaced.
     name (str): Name without the language, for example "kaggle_ner".
     version (str): Version of the model.
     meta (Dict[str, Any]): Entries of meta.json that replace the model's own.
-    RETURNS (Path): The wheel.
+    precision (str): "full", or "half" to store the encoder's weights in float16.
+    RETURNS (Path): The wheel; the same bytes for the same model and meta.
+    RAISES (ValueError): If the precision is unknown, or the weights do not fit it.
     RAISES (RuntimeError): If no wheel was built.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    if precision not in PRECISIONS:
+        raise ValueError(f"Precision '{precision}', expected one of {', '.join(PRECISIONS)}.")
     full_meta = {**load_meta(model / "meta.json"), **meta, "name": name, "version": version}
+    # The 3.8 releases read each other's pipelines; what we support is what we try.
+    full_meta["spacy_version"] = find_supported("spacy")
     folder = output / f"{full_meta['lang']}_{name}-{version}"
     if folder.exists():
         shutil.rmtree(folder)
+    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as tmp:
-        meta_path = Path(tmp) / "meta.json"
-        srsly.write_json(meta_path, full_meta)
-        package(model, output, meta_path=meta_path, create_sdist=False, create_wheel=True)
-    wheels = sorted((folder / "dist").glob("*.whl"))
-    if len(wheels) != 1:
-        raise RuntimeError(f"{folder}: expected one wheel in dist/, found {len(wheels)}.")
-    return wheels[0]
+        staged = Path(tmp) / "model"
+        shutil.copytree(model, staged)
+        if precision == "half":
+            halve_weights(staged)
+        srsly.write_json(staged / "meta.json", full_meta)
+        if not (staged / "README.md").exists():
+            (staged / "README.md").write_text(generate_readme(full_meta), encoding="utf8")
+        package(staged, output, create_sdist=False, create_wheel=False)
+    seal_package(folder)
+    return build_wheel(folder, folder / "dist")
+
+
+def seal_package(folder: Path) -> None:
+    """Write the manifest of the model inside a package folder.
+
+    folder (Path): The folder that `spacy package` made: its setup.py copies meta.json to
+        the model when the wheel is built, so this is done before.
+    """
+    meta = load_meta(folder / "meta.json")
+    # spaCy collects them in a set.
+    meta["requirements"] = sorted(meta["requirements"])
+    srsly.write_json(folder / "meta.json", meta)
+    package_name = f"{meta['lang']}_{meta['name']}"
+    model = folder / package_name / f"{package_name}-{meta['version']}"
+    shutil.copy(folder / "meta.json", model / "meta.json")
+    write_manifest(model)
 
 
 def describe_model(

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-POOLINGS = ("first", "mean", "last")
+POOLINGS = ("first", "mean", "last", "pieces")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("sdpa", "eager")
 

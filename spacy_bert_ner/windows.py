@@ -47,6 +47,19 @@ class Bucket(NamedTuple):
     token_lengths: np.ndarray
 
 
+def tokens_to_pieces(bucket: Bucket, starts: np.ndarray) -> Bucket:
+    """Give each piece of a bucket's tokens a row of its own.
+
+    bucket (Bucket): Windows, and the tokens that they predict.
+    starts (Ints1d): Row of each token's first piece in the batch; its other pieces
+        follow. Shape: (n_tokens of the batch,).
+    RETURNS (Bucket): The same windows; its tokens are the pieces.
+    """
+    firsts = gather_ragged(np.arange(bucket.ids.size), bucket.firsts, bucket.token_lengths)
+    rows = np.repeat(starts[bucket.tokens] - bucket.firsts, bucket.token_lengths) + firsts
+    return bucket._replace(tokens=rows, firsts=firsts, token_lengths=np.ones_like(firsts))
+
+
 def split_windows(
     lengths: np.ndarray,
     doc_lengths: np.ndarray,

@@ -2,6 +2,7 @@
 
 import pytest
 from checkpoints import build_checkpoint
+from hub import hub  # noqa: F401 - a fixture
 
 
 def pytest_addoption(parser):

@@ -4,10 +4,25 @@ import numpy as np
 import pytest
 from chains import TAG_SETS, all_paths, is_valid, problems
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from spacy_bert_ner.decode import build_tag_set, find_best_path, path_to_spans, spans_to_path
+from spacy_bert_ner.decode import (
+    build_steps,
+    build_tag_set,
+    find_best_path,
+    path_to_spans,
+    spans_to_path,
+)
+from spacy_bert_ner.labels import tags_to_spans
+from spacy_bert_ner.marginals import sum_paths
 
 IOB2, BILOU = TAG_SETS
+IO, IOB1 = (build_tag_set(["A", "B"], scheme=scheme) for scheme in ("IO", "IOB1"))
+# What such a head was trained to score, and where each of our tags takes its score from.
+FOREIGN = [
+    (IO, ["O", "I-A", "I-B"], [0, 1, 1, 2, 2]),
+    (IOB1, ["O", "B-A", "I-A", "B-B", "I-B"], [0, 1, 2, 2, 3, 4, 4]),
+]
 
 
 @given(problems(learned=False))
@@ -49,6 +64,8 @@ def test_scores_are_not_changed():
         (BILOU, "O O", []),
         (BILOU, "U-A U-A B-A L-A", [(0, 1, "A"), (1, 2, "A"), (2, 4, "A")]),
         (BILOU, "B-A I-A L-A O", [(0, 3, "A")]),
+        (IO, "B-A I-A O B-B", [(0, 2, "A"), (3, 4, "B")]),
+        (IOB1, "S-A I-A B-A S-B", [(0, 2, "A"), (2, 3, "A"), (3, 4, "B")]),
     ],
 )
 def test_spans_are_read_off_a_path_and_written_again(tag_set, tags, spans):
@@ -69,5 +86,24 @@ def test_no_labels_leave_only_outside():
 
 
 def test_unknown_scheme_is_an_error():
-    with pytest.raises(ValueError, match="Tag scheme 'IO' of the head, expected one of IOB2"):
-        build_tag_set(["A"], scheme="IO")
+    with pytest.raises(ValueError, match="Tag scheme 'BIOES' of the head, expected one of IOB2"):
+        build_tag_set(["A"], scheme="BIOES")
+
+
+@pytest.mark.parametrize(("tag_set", "names", "columns"), FOREIGN)
+@given(seed=st.integers(0, 2**32 - 1), n_words=st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_heads_without_rules_keep_their_reading_and_probabilities(
+    tag_set, names, columns, seed, n_words
+):
+    scores = np.random.default_rng(seed).normal(size=(n_words, len(names)))
+    is_start = np.arange(n_words) == 0
+    path = find_best_path(scores[:, columns], is_start, tag_set)
+    best = [names[i] for i in scores.argmax(axis=1)]
+    assert path_to_spans(path, np.arange(n_words), tag_set) == tags_to_spans(best)
+    probs = sum_paths(scores[:, columns], is_start, build_steps(tag_set)).tags
+    expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    summed = np.stack(
+        [probs[:, np.asarray(columns) == i].sum(axis=1) for i in range(len(names))], axis=1
+    )
+    np.testing.assert_allclose(summed, expected, atol=1e-9)

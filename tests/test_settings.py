@@ -9,7 +9,7 @@ from spacy_bert_ner.settings import Settings, check_settings, parse_freeze
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("pooling", "max", 'pooling = "max", expected one of: first, mean, last'),
+        ("pooling", "max", 'pooling = "max", expected one of: first, mean, last, pieces'),
         ("compute_dtype", "int8", "expected one of: auto, float32, bfloat16, float16"),
         ("attention", "flash", 'attention = "flash", expected one of: sdpa, eager'),
         ("attention", "hub/kernel", "downloads a compiled kernel"),

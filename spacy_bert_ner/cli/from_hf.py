@@ -1,0 +1,36 @@
+"""The command `from-hf`: flags over `spacy_bert_ner.interop.from_hf`."""
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from ._app import bert_ner_cli, shown_errors
+
+
+@bert_ner_cli.command("from-hf")
+def from_hf_cli(
+    checkpoint: str = typer.Argument(..., help="A folder, or a name on the hub: NAME@REVISION"),
+    output: Path = typer.Argument(..., help="Where the pipeline goes"),
+    lang: str = typer.Option("en", "--lang", help="Language: its tokenizer"),
+    aggregation: str = typer.Option(
+        "first", "--aggregation", help="Of a word's pieces: first, average or max"
+    ),
+    scheme: str = typer.Option(
+        None, "--scheme", help="IOB2, IOB1, IO or BILOU (BIOES). Default: told from the tags"
+    ),
+) -> None:
+    """Make a spaCy pipeline of a Hugging Face token-classification checkpoint.
+
+    It predicts at once, and OUTPUT.train.cfg trains it further.
+    """
+    from ..interop.from_hf import hf_to_pipeline  # imports torch
+
+    with shown_errors():
+        found = hf_to_pipeline(
+            checkpoint, output, lang=lang, aggregation=aggregation, scheme=scheme
+        )
+    lock = found.lock
+    msg.good(f"{output}: {lock['name']} ({lock['revision']}), licence {lock['license']}")
+    msg.text(f"{len(found.labels)} labels ({', '.join(found.labels)}), tags read as {found.scheme}")
+    msg.text(f"Train it further: python -m spacy train {found.config} --output OUTPUT")

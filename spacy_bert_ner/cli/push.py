@@ -1,0 +1,33 @@
+"""The command `push`: flags over `spacy_bert_ner.interop.push`."""
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from ._app import bert_ner_cli, shown_errors
+
+
+@bert_ner_cli.command("push")
+def push_cli(
+    model: Path = typer.Argument(..., help="A pipeline, or what to-hf wrote", exists=True),
+    repo: str = typer.Argument(..., help="OWNER/NAME on the hub"),
+    upload: bool = typer.Option(False, "--upload", help="Send it. Default: only show what is sent"),
+    private: bool = typer.Option(False, "--private", help="Make a new repository private"),
+    wheel: Path = typer.Option(None, "--wheel", help="The model's wheel, sent too", exists=True),
+) -> None:
+    """Upload a model to the Hugging Face hub; without --upload, show what would be sent."""
+    from ..interop.push import push_model  # imports torch
+
+    with shown_errors():
+        done = push_model(model, repo, upload=upload, private=private, wheel=wheel)
+    rows = [(name, f"{size:,}") for name, size in done.files.items()]
+    msg.table(
+        rows, header=(f"to {repo}, as {done.layout}", "bytes"), divider=True, aligns=("l", "r")
+    )
+    msg.text(done.card[: done.card.index("---", 4)] + "---")
+    total = f"{len(done.files)} files, {sum(done.files.values()) / 1e6:.1f} MB"
+    if done.url is None:
+        msg.info(f"Nothing was sent: {total} would be. Send them with --upload")
+    else:
+        msg.good(f"{total} are at {done.url}")

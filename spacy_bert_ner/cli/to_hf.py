@@ -1,0 +1,40 @@
+"""The command `to-hf`: flags over `spacy_bert_ner.interop.to_hf`."""
+
+from pathlib import Path
+
+import spacy
+import typer
+from spacy.training import Corpus
+from wasabi import msg
+
+from ._app import bert_ner_cli, shown_errors
+
+
+@bert_ner_cli.command("to-hf")
+def to_hf_cli(
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    output: Path = typer.Argument(..., help="Where the checkpoint goes"),
+    name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
+    distill_head: Path = typer.Option(
+        None, "--distill-head", help="Gold docs (.spacy): fit a plain head where it needs one"
+    ),
+) -> None:
+    """Write a pipeline as a checkpoint that `transformers` loads by itself.
+
+    What it cannot express is said before anything is written.
+    """
+    from ..interop.to_hf import pipeline_to_hf  # imports torch
+
+    with shown_errors():
+        nlp = spacy.load(model)
+        examples = None if distill_head is None else Corpus(distill_head, gold_preproc=True)(nlp)
+        done = pipeline_to_hf(nlp, output, name=name, distill=examples)
+    msg.good(f"{output}: {len(done.head.names)} tags ({', '.join(done.head.names)})")
+    if done.distilled is not None:
+        before, after = 100 * done.distilled.f_before, 100 * done.distilled.f_after
+        msg.warn(
+            f"A plain head was fitted: F1 {before:.2f} before, {after:.2f} after, "
+            f"{before - after:.2f} lost, on {done.distilled.n_docs} docs kept back"
+        )
+    for note in done.notes:
+        msg.info(note)

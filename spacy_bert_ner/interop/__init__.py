@@ -1,0 +1,1 @@
+"""Hugging Face token-classification checkpoints ↔ spaCy pipelines."""

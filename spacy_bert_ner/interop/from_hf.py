@@ -1,0 +1,189 @@
+"""A Hugging Face token-classification checkpoint → a spaCy pipeline that predicts."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import load_model_from_config
+from thinc.api import Config
+
+from ..checkpoint import Checkpoint, read_checkpoint
+from ..fetch import LOCK_NAME, fetch_encoder
+from ..labels import Bigrams, count_bigrams, recognise_scheme
+from ..manifest import write_manifest
+from ..saving import replaced_folder
+from ..trust import CONFIG
+from .configs import AGGREGATIONS, make_pipeline_config, make_training_config
+from .head import Head, read_head
+from .tag_columns import MISSING, TagColumns, find_columns
+
+NEVER = -10_000.0
+"""The score of a tag that the checkpoint does not have: never the best, never infinite."""
+
+RECORD = "spacy_bert_ner"
+"""The entry of config.json in which `to-hf` keeps what Hugging Face has no place for."""
+
+# What any recogniser of names finds entities of several words in.
+PROBES = (
+    "Angela Merkel met Emmanuel Macron in Paris .",
+    "John Smith works for the Microsoft Corporation in New York City .",
+    "El presidente Pedro Sánchez viajó a Buenos Aires .",
+)
+
+
+class Imported(NamedTuple):
+    """What became of a checkpoint.
+
+    labels (List[str]): The labels of the pipeline.
+    scheme (str): How its head counts its tags.
+    lock (Dict[str, Any]): Source, revision, licence and hashes of the checkpoint.
+    config (Path): The config that trains the pipeline further.
+    """
+
+    labels: list[str]
+    scheme: str
+    lock: dict[str, Any]
+    config: Path
+
+
+def hf_to_pipeline(
+    checkpoint: str,
+    output: Path,
+    *,
+    lang: str = "en",
+    aggregation: str = "first",
+    scheme: str | None = None,
+) -> Imported:
+    """Write a spaCy pipeline with the weights of a Hugging Face checkpoint.
+
+    Beside it, OUTPUT.train.cfg is a config for `spacy train` that goes on from it.
+
+    checkpoint (str): A local folder, a name on the hub (best with @REVISION), or a
+        source as `fetch_encoder` takes it.
+    output (Path): The folder of the pipeline; what stood there is replaced.
+    lang (str): Language, which decides on the tokenizer.
+    aggregation (str): How the scores of a token's pieces become the token's, as
+        in `transformers.pipeline`: "first", "average" or "max".
+    scheme (str | None): How to read the tags; see `find_columns`. `None` to tell from
+        their names, and IOB1 from IOB2 by what the checkpoint finds in three sentences.
+    RETURNS (Imported): Labels, scheme, source and training config.
+    RAISES (FetchError): If the checkpoint cannot be had or holds code.
+    RAISES (ValueError): If its tags or its head are not of a kind that we can use.
+    """
+    if aggregation not in AGGREGATIONS:
+        raise ValueError(f"Aggregation '{aggregation}', expected one of {', '.join(AGGREGATIONS)}.")
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = Path(tmp) / "checkpoint"
+        lock = fetch_encoder(find_source(checkpoint), folder, pins={})
+        encoder = read_checkpoint(folder, attention="sdpa", dropout=None)
+        head = read_head(folder, encoder)
+        record = json.loads((folder / CONFIG).read_text("utf8")).get(RECORD, {})
+        if len(record.get("tags", [])) == len(head.names):
+            head = head._replace(names=record["tags"])
+        columns = find_columns(head.names, scheme=scheme or record.get("scheme"))
+        if scheme is None and columns.scheme == "IOB2" and not record and is_iob1(encoder, head):
+            columns = find_columns(head.names, scheme="IOB1")
+        nlp = make_pipeline(folder, head, columns, lang=lang, aggregation=aggregation)
+    nlp.get_pipe("ner").cfg["temperature"] = record.get("temperature", 1.0)  # type: ignore[attr-defined]
+    describe(nlp, lock)
+    with replaced_folder(output) as aside:
+        nlp.to_disk(aside)
+        (aside / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf8")
+        write_manifest(aside)
+    config = output.with_name(f"{output.name}.train.cfg")
+    config.write_text(make_training_config(nlp, output), encoding="utf8")
+    return Imported(list(nlp.get_pipe("ner").labels), columns.scheme, lock, config)  # type: ignore[attr-defined]
+
+
+def find_source(checkpoint: str) -> str:
+    """Name a checkpoint as `fetch_encoder` wants it.
+
+    checkpoint (str): A folder, a name on the hub, or such a source already.
+    RETURNS (str): `dir:PATH`, `hub:NAME`, or the source as it was.
+    """
+    if checkpoint.partition(":")[0] in ("dir", "hub", "pip"):
+        return checkpoint
+    return f"dir:{checkpoint}" if Path(checkpoint).expanduser().is_dir() else f"hub:{checkpoint}"
+
+
+def is_iob1(encoder: Checkpoint, head: Head) -> bool:
+    """Tell by what a checkpoint finds whether B- only stands between two neighbours.
+
+    Such a checkpoint (CoNLL-2003 as it is published) begins its entities with I-.
+
+    encoder (Checkpoint): Its encoder.
+    head (Head): Its tags and weights.
+    RETURNS (bool): False too where it finds nothing.
+    """
+    bigrams = Bigrams()
+    for text in PROBES:
+        words = [ids or [encoder.unknown] for ids in encoder.encode_words(text.split(), True)]
+        ends = torch.tensor([len(encoder.prefix), *map(len, words)]).cumsum(0)
+        # Encoders with a narrow window see the words that fit.
+        words = words[: int((ends[1:] <= encoder.limit - len(encoder.suffix)).sum())]
+        ids = [*encoder.prefix, *(piece for word in words for piece in word), *encoder.suffix]
+        firsts = ends[: len(words)]
+        with torch.no_grad():
+            # shape: (n_words, width)
+            X = encoder.model.eval()(input_ids=torch.tensor([ids])).last_hidden_state[0, firsts]
+            best = (X @ head.weight.T + head.bias).argmax(dim=1)
+        count_bigrams(bigrams, [head.names[i] for i in best.tolist()])
+    return recognise_scheme(bigrams) in ("IOB1", "IO")
+
+
+def make_pipeline(
+    folder: Path, head: Head, columns: TagColumns, *, lang: str, aggregation: str
+) -> Language:
+    """Make a pipeline of an encoder and a head.
+
+    folder (Path): The encoder, in Hugging Face layout.
+    head (Head): Tags and weights of the checkpoint.
+    columns (TagColumns): Where each of our tags takes its score from.
+    lang (str): Language.
+    aggregation (str): "first", "average" or "max".
+    RETURNS (Language): The pipeline.
+    """
+    labels = list(dict.fromkeys(columns.tag_set.labels[1:]))
+    config = make_pipeline_config(
+        lang=lang, aggregation=aggregation, scheme=columns.scheme, labels=labels
+    )
+    config["paths"]["encoder"] = str(folder)
+    nlp = load_model_from_config(Config(config), auto_fill=True)
+    example = Example.from_dict(nlp.make_doc("a"), {"entities": [(0, 1, labels[0])]})
+    nlp.initialize(get_examples=[example].copy)
+    # The folder will be gone; the pipeline holds the weights.
+    nlp.config["paths"]["encoder"] = ""
+    layer = nlp.get_pipe("ner").model.get_ref("tag_scores")  # type: ignore[attr-defined]
+    layer.shims[0]._model.load_state_dict(select_rows(head, columns.columns))
+    return nlp
+
+
+def select_rows(head: Head, columns: list[int]) -> dict[str, torch.Tensor]:
+    """Give the weights that score our tags.
+
+    head (Head): Tags and weights of the checkpoint.
+    columns (List[int]): For each of our tags, a tag of the checkpoint, or `MISSING`.
+    RETURNS (Dict[str, Tensor]): State of a linear layer. Shapes: (n_tags, width), (n_tags,).
+    """
+    is_missing = torch.tensor([column == MISSING for column in columns])
+    weight = head.weight[columns].masked_fill(is_missing[:, None], 0.0)
+    return {"0.weight": weight, "0.bias": head.bias[columns].masked_fill(is_missing, NEVER)}
+
+
+def describe(nlp: Language, lock: dict[str, Any]) -> None:
+    """Say in a pipeline's meta where its weights come from.
+
+    nlp (Language): The pipeline.
+    lock (Dict[str, Any]): The lock of the checkpoint.
+    """
+    place = f"{lock['name']} ({lock['revision']})"
+    nlp.meta["name"] = "from_hf"
+    nlp.meta["description"] = f"Named entities by the Hugging Face checkpoint {place}."
+    nlp.meta["license"] = lock["license"]
+    nlp.meta["sources"] = [
+        {"name": lock["name"], "license": lock["license"], "author": lock["source"]}
+    ]

@@ -1,0 +1,230 @@
+"""A trained spaCy pipeline → a Hugging Face token-classification checkpoint."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from spacy.language import Language
+from spacy.training import Example
+from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
+
+from ..checkpoint import Checkpoint
+from ..pipe import BertNer
+from ..saving import replaced_folder
+from ..shim import EncoderShim
+from ..thresholds import find_component
+from ..trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
+from .card import make_card
+from .distill import Distilled, distill_head
+from .from_hf import RECORD
+from .head import TOLERANCE, Head
+from .tag_columns import name_columns
+
+
+class Exported(NamedTuple):
+    """What went over.
+
+    head (Head): Tags and weights of the new head.
+    notes (List[str]): What transformers does not do as the pipeline does.
+    distilled (Distilled | None): Scores of the pipeline and of the new head, if that
+        had to be fitted.
+    """
+
+    head: Head
+    notes: list[str]
+    distilled: Distilled | None
+
+
+def pipeline_to_hf(
+    nlp: Language,
+    output: Path,
+    *,
+    name: str | None = None,
+    distill: Iterable[Example] | None = None,
+) -> Exported:
+    """Write a pipeline as a checkpoint that `transformers` loads without us.
+
+    config.json with `id2label`, the tokenizer, weights as safetensors, a model card.
+    The scores of words' first pieces stay what they are.
+
+    nlp (Language): The pipeline; it has a `bert_ner` on our transformer.
+    output (Path): The folder to write; what stood there is replaced.
+    name (str | None): Name of the `bert_ner`, if there are several.
+    distill (Iterable[Example] | None): Gold docs. Where the head is more than one
+        linear layer, such a layer is fitted to what the pipeline says of them;
+        without them, such a head is an error.
+    RETURNS (Exported): The head, and what to know of it.
+    RAISES (ValueError): If something cannot be expressed there; before anything is
+        written.
+    """
+    pipe: Any = nlp.get_pipe(find_component(nlp) if name is None else name)
+    encoder = find_encoder(nlp, pipe)
+    problems = find_problems(pipe, encoder)
+    if problems and distill is None:
+        raise ValueError(
+            f"'{pipe.name}' cannot go over as it is: {'; '.join(problems)}. Fit a plain head in "
+            "its place with `--distill-head DATA`, which states the F1 lost, or train one with "
+            "features = null, hidden = null and pooling = first."
+        )
+    distilled = distill_head(nlp, pipe, encoder, distill) if problems and distill else None
+    if problems and distilled is None:
+        raise ValueError("Found no gold docs to fit a plain head to, expected at least one.")
+    head = read_own_head(pipe) if distilled is None else distilled.head
+    checkpoint = encoder.require()[0]
+    model = build_model(checkpoint, head)
+    record = {"scheme": "IOB2", "tags": head.names, "temperature": 1.0}
+    if distilled is None:
+        record.update(scheme=pipe.scheme, temperature=pipe.cfg["temperature"])
+        record["tags"] = list(pipe.tags) if pipe.scheme == "BILOU" else head.names
+    setattr(model.config, RECORD, record)
+    notes = find_notes(nlp, pipe, encoder)
+    with replaced_folder(output) as aside:
+        model.save_pretrained(aside, safe_serialization=True)
+        settings = json.loads(checkpoint.files[TOKENIZER_CONFIG])
+        # Without a limit, transformers would feed the encoder more than it reads.
+        settings["model_max_length"] = checkpoint.limit
+        (aside / TOKENIZER_CONFIG).write_text(json.dumps(settings, indent=2), encoding="utf8")
+        (aside / TOKENIZER).write_text(checkpoint.files[TOKENIZER], encoding="utf8")
+        card = make_card(nlp.meta, layout="transformers", notes=notes, distilled=distilled)
+        (aside / "README.md").write_text(card, encoding="utf8")
+    return Exported(head, notes, distilled)
+
+
+def find_encoder(nlp: Language, pipe: BertNer) -> EncoderShim:
+    """Find the encoder that a component listens to, or has for itself.
+
+    nlp (Language): The pipeline.
+    pipe (BertNer): The component.
+    RETURNS (EncoderShim): What holds the encoder.
+    RAISES (ValueError): If the component has another source of vectors.
+    """
+    models = [pipe.model, *(other.model for _, other in nlp.pipeline if hasattr(other, "model"))]
+    for model in models:
+        for node in model.walk():
+            for shim in node.shims:
+                if isinstance(shim, EncoderShim):
+                    return shim
+    raise ValueError(
+        f"'{pipe.name}' has no encoder that Hugging Face knows: expected "
+        "spacy-bert-ner.TransformerModel.v1 in the pipeline. Other tok2vec layers and "
+        "spacy-transformers' own model cannot be written so."
+    )
+
+
+def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
+    """Find what a linear layer on the first piece cannot express.
+
+    pipe (BertNer): The component.
+    encoder (EncoderShim): Its encoder.
+    RETURNS (List[str]): One phrase for each; none if the head goes over exactly.
+    """
+    problems = []
+    layer = pipe.model.get_ref("tag_scores")
+    if layer.attrs["hidden"]:
+        problems.append(f"its head has a hidden layer (hidden = {layer.attrs['hidden']})")
+    if layer.get_dim("nI") != encoder.width:
+        problems.append("its head also reads word features (features)")
+    if pipe.has_transitions:
+        problems.append('it scores steps from tag to tag (decoder = "crf")')
+    if encoder.settings.pooling not in ("first", "pieces"):
+        problems.append(
+            f"a word's vector is not its first piece's (\"{encoder.settings.pooling}\")"
+        )
+    if pipe.scheme == "IOB1" and not is_tied(pipe):
+        problems.append("I- scores differently at the start of an entity (scheme IOB1, trained on)")
+    return problems
+
+
+def is_tied(pipe: BertNer) -> bool:
+    """Whether tags that share a name in Hugging Face's reading share their weights."""
+    names, (weight, bias) = name_columns(pipe.tag_model.tag_set, pipe.scheme), read_weights(pipe)
+    firsts = [names.index(name) for name in names]
+    return torch.equal(weight, weight[firsts]) and torch.equal(bias, bias[firsts])
+
+
+def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
+    """Find what goes over, but is not done there.
+
+    nlp (Language): The pipeline.
+    pipe (BertNer): The component.
+    encoder (EncoderShim): Its encoder.
+    RETURNS (List[str]): One sentence for each.
+    """
+    strategy = pipe.model.attrs.get("aggregation", "first")
+    notes = [
+        f'Use aggregation_strategy="{strategy}": the scores of single pieces are not trained.'
+        if strategy == "first"
+        else f'Use aggregation_strategy="{strategy}", as this model does.',
+        "transformers takes each word's best tag by itself; this pipeline takes the best path "
+        "that is valid, which differs where the best tags of neighbours do not fit.",
+    ]
+    if pipe.threshold:
+        notes.append(f"Entities below the threshold ({pipe.threshold}) are not left out there.")
+    if pipe.cfg["temperature"] != 1.0 or pipe.cfg["label_temperatures"]:
+        notes.append("Scores there are not calibrated: the temperature stays behind.")
+    if pipe.spans_key is not None:
+        notes.append(f"The pipeline writes to doc.spans['{pipe.spans_key}'].")
+    limit = encoder.require()[0].limit
+    notes.append(f"Texts of more than {limit} pieces are read in windows here, and cut there.")
+    known = (pipe.name, "transformer", "doc_cleaner")
+    others = [other for other, _ in nlp.pipeline if other not in known]
+    if others:
+        notes.append(f"Other components do not go over: {', '.join(others)}.")
+    return notes
+
+
+def read_weights(pipe: BertNer) -> tuple[torch.Tensor, torch.Tensor]:
+    """RETURNS (Tuple[Tensor, Tensor]): Weight and bias of a head of one linear layer."""
+    state = pipe.model.get_ref("tag_scores").shims[0]._model.state_dict()
+    return state["0.weight"].cpu(), state["0.bias"].cpu()
+
+
+def read_own_head(pipe: BertNer) -> Head:
+    """Give the weights of a linear head, and the names that transformers reads.
+
+    pipe (BertNer): The component; its head is one linear layer.
+    RETURNS (Head): Names and weights. Of the tags of IO and IOB1 that share a name and
+        a row, one is left; those of BILOU keep theirs, under the names of IOB2.
+    """
+    weight, bias = read_weights(pipe)
+    names = name_columns(pipe.tag_model.tag_set, pipe.scheme)
+    if pipe.scheme == "IO" and not is_tied(pipe):
+        names = list(pipe.tags)
+    rows = [i for i, name in enumerate(names) if pipe.scheme == "BILOU" or name not in names[:i]]
+    return Head([names[i] for i in rows], weight[rows], bias[rows])
+
+
+def build_model(checkpoint: Checkpoint, head: Head) -> Any:
+    """Build the token-classification model of an encoder and a head.
+
+    checkpoint (Checkpoint): The encoder.
+    head (Head): Tags and weights.
+    RETURNS (PreTrainedModel): The model, which scores as encoder and head do.
+    RAISES (ValueError): If transformers has none with a linear head for the encoder.
+    """
+    settings = json.loads(checkpoint.files[CONFIG])
+    settings["id2label"] = {str(i): name for i, name in enumerate(head.names)}
+    settings["label2id"] = {name: i for i, name in reversed(list(enumerate(head.names)))}
+    settings.pop("architectures", None)
+    config = AutoConfig.for_model(**settings)
+    if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:
+        raise ValueError(
+            f"transformers has no token classification for {config.model_type}, expected an "
+            "encoder such as BERT, DistilBERT, RoBERTa, ELECTRA or XLM-R."
+        )
+    model = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)](config).eval()
+    encoder = checkpoint.model.cpu().eval()
+    model.base_model.load_state_dict(encoder.state_dict())
+    model.classifier.load_state_dict({"weight": head.weight, "bias": head.bias})
+    ids = torch.tensor([[*checkpoint.prefix, checkpoint.unknown, *checkpoint.suffix]])
+    with torch.no_grad():
+        expected = encoder(input_ids=ids).last_hidden_state @ head.weight.T + head.bias
+        difference = (model(input_ids=ids).logits - expected).abs().max()
+    if float(difference) > TOLERANCE * max(1.0, float(expected.abs().max())):
+        raise ValueError(
+            f"{type(model).__name__} has more than a linear layer over its encoder, and would not "
+            "score as this pipeline does. Choose another encoder."
+        )
+    return model
