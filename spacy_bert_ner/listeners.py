@@ -203,7 +203,7 @@ def forward_split(
     Xs = xp.split(batch.X, ends)
     if batch.lengths is None:
         return Xs, backprop
-    lengths = [getattr(data, "lengths", batch.lengths[:0]) for data in batch.cached_doc_data]
+    lengths: list[Any] = [getattr(data, "lengths", batch.lengths[:0]) for data in batch.doc_data]
     return [Ragged(X, rows) for X, rows in zip(Xs, lengths, strict=True)], backprop
 
 

@@ -119,7 +119,8 @@ def draw_samples(
         for other in before:
             docs = list(other.pipe(docs, batch_size=nlp.batch_size))
         output = first_pieces.predict(docs)
-        for eg, doc, data in zip(batch, docs, output.doc_data, strict=True):
+        datas: list[Any] = output.doc_data
+        for eg, doc, data in zip(batch, docs, datas, strict=True):
             words, scores = pipe.score_tags([doc])
             if not len(words.tokens):
                 continue

@@ -214,7 +214,8 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
             f"transformers has no token classification for {config.model_type}, expected an "
             "encoder such as BERT, DistilBERT, RoBERTa, ELECTRA or XLM-R."
         )
-    model = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)](config).eval()
+    cls: Any = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
+    model = cls(config).eval()
     encoder = checkpoint.model.cpu().eval()
     model.base_model.load_state_dict(encoder.state_dict())
     model.classifier.load_state_dict({"weight": head.weight, "bias": head.bias})
