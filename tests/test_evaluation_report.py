@@ -231,6 +231,10 @@ def test_mistakes_are_told(trained, tmp_path):
         evaluate(trained / "model", empty, tmp_path)
     with pytest.raises(ValueError, match=r"gone.spacy: no such file"):
         evaluate(trained / "model", empty, tmp_path, train=tmp_path / "gone.spacy")
+    other = tmp_path / "other.json"
+    srsly.write_json(other, ["no report"])
+    with pytest.raises(ValueError, match=r"other.json: no 'parts' and 'findings', expected"):
+        evaluate(trained / "model", trained / "test.spacy", tmp_path, data_report=other)
     for model, data, message in (
         (trained / "model", tmp_path / "gone.spacy", "no such file"),
         ("no_such_model", empty, "Can't find model 'no_such_model'"),

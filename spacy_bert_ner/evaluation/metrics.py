@@ -101,12 +101,28 @@ def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Source
         "train": sources.train and describe_file(sources.train),
         "speed": measure_speed(nlp, text),
         "learning_curve": read_log(sources.log) if sources.log else None,
-        "data_report": srsly.read_json(sources.data_report) if sources.data_report else None,
+        "data_report": sources.data_report and read_data_report(sources.data_report),
         "machine": describe_machine(),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(perf_counter() - start, 1),
     }
     return Evaluation(metrics, {"words": words, "text": text})
+
+
+def read_data_report(path: Path) -> Scores:
+    """Read what a conversion reported of the data.
+
+    path (Path): Its report.json.
+    RETURNS (Dict[str, Any]): The report.
+    RAISES (ValueError): If it is something else.
+    """
+    report = srsly.read_json(path)
+    if not isinstance(report, dict) or not {"parts", "findings"} <= report.keys():
+        raise ValueError(
+            f"{path}: no 'parts' and 'findings', expected the report.json that `bert-ner convert` "
+            "wrote beside the data. Name the right one with `--data-report`."
+        )
+    return report
 
 
 def score_view(view: View) -> Scores:
