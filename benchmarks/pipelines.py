@@ -132,9 +132,10 @@ def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]
     """
     shim = get_shim(nlp.get_pipe("transformer").model)
     checkpoint, table = shim.require()
+    cutter = checkpoint.cutter
     by_length: dict[int, list[list[int]]] = {}
     for doc in copy_words(nlp, docs):
-        pieces = [*checkpoint.prefix, *table.lookup([doc]).ids.tolist(), *checkpoint.suffix]
+        pieces = [*cutter.prefix, *table.lookup([doc]).ids.tolist(), *cutter.suffix]
         by_length.setdefault(len(pieces), []).append(pieces)
     batches = []
     for length, rows in by_length.items():

@@ -35,11 +35,11 @@ def measure_speeds(
     peers: dict[str, SpacyPeer | TrainerPeer | BarePeer] = {
         **{name: SpacyPeer(path, corpus, encoder, limit) for name, path in CONFIGS.items()},
         "trainer": TrainerPeer(corpus, encoder, limit),
-        "bare": BarePeer(corpus, encoder, 4 * limit, torch.float32),
+        "bare": BarePeer(corpus, encoder, limit, torch.float32),
     }
     if bf16:
         peers["trainer bf16"] = TrainerPeer(corpus, encoder, limit, bf16=True)
-        peers["bare bf16"] = BarePeer(corpus, encoder, 4 * limit, torch.bfloat16)
+        peers["bare bf16"] = BarePeer(corpus, encoder, limit, torch.bfloat16)
     speeds: dict[str, list[float]] = {name: [] for name in peers}
     for peer in peers.values():
         peer.run(2)
@@ -77,7 +77,7 @@ def main(
     *,
     rounds: int = 5,
     steps: int = 24,
-    limit: int = 25 * BATCH,
+    limit: int = 100 * BATCH,
     memory_steps: int = 150,
     bf16: bool = False,
 ) -> None:

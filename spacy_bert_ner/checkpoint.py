@@ -1,20 +1,17 @@
 """Hugging Face folder or bytes ↔ encoder, word cutter and limits; data only."""
 
-import contextlib
 import inspect
 import json
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from tokenizers import Tokenizer
-from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel
-from transformers.utils import logging
+from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
+from .cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
 from .trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
 
 # entry of the safetensors header with the texts; one, as the order of several varies
@@ -38,39 +35,16 @@ class Checkpoint:
 
     model (PreTrainedModel): The encoder, without pooler, in float32.
     files (Dict[str, str]): Texts of its config and tokenizer, by file name.
-    cutters (Tuple[Tokenizer, Tokenizer]): Cut words without and with a blank before.
-    prefix, suffix (List[int]): Special pieces around each window.
-    unknown, pad (int): The pieces for an unknown word and for padding.
+    cutter (WordCutter): Cuts words into pieces.
+    pad (int): The piece for padding.
     limit (int): Most pieces that the encoder reads at once, special ones included.
-    has_blanks (bool): Whether a blank before a word changes its pieces.
-    first_has_blank (bool): Whether a text's first word counts as behind a blank.
     """
 
     model: PreTrainedModel
     files: dict[str, str]
-    cutters: tuple[Tokenizer, Tokenizer]
-    prefix: list[int]
-    suffix: list[int]
-    unknown: int
+    cutter: WordCutter
     pad: int
     limit: int
-    has_blanks: bool
-    first_has_blank: bool
-
-    def encode_words(self, words: Sequence[str], blank: bool) -> list[list[int]]:
-        """Cut words into pieces, each on its own.
-
-        words (Sequence[str]): The words.
-        blank (bool): Whether a blank stands before each of them.
-        RETURNS (List[List[int]]): The pieces of each word; none for some words.
-        """
-        encoding = self.cutters[blank].encode(
-            list(words), is_pretokenized=True, add_special_tokens=False
-        )
-        pieces: list[list[int]] = [[] for _ in words]
-        for row, piece in zip(encoding.word_ids, encoding.ids, strict=True):
-            pieces[row].append(piece)
-        return pieces
 
 
 def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Checkpoint:
@@ -95,19 +69,8 @@ def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Che
             use_safetensors=True,
             **_get_options(cls, attention),
         )
-        tokenizer = AutoTokenizer.from_pretrained(
-            path, local_files_only=True, trust_remote_code=False, use_fast=True
-        )
     _check_weights(info, str(path))
-    if not tokenizer.is_fast:
-        raise ValueError(
-            f"{path}: {type(tokenizer).__name__} is not a fast tokenizer, expected one with "
-            "tokenizer.json. Save it with `use_fast=True`, or choose another encoder."
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
-        texts = [(Path(folder) / name).read_text("utf8") for name in (TOKENIZER, TOKENIZER_CONFIG)]
-    return _make_checkpoint(model, *texts)
+    return _make_checkpoint(model, *read_tokenizer(path))
 
 
 def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
@@ -213,14 +176,6 @@ def _check_weights(info: dict[str, Any], place: str) -> None:
 def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: str) -> Checkpoint:
     settings = _without(json.loads(tokenizer_config), PLACES)
     config = _without(model.config.to_dict(), PLACES)
-    pre_tokenizer = json.loads(tokenizer)["pre_tokenizer"]
-    without_blank, with_blank = (_set_blank(pre_tokenizer, blank) for blank in (False, True))
-    cutters = (_make_cutter(tokenizer, without_blank), _make_cutter(tokenizer, with_blank))
-    encoding = cutters[0].encode("a")
-    is_special = encoding.special_tokens_mask
-    n_prefix = is_special.index(0)
-    n_suffix = is_special[::-1].index(0)
-    unknown = settings.get("unk_token", "[UNK]")
     return Checkpoint(
         model=model.float(),
         files={
@@ -228,35 +183,10 @@ def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: s
             TOKENIZER: tokenizer,
             TOKENIZER_CONFIG: json.dumps(settings, sort_keys=True),
         },
-        cutters=cutters,
-        prefix=encoding.ids[:n_prefix],
-        suffix=encoding.ids[len(encoding.ids) - n_suffix :],
-        unknown=cutters[0].token_to_id(unknown if isinstance(unknown, str) else unknown["content"]),
+        cutter=make_word_cutter(tokenizer, settings),
         pad=model.config.pad_token_id or 0,
         limit=_find_limit(model, settings),
-        has_blanks=with_blank != without_blank,
-        first_has_blank=pre_tokenizer != without_blank,
     )
-
-
-def _make_cutter(tokenizer: str, pre_tokenizer: Any) -> Tokenizer:
-    data = json.loads(tokenizer) | {"pre_tokenizer": pre_tokenizer}
-    data["truncation"] = data["padding"] = None
-    return Tokenizer.from_str(json.dumps(data))
-
-
-def _set_blank(data: Any, blank: bool) -> Any:
-    # byte-level BPE says add_prefix_space, SentencePiece also prepend_scheme
-    if isinstance(data, list):
-        return [_set_blank(item, blank) for item in data]
-    if not isinstance(data, dict):
-        return data
-    changed = {key: _set_blank(value, blank) for key, value in data.items()}
-    if "add_prefix_space" in changed:
-        changed["add_prefix_space"] = blank
-    if "prepend_scheme" in changed:
-        changed["prepend_scheme"] = "always" if blank else "never"
-    return changed
 
 
 def _find_limit(model: PreTrainedModel, settings: dict[str, Any]) -> int:
@@ -273,14 +203,3 @@ def _find_limit(model: PreTrainedModel, settings: dict[str, Any]) -> int:
 
 def _without(data: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key not in names}
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Hugging Face from warning of poolers and heads that nobody asked for."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)

@@ -190,8 +190,8 @@ def docs_to_buckets(
         pieces,
         windows,
         budget=shim.find_batch_pieces(is_train=is_train),
-        prefix=checkpoint.prefix,
-        suffix=checkpoint.suffix,
+        prefix=checkpoint.cutter.prefix,
+        suffix=checkpoint.cutter.suffix,
         pad=checkpoint.pad,
     )
     return list(buckets), pieces.lengths

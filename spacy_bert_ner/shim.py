@@ -91,14 +91,14 @@ class EncoderShim(PyTorchShim):
             model.gradient_checkpointing_enable(
                 gradient_checkpointing_kwargs={"use_reentrant": False}
             )
-        n_special = len(checkpoint.prefix) + len(checkpoint.suffix)
-        self.size, self.context = self.settings.find_sizes(checkpoint.limit, n_special)
+        cutter = checkpoint.cutter
+        self.size, self.context = self.settings.find_sizes(checkpoint.limit, cutter.n_special)
         self.table = WordTable(
-            checkpoint.encode_words,
-            unknown=checkpoint.unknown,
+            cutter,
+            unknown=cutter.unknown,
             limit=self.size,
-            has_blanks=checkpoint.has_blanks,
-            first_has_blank=checkpoint.first_has_blank,
+            has_blanks=cutter.has_blanks,
+            first_has_blank=cutter.first_has_blank,
         )
         self.checkpoint = checkpoint
         self._model = model

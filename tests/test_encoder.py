@@ -45,10 +45,10 @@ def make_docs(*texts):
 
 def cut_alone(checkpoint, doc):
     """The pieces of each token, token by token."""
-    pieces = []
+    pieces, cutter = [], checkpoint.cutter
     for token in doc:
-        has_blank = bool(doc[token.i - 1].whitespace_) if token.i else checkpoint.first_has_blank
-        ids = checkpoint.encode_words([token.text], has_blank)[0] or [checkpoint.unknown]
+        has_blank = bool(doc[token.i - 1].whitespace_) if token.i else cutter.first_has_blank
+        ids = cutter([token.text], has_blank)[0] or [cutter.unknown]
         pieces.append([] if token.is_space else ids)
     return pieces
 
@@ -57,8 +57,8 @@ def encode_alone(checkpoint, pieces, pooling="first"):
     """What Hugging Face itself gives for the tokens of one window."""
     flat = [piece for ids in pieces for piece in ids]
     with torch.no_grad():
-        ids = torch.tensor([[*checkpoint.prefix, *flat, *checkpoint.suffix]])
-        X = checkpoint.model(input_ids=ids).last_hidden_state[0, len(checkpoint.prefix) :]
+        ids = torch.tensor([[*checkpoint.cutter.prefix, *flat, *checkpoint.cutter.suffix]])
+        X = checkpoint.model(input_ids=ids).last_hidden_state[0, len(checkpoint.cutter.prefix) :]
     ends = np.cumsum([len(ids) for ids in pieces]).astype(int)
     rows = {"first": slice(1), "last": slice(-1, None), "mean": slice(None)}[pooling]
     vectors = np.zeros((len(pieces), X.shape[1]), dtype="f")

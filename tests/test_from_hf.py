@@ -170,7 +170,8 @@ def test_spacy_train_goes_on_from_it(aggregation, tmp_path):
     assert ents == [("Alex", "PER"), ("London", "LOC")]
 
 
-def test_names_and_sources_of_checkpoints(tmp_path):
+def test_names_and_sources_of_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert find_source(str(tmp_path)) == f"dir:{tmp_path}"
     assert find_source("dslim/bert-base-NER") == "hub:dslim/bert-base-NER"
     assert find_source("hub:dslim/bert-base-NER@abc") == "hub:dslim/bert-base-NER@abc"

@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from transformers import AutoTokenizer
 
-from spacy_bert_ner.checkpoint import read_checkpoint
+from spacy_bert_ner.cutter import read_word_cutter
 from spacy_bert_ner.pieces import WordTable, gather_ragged
 
 WORDS = [
@@ -35,13 +35,13 @@ TEXT = "Alex lives in London, and no one is in Paris. Yes (no) one-two?"
 
 
 def read_table(path: Path, **options):
-    checkpoint = read_checkpoint(path, attention="sdpa", dropout=None)
+    cutter = read_word_cutter(path)
     return WordTable(
-        checkpoint.encode_words,
-        unknown=checkpoint.unknown,
+        cutter,
+        unknown=cutter.unknown,
         limit=options.pop("limit", 38),
-        has_blanks=checkpoint.has_blanks,
-        first_has_blank=checkpoint.first_has_blank,
+        has_blanks=cutter.has_blanks,
+        first_has_blank=cutter.first_has_blank,
         **options,
     )
 

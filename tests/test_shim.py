@@ -39,9 +39,9 @@ def compute_gradients_alone(folder, dX):
         flat = [piece for ids in pieces for piece in ids]
         ends = np.cumsum([len(ids) for ids in pieces])
         rows = [i for i, ids in enumerate(pieces) if ids]
-        firsts = [ends[i] - len(pieces[i]) + len(checkpoint.prefix) for i in rows]
+        firsts = [ends[i] - len(pieces[i]) + len(checkpoint.cutter.prefix) for i in rows]
         if flat:
-            ids = torch.tensor([[*checkpoint.prefix, *flat, *checkpoint.suffix]])
+            ids = torch.tensor([[*checkpoint.cutter.prefix, *flat, *checkpoint.cutter.suffix]])
             X = checkpoint.model(input_ids=ids).last_hidden_state[0, firsts]
             X.backward(torch.tensor(dX[[start + i for i in rows]]))
         start += len(doc)

@@ -89,7 +89,7 @@ def count_pieces(nlp: Language, words: Sequence[Sequence[str]]) -> list[list[int
             if any(isinstance(shim, EncoderShim) for shim in node.shims):
                 checkpoint, _ = get_shim(node).require()
                 distinct = sorted({word for line in words for word in line})
-                pieces = checkpoint.encode_words(distinct, True)
+                pieces = checkpoint.cutter(distinct, True)
                 table = dict(zip(distinct, map(len, pieces), strict=True))
                 return [[table[word] for word in line] for line in words]
     return None

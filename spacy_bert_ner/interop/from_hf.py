@@ -119,13 +119,13 @@ def is_iob1(encoder: Checkpoint, head: Head) -> bool:
     head (Head): Its tags and weights.
     RETURNS (bool): False too where it finds nothing.
     """
-    bigrams = Bigrams()
+    bigrams, cutter = Bigrams(), encoder.cutter
     for text in PROBES:
-        words = [ids or [encoder.unknown] for ids in encoder.encode_words(text.split(), True)]
-        ends = torch.tensor([len(encoder.prefix), *map(len, words)]).cumsum(0)
+        words = [ids or [cutter.unknown] for ids in cutter(text.split(), True)]
+        ends = torch.tensor([len(cutter.prefix), *map(len, words)]).cumsum(0)
         # Encoders with a narrow window see the words that fit.
-        words = words[: int((ends[1:] <= encoder.limit - len(encoder.suffix)).sum())]
-        ids = [*encoder.prefix, *(piece for word in words for piece in word), *encoder.suffix]
+        words = words[: int((ends[1:] <= encoder.limit - len(cutter.suffix)).sum())]
+        ids = [*cutter.prefix, *(piece for word in words for piece in word), *cutter.suffix]
         firsts = ends[: len(words)]
         with torch.no_grad():
             # shape: (n_words, width)

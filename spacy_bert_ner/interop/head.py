@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification
 
-from ..checkpoint import Checkpoint, quiet
+from ..checkpoint import Checkpoint
+from ..cutter import quiet
 
 TOLERANCE = 1e-4
 """Most that scores computed in two ways may differ, relative to the largest one."""
@@ -65,8 +66,8 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
 
 def _is_all(model: Any, layer: torch.nn.Linear, checkpoint: Checkpoint) -> bool:
     # whether the encoder and this layer give the scores of the whole model
-    pieces = [piece for ids in checkpoint.encode_words(["a", "b", "c"], True) for piece in ids]
-    ids = torch.tensor([[*checkpoint.prefix, *pieces, *checkpoint.suffix]])
+    pieces = [piece for ids in checkpoint.cutter(["a", "b", "c"], True) for piece in ids]
+    ids = torch.tensor([[*checkpoint.cutter.prefix, *pieces, *checkpoint.cutter.suffix]])
     encoder = checkpoint.model.eval()
     with torch.no_grad():
         expected = model(input_ids=ids).logits

@@ -219,7 +219,8 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
     encoder = checkpoint.model.cpu().eval()
     model.base_model.load_state_dict(encoder.state_dict())
     model.classifier.load_state_dict({"weight": head.weight, "bias": head.bias})
-    ids = torch.tensor([[*checkpoint.prefix, checkpoint.unknown, *checkpoint.suffix]])
+    cutter = checkpoint.cutter
+    ids = torch.tensor([[*cutter.prefix, cutter.unknown, *cutter.suffix]])
     with torch.no_grad():
         expected = encoder(input_ids=ids).last_hidden_state @ head.weight.T + head.bias
         difference = (model(input_ids=ids).logits - expected).abs().max()
