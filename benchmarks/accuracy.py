@@ -1,4 +1,4 @@
-"""One recipe and one corpus → entity F1 over several seeds, as a line of a table.
+"""One recipe and one corpus → entity F1 over several seeds, as rows of a table.
 
     python benchmarks/accuracy.py ours --train train.spacy --dev dev.spacy \\
         --encoder assets/encoder --corpus "CoNLL-2003 dev" --epochs 3 --seeds 0 1 2 \\
@@ -7,7 +7,8 @@
 Recipes: `ours` (configs/config.cfg), `stock` (configs/stock.cfg) and `hugging-face`
 (a softmax over the first piece of each word, as in the course's tutorial). All get
 the same encoder, epochs, batches of 32 sentences and words, and are scored once,
-after the last epoch, with the counting of conlleval.
+after the last epoch, with the counting of conlleval. Each run is a line of
+accuracy.jsonl, so seeds can be added one by one; accuracy.md is made of all lines.
 """
 
 import argparse
@@ -38,7 +39,7 @@ Sentence = tuple[list[str], list[Span]]
 
 
 def main() -> None:
-    """Run a recipe with each seed, print the scores and append a line."""
+    """Run a recipe with each seed, append a line for each, and make the table anew."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=["ours", "stock", "hugging-face"])
     parser.add_argument("--train", type=Path, required=True)
@@ -51,19 +52,24 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=JSON", help="config settings")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/accuracy.md")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results/accuracy.jsonl")
     args = parser.parse_args()
     settings = dict(pair.split("=", 1) for pair in args.set)
-    scores, seconds = [], []
     for seed in args.seeds:
         begin = time.perf_counter()
         if args.recipe == "hugging-face":
-            scores.append(run_hugging_face(args, seed))
+            score = run_hugging_face(args, seed)
         else:
-            scores.append(run_spacy(args, seed, settings))
-        seconds.append(time.perf_counter() - begin)
-        print(f"seed {seed}: F1 {scores[-1]:.2f}, {seconds[-1]:.0f} s", flush=True)
-    append_line(args, scores, seconds)
+            score = run_spacy(args, seed, settings)
+        seconds = time.perf_counter() - begin
+        print(f"seed {seed}: F1 {score:.2f}, {seconds:.0f} s", flush=True)
+        run = {name: getattr(args, name) for name in ("corpus", "recipe", "epochs", "rate")}
+        run |= {"settings": " ".join(args.set), "seed": seed}
+        run |= {"f1": round(score, 2), "seconds": round(seconds)}
+        args.results.parent.mkdir(parents=True, exist_ok=True)
+        with args.results.open("a", encoding="utf8") as file:
+            file.write(json.dumps(run) + "\n")
+    args.results.with_suffix(".md").write_text(make_table(args.results), encoding="utf8")
 
 
 def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> float:
@@ -189,24 +195,31 @@ def read_sentences(path: Path) -> Iterable[Sentence]:
         )
 
 
-def append_line(args: argparse.Namespace, scores: list[float], seconds: list[float]) -> None:
-    """Append mean and standard deviation to the table."""
-    if not args.results.exists():
-        args.results.write_text(
-            "# Accuracy\n\nLines appended by `benchmarks/accuracy.py`; seconds of one run.\n\n"
-            "| corpus | recipe | settings | epochs | rate | seeds | F1, mean ± sd | seconds |\n"
-            "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+def make_table(path: Path) -> str:
+    """Make Markdown of all runs: mean and standard deviation over the seeds."""
+    groups: dict[tuple, dict[int, dict]] = {}
+    for line in path.read_text("utf8").splitlines():
+        run = json.loads(line)
+        key = tuple(run[name] for name in ("corpus", "epochs", "recipe", "settings", "rate"))
+        # A seed that was run again counts once, with its last score.
+        groups.setdefault(key, {})[run["seed"]] = run
+    rows = []
+    for corpus, epochs, recipe, settings, rate in sorted(groups, key=str):
+        runs = groups[corpus, epochs, recipe, settings, rate].values()
+        scores = [run["f1"] for run in runs]
+        spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+        seconds = statistics.median(run["seconds"] for run in runs)
+        rows.append(
+            f"| {corpus} | {epochs} | {recipe} | {settings} | {rate or 'default'} | {len(scores)} "
+            f"| {statistics.mean(scores):.2f}{spread} | {seconds:.0f} |\n"
         )
-    spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
-    line = (
-        f"| {args.corpus} | {args.recipe} | {' '.join(args.set)} | {args.epochs} "
-        f"| {args.rate or 'default'} "
-        f"| {len(scores)} | {statistics.mean(scores):.2f}{spread} "
-        f"| {statistics.mean(seconds):.0f} |\n"
+    return (
+        "# Accuracy\n\nEntity F1 on the corpus's words, mean ± sd over seeds, made from "
+        "accuracy.jsonl by `benchmarks/accuracy.py`. The seconds are of one run on whatever the "
+        "machine had free: no measure of speed.\n\n"
+        "| corpus | epochs | recipe | settings | rate | seeds | F1 | seconds |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
     )
-    with args.results.open("a") as file:
-        file.write(line)
-    print(line)
 
 
 if __name__ == "__main__":
