@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from spacy import util
@@ -10,7 +10,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
-from thinc.types import Floats2d
 
 from .annotate import write_ents, write_scores, write_spans
 from .crf import compute_path_loss
@@ -25,6 +24,7 @@ from .entities import (
 from .gold import collect_labels, count_tags, read_gold_tags
 from .labelled import LabelledPipe
 from .loss import balance_tags, compute_tag_loss, weigh_tags
+from .tag_rows import TagScores, join_scores
 from .words import Words, find_words, join_words
 
 
@@ -144,7 +144,7 @@ class BertNer(LabelledPipe):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_scores, d_steps = self._compute_loss(examples, scores)
-        backprop(d_scores)
+        backprop(cast(Any, d_scores))
         if d_steps is not None:
             gradient: Any = self.model.ops.xp.asarray(d_steps, dtype="float32")
             self.model.get_ref("transitions").inc_grad("T", gradient)
@@ -153,24 +153,22 @@ class BertNer(LabelledPipe):
         losses[self.name] += loss
         return losses
 
-    def get_loss(
-        self, examples: Iterable[Example], scores: list[Floats2d]
-    ) -> tuple[float, list[Floats2d]]:
+    def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the mean loss of the gold tags, and its gradient.
 
         examples (Iterable[Example]): The batch.
-        scores (List[Floats2d]): Tag scores. Shapes: (n_tokens, n_tags).
-        RETURNS (Tuple[float, List[Floats2d]]): The loss for each tagged word, in
-            nats, and d_scores in the shapes of the scores.
+        scores (List[Floats2d] | List[Ragged]): Tag scores. Shapes: (n_tokens, n_tags),
+            or (n_pieces, n_tags) from a model that learns from each piece.
+        RETURNS (Tuple[float, List[Floats2d] | List[Ragged]]): The loss for each tagged
+            word or piece, in nats, and d_scores in the form of the scores.
         RAISES (ValueError): If the loss is not a finite number.
         """
         loss, d_scores, _ = self._compute_loss(examples, scores)
         return loss, d_scores
 
     def _compute_loss(
-        self, examples: Iterable[Example], scores: list[Floats2d]
-    ) -> tuple[float, list[Floats2d], np.ndarray | None]:
-        xp = self.model.ops.xp
+        self, examples: Iterable[Example], scores: TagScores
+    ) -> tuple[float, TagScores, np.ndarray | None]:
         examples = list(examples)
         docs = [eg.predicted for eg in examples]
         doc_words = [find_words(doc) for doc in docs]
@@ -179,17 +177,17 @@ class BertNer(LabelledPipe):
             read_gold_tags(eg, w, self._tag_set, spans_key=self.spans_key)
             for eg, w in zip(examples, doc_words, strict=True)
         ]
-        X = self.model.ops.to_numpy(xp.concatenate(scores))
-        loss, dX, d_steps = self._compare(X[words.tokens], np.concatenate(gold), words.is_start)
+        rows = join_scores(scores, self.model.ops)
+        at, tags = rows.place(words.tokens, np.concatenate(gold), self._tag_set)
+        loss, dX, d_steps = self._compare(rows.X[at], tags, words.is_start)
         if not np.isfinite(loss):
             raise ValueError(
                 f"The loss of '{self.name}' is {loss}, expected a finite number. Lower the "
                 "learning rate, or train without mixed precision."
             )
-        d_scores = np.zeros_like(X)
-        d_scores[words.tokens] = dX
-        ends = np.cumsum([len(doc) for doc in docs])[:-1]
-        return loss, xp.split(xp.asarray(d_scores), ends.tolist()), d_steps
+        d_scores = np.zeros_like(rows.X)
+        d_scores[at] = dX
+        return loss, rows.split(self.model.ops.xp.asarray(d_scores)), d_steps
 
     def _compare(
         self, scores: np.ndarray, gold: np.ndarray, is_start: np.ndarray

@@ -17,7 +17,7 @@ from spacy_bert_ner.fetch import FetchError
 from spacy_bert_ner.interop.from_hf import NEVER, find_source, hf_to_pipeline
 from spacy_bert_ner.interop.tag_columns import find_columns
 from spacy_bert_ner.manifest import verify
-from spacy_bert_ner.piece_scores import join_pieces
+from spacy_bert_ner.piece_scores import AGGREGATIONS, join_pieces
 
 WORDS = ["Alex", "lives", "in", "London", ",", "Iraq", "'s", "Mike", "began"]
 FLOAT32 = {"components.transformer.model.compute_dtype": "float32"}
@@ -88,19 +88,19 @@ def test_pieces_are_aggregated_as_the_pipeline_of_transformers_does(strategy, tm
     ]
 
 
-@pytest.mark.parametrize("is_max", [False, True])
-def test_joining_pieces_has_the_gradient_of_its_values(is_max):
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_joining_pieces_has_the_gradient_of_its_values(aggregation):
     rng = np.random.default_rng(0)
     X, lengths = rng.normal(size=(6, 4)), np.asarray([1, 3, 2])
     dY = rng.normal(size=(3, 4))
-    _, backprop = join_pieces(X, lengths, is_max=is_max)
+    _, backprop = join_pieces(X, lengths, aggregation=aggregation)
     step = 1e-6
     expected = np.zeros_like(X)
     for i in np.ndindex(X.shape):
         moved = [X.copy(), X.copy()]
         moved[0][i] += step
         moved[1][i] -= step
-        up, down = (join_pieces(Y, lengths, is_max=is_max)[0] for Y in moved)
+        up, down = (join_pieces(Y, lengths, aggregation=aggregation)[0] for Y in moved)
         expected[i] = ((up - down) * dY).sum() / (2 * step)
     np.testing.assert_allclose(backprop(dY), expected, atol=1e-7)
 
