@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from thinc.api import Optimizer, get_array_module, xp2torch
+from thinc.api import Optimizer, get_array_module, torch2xp, xp2torch
 from thinc.optimizers import FloatOrSeq
 from thinc.types import FloatsXd, Generator
 from thinc.util import get_torch_default_device
@@ -63,6 +63,7 @@ class JointOptimizer(Optimizer):
         head_factor: float = 1.0,
         grad_clip: float = 1.0,
         accumulate_batches: int = 1,
+        average_decay: float = 0.0,
     ) -> None:
         """Start without weights; see `make_adamw_v1` for the settings."""
         if accumulate_batches < 1:
@@ -70,11 +71,19 @@ class JointOptimizer(Optimizer):
                 f"accumulate_batches = {accumulate_batches}, expected at least 1 (a step for "
                 "each batch)."
             )
+        if not 0 <= average_decay < 1:
+            raise ValueError(
+                f"average_decay = {average_decay}, expected 0 (no averages) or a share below 1, "
+                "such as 0.99."
+            )
         self._rate: float | None = None
         super().__init__(0.0, grad_clip=grad_clip, L2=weight_decay, use_averages=False)
         self.layer_decay = layer_decay
         self.head_factor = head_factor
         self.accumulate_batches = accumulate_batches
+        self.average_decay = average_decay
+        # Arrays on the tensors of the state, for `nlp.use_params`.
+        self.averages: dict[Key, FloatsXd] | None = {} if average_decay else None
         # What each weight needs to be remembered by, as the subclass says.
         self.state: dict[Key, dict[str, torch.Tensor]] = {}
         self.n_batches = 0
@@ -188,6 +197,8 @@ class JointOptimizer(Optimizer):
                 self._gradients[key] = moved.pop("gradient")
             if moved:
                 self.state[key] = moved
+            if self.averages is not None and "average" in moved:
+                self.averages[key] = cast(FloatsXd, torch2xp(moved["average"]))
         self.n_batches = n_batches
 
     def _step(self, rate: float) -> None:
@@ -209,8 +220,21 @@ class JointOptimizer(Optimizer):
         for (factor, decay, device), keys in groups.items():
             divisor = self.accumulate_batches / clip
             self._step_group(keys, StepSettings(rate * factor, decay, divisor, device))
+        if self.averages is not None:
+            self._average(self.averages)
         self._parameters.clear()
         self._gradients.clear()
+
+    def _average(self, averages: dict[Key, FloatsXd]) -> None:
+        n_steps = self.n_batches // self.accumulate_batches
+        decay = min(self.average_decay, (1 + n_steps) / (10 + n_steps))
+        for key, parameter in self._parameters.items():
+            state = self.state.setdefault(key, {})
+            if "average" in state:
+                state["average"].lerp_(parameter.data, 1 - decay)
+            else:
+                state["average"] = parameter.data.clone()
+                averages[key] = cast(FloatsXd, torch2xp(state["average"]))
 
     def _set_options(self) -> None:
         if self._parameters.keys() <= self._n_dims.keys():

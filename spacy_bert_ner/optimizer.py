@@ -20,6 +20,7 @@ def make_adamw_v1(
     head_factor: float = 1.0,
     grad_clip: float = 1.0,
     accumulate_batches: int = 1,
+    average_decay: float = 0.0,
 ) -> "AdamW":
     """Make AdamW, as PyTorch computes it, for all weights of a pipeline.
 
@@ -37,6 +38,9 @@ def make_adamw_v1(
         with.
     grad_clip (float): Largest norm of all gradients together; 0 for no limit.
     accumulate_batches (int): Batches whose mean gradient makes one step.
+    average_decay (float): Share of the old in a running mean of the weights, which is
+        evaluated and saved in their place (Polyak averaging); 0 for the weights
+        themselves. After n steps it is at most (1 + n) / (10 + n).
     RETURNS (AdamW): The optimizer.
     """
     return AdamW(
@@ -48,6 +52,7 @@ def make_adamw_v1(
         head_factor=head_factor,
         grad_clip=grad_clip,
         accumulate_batches=accumulate_batches,
+        average_decay=average_decay,
     )
 
 
@@ -60,6 +65,7 @@ def make_sgd_v1(
     head_factor: float = 1.0,
     grad_clip: float = 1.0,
     accumulate_batches: int = 1,
+    average_decay: float = 0.0,
 ) -> "SGD":
     """Make stochastic gradient descent for all weights of a pipeline.
 
@@ -84,6 +90,7 @@ def make_sgd_v1(
         head_factor=head_factor,
         grad_clip=grad_clip,
         accumulate_batches=accumulate_batches,
+        average_decay=average_decay,
     )
 
 

@@ -17,6 +17,7 @@ from .forward import compute_vectors, find_dtype, freeze_parameters
 from .joint_optimizer import JointOptimizer
 from .pieces import WordTable
 from .settings import Settings
+from .torch_params import exchanged_params
 from .windows import Bucket
 
 # Most pieces that the encoder computes at once: on a processor, about what its
@@ -186,15 +187,11 @@ class EncoderShim(PyTorchShim):
         params (Dict): Weights by the optimizer's keys; others are left alone.
         """
         named = [] if self._model is None else self._model.named_parameters()
-        changed = [(p, p.data, params[self.id, n]) for n, p in named if (self.id, n) in params]
-        for parameter, _, data in changed:
-            parameter.data = xp2torch(data, device=parameter.device).to(parameter.dtype)
         self._low_model = None
         try:
-            yield
+            with exchanged_params(self.id, named, params):
+                yield
         finally:
-            for parameter, data, _ in changed:
-                parameter.data = data
             self._low_model = None
 
     def to_device(self, device_type: str, device_id: int) -> None:

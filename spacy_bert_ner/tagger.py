@@ -13,7 +13,6 @@ from thinc.api import (
     Dropout,
     Embed,
     Model,
-    PyTorchShim,
     chain,
     concatenate,
     with_array,
@@ -25,6 +24,8 @@ from thinc.layers.pytorchwrapper import (
 from thinc.layers.pytorchwrapper import forward as forward_torch
 from thinc.types import Floats2d, Ints2d
 from torch import nn
+
+from .torch_params import TorchShim
 
 DECODERS = ("valid", "crf")
 
@@ -198,7 +199,7 @@ def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
             "convert_outputs": convert_pytorch_default_outputs,
         },
         shims=[
-            PyTorchShim(
+            TorchShim(
                 nn.Sequential(),
                 serialize_model=module_to_bytes,
                 deserialize_model=bytes_to_module,
@@ -216,7 +217,7 @@ def init_tag_scores(
         model.set_dim("nI", X.shape[1], force=True)
     if Y is not None:
         model.set_dim("nO", Y.shape[1], force=True)
-    shim = cast(PyTorchShim, model.shims[0])
+    shim = cast(TorchShim, model.shims[0])
     widths = [model.get_dim("nI"), model.attrs["hidden"], model.get_dim("nO")]
     shim._model = make_layers([width for width in widths if width]).to(shim.device)
 

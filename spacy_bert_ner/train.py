@@ -41,7 +41,8 @@ def train(
     resume (bool): Whether to go on from output/checkpoint.
     stdout (IO): Where messages and the log go.
     stderr (IO): Where the progress bar goes.
-    RETURNS (Language): The pipeline.
+    RETURNS (Language): The pipeline with the weights of the last step; where the
+        optimizer averages weights, their means are what is evaluated and saved.
     RAISES (ValueError): If there is nothing to go on from, or the training has gone
         wrong.
     RAISES (OSError): If a result can't be written.

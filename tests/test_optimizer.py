@@ -225,6 +225,42 @@ def test_gradient_that_is_not_finite_stops_before_the_step(value):
     assert all(torch.equal(p, q) for p, q in zip(module.parameters(), before, strict=True))
 
 
+@pytest.mark.parametrize("give", [give_arrays, give_parameters])
+@pytest.mark.parametrize(("name", "n_batches"), [("AdamW", 1), ("AdamW", 2), ("SGD", 1)])
+def test_averages_are_running_means_of_the_weights(give, name, n_batches):
+    settings = {"average_decay": 0.6, "accumulate_batches": n_batches}
+    optimizer, module = make_optimizer(name, **settings), make_module()
+    means = {}
+    for i, batch in enumerate(make_batches(), start=1):
+        backprop(module, batch)
+        give(optimizer, module)
+        module.zero_grad()
+        optimizer.step_schedules()
+        n_steps, is_step = divmod(i, n_batches)
+        if is_step:
+            continue
+        for key, parameter in module.named_parameters():
+            weights = parameter.detach().numpy().astype("float64")
+            decay = min(0.6, (1 + n_steps) / (10 + n_steps)) if key in means else 0.0
+            means[key] = decay * means.get(key, 0.0) + (1 - decay) * weights
+    assert optimizer.averages.keys() == {(1, key) for key in means}
+    for key, mean in means.items():
+        np.testing.assert_allclose(optimizer.averages[1, key], mean, atol=1e-6)
+    assert (
+        find_distance(
+            module, train_with_ours(make_optimizer(name, accumulate_batches=n_batches), give)
+        )
+        == 0
+    )
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_averages_need_a_share(decay):
+    with pytest.raises(ValueError, match=rf"average_decay = {decay}, expected 0 .no averages. or"):
+        make_optimizer(average_decay=decay)
+    assert make_optimizer().averages is None
+
+
 def test_accumulation_needs_a_batch():
     with pytest.raises(ValueError, match="accumulate_batches = 0, expected at least 1"):
         make_optimizer(accumulate_batches=0)

@@ -24,6 +24,8 @@ from spacy_bert_ner.training_log import read_log
 
 ADAM = {"training.optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01}}
 ACCUMULATING = {"training.optimizer.accumulate_batches": 2}
+AVERAGING = {"training.optimizer.average_decay": 0.9}
+RUNS = {"ours": {}, "adam": ADAM, "accumulating": ACCUMULATING, "averaging": AVERAGING}
 
 
 def make(folder, **overrides):
@@ -77,25 +79,32 @@ def stop_at(step, monkeypatch):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unbroken")
-    return {
-        name: run(folder, name, **overrides)[0]
-        for name, overrides in (("ours", {}), ("adam", ADAM), ("accumulating", ACCUMULATING))
-    }
+    nlps = {name: run(folder, name, **overrides)[0] for name, overrides in RUNS.items()}
+    saved = {name: spacy.load(folder / name / "model-last") for name in RUNS}
+    return {name: (nlps[name], saved[name]) for name in RUNS}
 
 
 def test_weights_are_those_of_spacy_train(tmp_path, unbroken):
     nlp = init_nlp(make(tmp_path))
     train_with_spacy(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
-    assert is_equal(nlp, unbroken["ours"])
+    assert is_equal(nlp, unbroken["ours"][0])
 
 
-@pytest.mark.parametrize(
-    ("name", "overrides"), [("ours", {}), ("adam", ADAM), ("accumulating", ACCUMULATING)]
-)
+def test_averaged_weights_are_those_that_spacy_train_saves(tmp_path, unbroken):
+    (tmp_path / "out").mkdir()
+    nlp = init_nlp(make(tmp_path, **AVERAGING))
+    train_with_spacy(nlp, tmp_path / "out", stdout=io.StringIO(), stderr=io.StringIO())
+    trained, saved = unbroken["averaging"]
+    assert is_equal(nlp, trained)
+    assert is_equal(spacy.load(tmp_path / "out" / "model-last"), saved)
+    pairs = zip(read_weights(trained), read_weights(saved), strict=True)
+    assert all((last != mean).any() for last, mean in pairs)
+
+
+@pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("step", [12, 20, 27])
-def test_resumed_training_ends_with_the_same_weights(
-    tmp_path, monkeypatch, unbroken, name, overrides, step
-):
+def test_resumed_training_ends_with_the_same_weights(tmp_path, monkeypatch, unbroken, name, step):
+    overrides = RUNS[name]
     with monkeypatch.context() as patch, pytest.raises(StopError):
         stop_at(step, patch)
         run(tmp_path, **overrides)
@@ -104,8 +113,8 @@ def test_resumed_training_ends_with_the_same_weights(
     torch.manual_seed(99)
     nlp, text = run(tmp_path, resume=True, **overrides)
     assert f"Going on after step {9 * (step // 9) - (9 if step % 9 == 0 else 0)}" in text
-    assert is_equal(nlp, unbroken[name])
-    assert is_equal(spacy.load(tmp_path / "out" / "model-last"), nlp)
+    assert is_equal(nlp, unbroken[name][0])
+    assert is_equal(spacy.load(tmp_path / "out" / "model-last"), unbroken[name][1])
     assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [9, 18, 27]
     assert not (tmp_path / "out" / "checkpoint").exists()
 
