@@ -17,14 +17,8 @@ from .trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, ch
 # entry of the safetensors header with the texts; one, as the order of several varies
 HEADER, POOLING = "spacy-bert-ner", "pooling"
 # settings of Hugging Face configs that are dropout rates of the encoder
-DROPOUTS = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "dropout",
-    "attention_dropout",
-    "embedding_dropout",
-    "mlp_dropout",
-)
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 # entries that say where the files lay when they were read
 PLACES = ("_name_or_path", "name_or_path")
 
@@ -47,19 +41,27 @@ class Checkpoint:
     limit: int
 
 
-def read_checkpoint(path: Path, *, attention: str, dropout: float | None) -> Checkpoint:
+def read_checkpoint(
+    path: Path,
+    *,
+    attention: str,
+    dropout: float | None,
+    attention_dropout: float | None = None,
+) -> Checkpoint:
     """Read an encoder from a local folder.
 
     path (Path): A folder in Hugging Face layout, weights as safetensors.
     attention (str): How attention is computed: "sdpa" or "eager".
     dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; that
+        of all layers if None.
     RETURNS (Checkpoint): The encoder.
     RAISES (FileNotFoundError): If the folder or one of its files is not there.
     RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
     """
     check_folder(path)
     config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    _set_dropout(config, dropout)
+    _set_dropout(config, dropout, attention_dropout)
     cls: Any = MODEL_MAPPING[type(config)]
     with quiet():
         model, info = cls.from_pretrained(
@@ -87,7 +89,12 @@ def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
 
 
 def bytes_to_checkpoint(
-    data: bytes, *, pooling: str, attention: str, dropout: float | None
+    data: bytes,
+    *,
+    pooling: str,
+    attention: str,
+    dropout: float | None,
+    attention_dropout: float | None = None,
 ) -> Checkpoint:
     """Read an encoder that `checkpoint_to_bytes` wrote.
 
@@ -97,6 +104,8 @@ def bytes_to_checkpoint(
     pooling (str): Which pieces give a token's vector; must be as trained.
     attention (str): How attention is computed: "sdpa" or "eager".
     dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; that
+        of all layers if None.
     RETURNS (Checkpoint): The encoder.
     RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
         come from a model with another pooling.
@@ -109,7 +118,7 @@ def bytes_to_checkpoint(
         )
     check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
-    _set_dropout(config, dropout)
+    _set_dropout(config, dropout, attention_dropout)
     cls: Any = MODEL_MAPPING[type(config)]
     with quiet():
         model, info = cls.from_pretrained(
@@ -147,10 +156,12 @@ def _read_header(data: bytes) -> dict[str, str]:
     return files
 
 
-def _set_dropout(config: Any, dropout: float | None) -> None:
-    for name in DROPOUTS:
-        if dropout is not None and hasattr(config, name):
-            setattr(config, name, dropout)
+def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
+    of_attention = dropout if attention_dropout is None else attention_dropout
+    for names, rate in ((DROPOUTS, dropout), (ATTENTION_DROPOUTS, of_attention)):
+        for name in names:
+            if rate is not None and hasattr(config, name):
+                setattr(config, name, rate)
 
 
 def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:

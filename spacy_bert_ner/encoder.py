@@ -56,6 +56,7 @@ def build_transformer_model_v1(
     compute_dtype: str = "auto",
     freeze: str = "none",
     dropout: float | None = None,
+    attention_dropout: float | None = None,
     attention: str = "sdpa",
     gradient_checkpointing: bool = False,
 ) -> Model[list[Doc], FullTransformerBatch]:
@@ -85,6 +86,8 @@ def build_transformer_model_v1(
         or "N layers" (the embeddings and the first N layers).
     dropout (Optional[float]): Dropout rate of the encoder's layers in training;
         the checkpoint's own if None.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; that of
+        the layers if None. With 0 attention is computed in one pass: quicker training.
     attention (str): "sdpa" (fused, where the architecture has it) or "eager".
     gradient_checkpointing (bool): Compute activations again in the backward pass
         instead of keeping them: less memory, a third more time.
@@ -100,6 +103,7 @@ def build_transformer_model_v1(
         compute_dtype=compute_dtype,
         freeze=freeze,
         dropout=dropout,
+        attention_dropout=attention_dropout,
         attention=attention,
         gradient_checkpointing=gradient_checkpointing,
     )
@@ -124,7 +128,10 @@ def init(model: Model, X: object = None, Y: object = None) -> Model:
         settings = shim.settings
         shim.load(
             read_checkpoint(
-                Path(settings.name), attention=settings.attention, dropout=settings.dropout
+                Path(settings.name),
+                attention=settings.attention,
+                dropout=settings.dropout,
+                attention_dropout=settings.attention_dropout,
             )
         )
     model.set_dim("nO", shim.width)

@@ -23,6 +23,7 @@ class Settings:
     compute_dtype: str = "auto"
     freeze: str = "none"
     dropout: float | None = None
+    attention_dropout: float | None = None
     attention: str = "sdpa"
     gradient_checkpointing: bool = False
 
@@ -70,8 +71,10 @@ def check_settings(settings: Settings) -> None:
     _check_least("window", settings.window, 1)
     _check_least("context", settings.context, 0)
     _check_least("batch_pieces", settings.batch_pieces, 1)
-    if settings.dropout is not None and not 0 <= settings.dropout < 1:
-        raise ValueError(f"dropout = {settings.dropout}, expected a rate from 0 to below 1.")
+    for name in ("dropout", "attention_dropout"):
+        rate = getattr(settings, name)
+        if rate is not None and not 0 <= rate < 1:
+            raise ValueError(f"{name} = {rate}, expected a rate from 0 to below 1.")
 
 
 def parse_freeze(freeze: str) -> int | None:

@@ -223,6 +223,7 @@ class EncoderShim(PyTorchShim):
                     pooling=self.settings.pooling,
                     attention=self.settings.attention,
                     dropout=self.settings.dropout,
+                    attention_dropout=self.settings.attention_dropout,
                 )
             )
         return self

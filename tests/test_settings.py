@@ -18,6 +18,7 @@ from spacy_bert_ner.settings import Settings, check_settings, parse_freeze
         ("context", -1, "context = -1, expected at least 0"),
         ("batch_pieces", 0, "batch_pieces = 0, expected at least 1"),
         ("dropout", 1.0, "dropout = 1.0, expected a rate from 0 to below 1"),
+        ("attention_dropout", -1.0, "attention_dropout = -1.0, expected a rate from 0 to below 1"),
     ],
 )
 def test_values_that_do_not_exist_are_refused(setting, value, message):

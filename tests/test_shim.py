@@ -139,6 +139,13 @@ def test_dropout_reaches_the_layers(get_encoder, kind):
     model = build(get_encoder(kind), dropout=0.3)
     modules = get_shim(model)._model.modules()
     assert {m.p for m in modules if isinstance(m, torch.nn.Dropout)} == {0.3}
+    # of the attention weights alone, also for a model that was saved
+    assert not np.array_equal(*run_twice(dropout=0.0, attention_dropout=0.5))
+    model = build(get_encoder(kind), attention_dropout=0.4)
+    loaded = build(get_encoder(kind), attention_dropout=0.4).from_bytes(model.to_bytes())
+    for rated in (model, loaded):
+        modules = get_shim(rated)._model.modules()
+        assert {m.p for m in modules if isinstance(m, torch.nn.Dropout)} == {0.1, 0.4}
 
 
 def test_prediction_has_no_dropout_and_changes_no_mode(get_encoder):
