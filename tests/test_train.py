@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import spacy
 import torch
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_with_spacy
+from spacy.util import load_config
 from training_setup import make_config, write_corpus
 
 from spacy_bert_ner import loop, saving
@@ -117,6 +119,47 @@ def test_resumed_training_ends_with_the_same_weights(tmp_path, monkeypatch, unbr
     assert is_equal(spacy.load(tmp_path / "out" / "model-last"), unbroken[name][1])
     assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [9, 18, 27]
     assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def make_default(folder, encoder):
+    """The default config, for the small corpus and a tiny encoder with its dropout."""
+    write_corpus(folder)
+    return load_config(
+        Path(__file__).parent.parent / "configs" / "config.cfg",
+        overrides={
+            "paths.train": str(folder / "train.spacy"),
+            "paths.dev": str(folder / "dev.spacy"),
+            "paths.encoder": str(encoder),
+            "training.max_epochs": 3,
+            "training.batcher.sentences": 4,
+        },
+        interpolate=False,
+    )
+
+
+def test_resumed_training_of_the_default_config_ends_with_the_same_weights(
+    tmp_path, monkeypatch, get_encoder
+):
+    config = make_default(tmp_path, get_encoder())
+    streams = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    unbroken = train(config, tmp_path / "unbroken", **streams)
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(19, patch)
+        train(config, tmp_path / "out", **streams)
+    random.seed(99)
+    torch.manual_seed(99)
+    nlp = train(config, tmp_path / "out", resume=True, **streams)
+    for name in ("transformer", "ner"):
+        assert nlp.get_pipe(name).model.to_bytes() == unbroken.get_pipe(name).model.to_bytes()
+    weights = [load(tmp_path / name / "model-best") for name in ("unbroken", "out")]
+    assert weights[0] == weights[1]
+
+
+def load(folder):
+    """The saved weights and settings of a pipeline, by file."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.name in ("model", "cfg")]
+    assert len(paths) >= 3
+    return [path.read_bytes() for path in paths]
 
 
 def test_stop_says_what_is_saved(tmp_path, monkeypatch):
