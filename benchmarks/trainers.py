@@ -46,6 +46,8 @@ class SpacyPeer:
         settings = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
         (corpus_reader,) = resolve_dot_names(filled, [filled["training"]["train_corpus"]])
         self.optimizer = settings["optimizer"]
+        self.before_update = settings["before_update"]
+        self.step = 0
         examples = list(corpus_reader(self.nlp))
         random.Random(0).shuffle(examples)
         self.batches = itertools.cycle(list(settings["batcher"](examples)))
@@ -55,6 +57,9 @@ class SpacyPeer:
         batches = [list(batch) for batch in itertools.islice(self.batches, n_steps)]
         start = time.perf_counter()
         for batch in batches:
+            if self.before_update:
+                self.before_update(self.nlp, {"step": self.step, "epoch": 0})
+            self.step += 1
             self.nlp.update(batch, sgd=False, drop=0.1, losses={})
             for _, proc in self.nlp.pipeline:
                 if getattr(proc, "is_trainable", False):

@@ -11,6 +11,7 @@ from spacy.util import minibatch
 from .decode import find_spans
 from .entities import Temperatures, find_path, score_entities
 from .gold import MISSING_TAG, read_gold_tags
+from .memory import trim_heap
 from .pipe import BertNer
 from .reliability import MIN_ENTITIES, TEMPERATURES, choose_temperature, compute_ece
 from .words import find_words
@@ -23,7 +24,8 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
 
     Entry point: spacy-bert-ner.calibrate.v1, for `training.before_to_disk`. It runs
     each time `spacy train` saves, so give it a corpus with a `limit`: a thousand
-    docs are enough for a temperature.
+    docs are enough for a temperature. Memory that evaluating has freed is given back
+    to the operating system, as writing a pipeline needs several times its size.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the dev set.
     per_label (bool): Whether labels with enough entities get a temperature of
@@ -35,6 +37,7 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
         for name, pipe in nlp.pipeline:
             if isinstance(pipe, BertNer):
                 calibrate(nlp, name, corpus(nlp), per_label=per_label)
+        trim_heap()
         return nlp
 
     return calibrate_pipeline
