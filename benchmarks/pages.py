@@ -1,0 +1,67 @@
+"""F1 of a trained pipeline on single sentences and on whole documents, by the window.
+
+    python benchmarks/pages.py eng.testa.gz benchmarks/results/pages.md \\
+        --model sentences=training/full/model-best --windows 512 --windows 128
+
+FILE marks its documents (-DOCSTART-). The same words and entities are read twice: each
+sentence as a text, and each document as one text without sentence borders, as an
+application gives a page to a pipeline. Windows count for pipelines with our transformer
+model; others are scored as they are.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import typer
+from spacy.language import Language
+
+from spacy_bert_ner.corpus import make_corpus_reader_v1
+from spacy_bert_ner.encoder import NAME, get_shim
+
+HEAD = (
+    "# F1 on sentences and on pages\n\nMade by `benchmarks/pages.py`: entity F1 on the corpus's "
+    "words, each sentence alone, and each document as one text.\n\n"
+    "| model | window | sentences | documents |\n| --- | --- | --- | --- |\n"
+)
+
+
+def main(
+    file: Path,
+    output: Path,
+    model: Annotated[list[str], typer.Option(help="NAME=FOLDER, once for each model")],
+    windows: Annotated[list[int], typer.Option(help="Window in pieces, once for each")],
+) -> None:
+    """Score each model with each window, and write a table."""
+    rows = []
+    for name, _, folder in (text.partition("=") for text in model):
+        nlp = spacy.load(folder)
+        is_ours = nlp.get_pipe("transformer").model.name == NAME  # type: ignore[attr-defined]
+        for window in windows if is_ours else [0]:
+            if is_ours:
+                set_window(nlp, window)
+            scores = [score(nlp, file, group) for group in ("sentence", "document")]
+            rows.append(f"| {name} | {window or 'its own'} | {scores[0]:.2f} | {scores[1]:.2f} |\n")
+            print(rows[-1], end="", flush=True)
+    output.write_text(HEAD + "".join(rows), encoding="utf8")
+
+
+def set_window(nlp: Language, window: int) -> None:
+    """Have a loaded pipeline read texts in windows of another size."""
+    shim = get_shim(nlp.get_pipe("transformer").model)  # type: ignore[attr-defined]
+    checkpoint, _ = shim.require()
+    shim.settings = replace(shim.settings, window=window, context=None)
+    shim.size, shim.context = shim.settings.find_sizes(
+        checkpoint.limit, checkpoint.cutter.n_special
+    )
+
+
+def score(nlp: Language, file: Path, group: str) -> float:
+    """RETURNS (float): Entity F1 in percent."""
+    reader = make_corpus_reader_v1(str(file), group=group, gold_preproc=True)
+    return 100 * nlp.evaluate(reader(nlp))["ents_f"]
+
+
+if __name__ == "__main__":
+    typer.run(main)
