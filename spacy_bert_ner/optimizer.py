@@ -80,6 +80,8 @@ def make_sgd_v1(
         with.
     grad_clip (float): Largest norm of all gradients together; 0 for no limit.
     accumulate_batches (int): Batches whose mean gradient makes one step.
+    average_decay (float): Share of the old in a running mean of the weights, which is
+        evaluated and saved in their place; 0 for the weights themselves.
     RETURNS (SGD): The optimizer.
     """
     return SGD(

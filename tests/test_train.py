@@ -132,6 +132,7 @@ def make_default(folder, encoder):
             "paths.encoder": str(encoder),
             "training.max_epochs": 3,
             "training.batcher.sentences": 4,
+            "components.transformer.model.window": 32,
         },
         interpolate=False,
     )
