@@ -12,6 +12,7 @@ import torch
 from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
 from .cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
+from .dropout import quicken_dropout
 from .trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
 
 # entry of the safetensors header with the texts; one, as the order of several varies
@@ -187,6 +188,7 @@ def _check_weights(info: dict[str, Any], place: str) -> None:
 def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: str) -> Checkpoint:
     settings = _without(json.loads(tokenizer_config), PLACES)
     config = _without(model.config.to_dict(), PLACES)
+    quicken_dropout(model)
     return Checkpoint(
         model=model.float(),
         files={
