@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 import torch
 from safetensors import torch as safetensors
-from spacy import attrs
 from spacy.tokens import Doc
 from thinc.api import (
     Dropout,
-    Embed,
     Model,
     chain,
     concatenate,
@@ -22,26 +19,12 @@ from thinc.layers.pytorchwrapper import (
     convert_pytorch_default_outputs,
 )
 from thinc.layers.pytorchwrapper import forward as forward_torch
-from thinc.types import Floats2d, Ints2d
+from thinc.types import Floats2d
 from torch import nn
 
 from .torch_params import TorchShim
 
 DECODERS = ("valid", "crf")
-
-# Yes/no properties that spaCy's lexemes know of every word; together they tell
-# the classes of case and shape that an uncased encoder cannot see.
-SHAPE_FLAGS = (
-    attrs.IS_ALPHA,
-    attrs.IS_ASCII,
-    attrs.IS_DIGIT,
-    attrs.IS_LOWER,
-    attrs.IS_PUNCT,
-    attrs.IS_TITLE,
-    attrs.IS_UPPER,
-    attrs.LIKE_NUM,
-    attrs.IS_STOP,
-)
 
 
 def build_token_classifier_v1(
@@ -110,36 +93,6 @@ def forward_keep_width(
         return dYs
 
     return Ys, backprop
-
-
-def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
-    """Build an embedding of each word's class of case and shape.
-
-    Entry point: spacy-bert-ner.WordShape.v1. The class is the combination of nine
-    yes/no attributes of spaCy's lexemes, so it costs no pass over the characters.
-
-    width (int): Width of the embedding.
-    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, width).
-    """
-    classes: Model[list[Doc], list[Ints2d]] = Model("word_shape", forward_word_shape)
-    return chain(classes, with_array(Embed(nO=width, nV=2 ** len(SHAPE_FLAGS), column=0)))
-
-
-def forward_word_shape(
-    model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
-) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
-    """Number the class of each word by its flags. Shapes: (n_tokens, 1)."""
-    weights = 2 ** np.arange(len(SHAPE_FLAGS))
-    classes = []
-    for doc in docs:
-        # Shape: (n_tokens, n_flags)
-        flags = doc.to_array(list(SHAPE_FLAGS)).astype("int64").reshape(-1, len(SHAPE_FLAGS))
-        classes.append(cast(Ints2d, model.ops.xp.asarray((flags @ weights)[:, None])))
-
-    def backprop(d_classes: Any) -> list[Doc]:
-        return []
-
-    return classes, backprop
 
 
 def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:

@@ -15,6 +15,7 @@ from spacy_bert_ner.gold import find_missing, place_gold_ents, read_gold_tags
 from spacy_bert_ner.words import find_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
+FORMS = {"@architectures": "spacy-bert-ner.WordForms.v1", "width": 8}
 # spaCy's own embedding of lexeme attributes fits as well.
 PREFIXES = {
     "@architectures": "spacy.MultiHashEmbed.v2",
@@ -39,7 +40,7 @@ def test_learns_two_sentences(trained):
 @pytest.mark.parametrize("hidden", [None, 16])
 @pytest.mark.parametrize(
     ("features", "n_features"),
-    [(None, 0), (SHAPE, 64), (PREFIXES, 16)],
+    [(None, 0), (SHAPE, 64), (FORMS, 8 * 4 * 3), (PREFIXES, 16)],
 )
 def test_every_shape_of_the_head_learns_and_reloads(tmp_path, hidden, features, n_features):
     nlp = make_nlp(model={"hidden": hidden, "features": features})

@@ -1,0 +1,103 @@
+"""What spaCy's lexemes know of a word → a vector for it, beside the encoder's."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from spacy import attrs as lexeme_attrs
+from spacy.ml.featureextractor import FeatureExtractor
+from spacy.tokens import Doc
+from thinc.api import (
+    Embed,
+    HashEmbed,
+    Model,
+    chain,
+    concatenate,
+    expand_window,
+    list2ragged,
+    ragged2list,
+    with_array,
+)
+from thinc.types import Floats2d, Ints2d, Ragged
+
+# Yes/no properties that spaCy's lexemes know of every word; together they tell
+# the classes of case and shape that an uncased encoder cannot see.
+SHAPE_FLAGS = (
+    lexeme_attrs.IS_ALPHA,
+    lexeme_attrs.IS_ASCII,
+    lexeme_attrs.IS_DIGIT,
+    lexeme_attrs.IS_LOWER,
+    lexeme_attrs.IS_PUNCT,
+    lexeme_attrs.IS_TITLE,
+    lexeme_attrs.IS_UPPER,
+    lexeme_attrs.LIKE_NUM,
+    lexeme_attrs.IS_STOP,
+)
+
+
+def build_word_forms_v1(
+    width: int = 32,
+    attrs: Sequence[str] = ("NORM", "PREFIX", "SUFFIX", "SHAPE"),
+    rows: Sequence[int] = (5000, 1000, 2000, 2000),
+    window: int = 1,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build embeddings of each word's form and of its neighbours'.
+
+    Entry point: spacy-bert-ner.WordForms.v1. As in spacy.MultiHashEmbed.v2, each
+    attribute has a table of its own, where hashes of its value choose the rows; as
+    in spacy.MaxoutWindowEncoder.v2, a word sees its neighbours. What follows is
+    left to the head's hidden layer, so it takes a third of their time.
+
+    width (int): Width of the embedding of each attribute.
+    attrs (Sequence[str]): Attributes of spaCy's lexemes.
+    rows (Sequence[int]): Rows of the table of each attribute.
+    window (int): Neighbours on either side whose embeddings are put beside the word's.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes:
+        (n_tokens, width * n_attrs * (2 * window + 1)).
+    RAISES (ValueError): If there is not one number of rows for each attribute, or if
+        `window` is below 0.
+    """
+    if len(attrs) != len(rows):
+        raise ValueError(
+            f"{len(attrs)} attributes ({', '.join(attrs)}) and {len(rows)} numbers of rows, "
+            "expected one number of rows for each attribute in [components.ner.model.features]."
+        )
+    if window < 0:
+        raise ValueError(f"window = {window}, expected 0 (the word alone) or more.")
+    tables: list[Model[Ints2d, Floats2d]] = [
+        HashEmbed(width, n_rows, column=i, seed=i, dropout=0.0) for i, n_rows in enumerate(rows)
+    ]
+    table: Any = concatenate(*tables) if len(tables) > 1 else tables[0]
+    embed: Model[Ragged, Ragged] = with_array(table)
+    around: list[Model[Ragged, Ragged]] = [expand_window(window)] if window else []
+    return chain(FeatureExtractor(list(attrs)), list2ragged(), embed, *around, ragged2list())
+
+
+def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
+    """Build an embedding of each word's class of case and shape.
+
+    Entry point: spacy-bert-ner.WordShape.v1. The class is the combination of nine
+    yes/no attributes of spaCy's lexemes, so it costs no pass over the characters.
+
+    width (int): Width of the embedding.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, width).
+    """
+    classes: Model[list[Doc], list[Ints2d]] = Model("word_shape", forward_word_shape)
+    return chain(classes, with_array(Embed(nO=width, nV=2 ** len(SHAPE_FLAGS), column=0)))
+
+
+def forward_word_shape(
+    model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
+    """Number the class of each word by its flags. Shapes: (n_tokens, 1)."""
+    weights = 2 ** np.arange(len(SHAPE_FLAGS))
+    classes = []
+    for doc in docs:
+        # Shape: (n_tokens, n_flags)
+        flags = doc.to_array(list(SHAPE_FLAGS)).astype("int64").reshape(-1, len(SHAPE_FLAGS))
+        classes.append(cast(Ints2d, model.ops.xp.asarray((flags @ weights)[:, None])))
+
+    def backprop(d_classes: Any) -> list[Doc]:
+        return []
+
+    return classes, backprop
