@@ -25,8 +25,7 @@ DEFAULT_MODEL = Config().from_str(
     pooling = {"@layers": "reduce_mean.v1"}
 
     [model.features]
-    @architectures = "spacy-bert-ner.WordShape.v1"
-    width = 64
+    @architectures = "spacy-bert-ner.WordForms.v1"
     """
 )["model"]
 
