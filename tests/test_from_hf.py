@@ -162,7 +162,7 @@ def test_spacy_train_goes_on_from_it(aggregation, tmp_path):
     doc.ents = [doc.char_span(0, 4, label="PER"), doc.char_span(14, 20, label="LOC")]
     DocBin(docs=[doc] * 16, store_user_data=True).to_disk(tmp_path / "train.spacy")
     paths = {f"paths.{name}": str(tmp_path / "train.spacy") for name in ("train", "dev")}
-    changes = {"batcher.sentences": 1, "max_epochs": 3, "optimizer.learn_rate.rate": 0.01}
+    changes = {"batcher.sentences": 1, "max_epochs": 6, "optimizer.learn_rate.rate": 0.003}
     overrides = {**paths, **{f"training.{key}": value for key, value in changes.items()}}
     train(tmp_path / "model.train.cfg", tmp_path / "out", overrides=overrides)
     trained = spacy.load(tmp_path / "out/model-best")
