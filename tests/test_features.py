@@ -30,7 +30,6 @@ def build(**options):
 @given(texts=TEXTS, window=st.integers(0, 2))
 def test_a_window_holds_the_vectors_of_the_neighbours_in_the_same_doc(texts, window):
     alone, model = build(window=0), build(window=window)
-    model.from_bytes(model.to_bytes())
     for node, other in zip(
         (n for n in model.walk() if n.has_param("E")),
         (n for n in alone.walk() if n.has_param("E")),
@@ -92,13 +91,13 @@ def test_one_attribute_is_enough():
     assert model.initialize(make_docs([["a"]])).predict(make_docs([["a", "b"]]))[0].shape == (2, 3)
 
 
-def test_same_weights_in_every_process(tmp_path):
-    # The hashes' seeds count no models that were made before.
-    build_word_shape_v1().initialize(make_docs([["a"]]))
+def test_a_saved_head_scores_the_same_when_other_layers_were_made_before(tmp_path):
+    # thinc numbers layers as they are made; the hashes must not depend on that.
     model = {"features": {"@architectures": "spacy-bert-ner.WordForms.v1"}, "hidden": 8}
     nlp = make_nlp(model=model)
     train(nlp, n_steps=5)
     nlp.to_disk(tmp_path)
+    build_word_shape_v1().initialize(make_docs([["a"]]))
     doc = nlp.make_doc(DATA[0][0])
     scores = [p.get_pipe("ner").model.predict([doc])[0] for p in (nlp, spacy.load(tmp_path))]
     np.testing.assert_array_equal(*scores)
