@@ -1,4 +1,4 @@
-"""Dropout whose masks cost a processor a third of what torch's cost."""
+"""Dropout that takes a processor less than half of the time of torch's."""
 
 import torch
 
@@ -9,15 +9,14 @@ SHARES = 2**BITS
 class BitDropout(torch.nn.Dropout):
     """Dropout that compares 16 random bits for each value with its rate.
 
-    On a processor `torch.nn.Dropout` draws a number in double precision for each
-    value, one after the other, which takes a tenth of the time of a training step.
+    On a processor the masks of `torch.nn.Dropout` take a tenth of a training step.
     Here one draw of 64 bits serves four values, so the rate is rounded to a
     65,536th; what is kept is scaled by that same rate. The bits come from torch's
     generator, as torch's own masks do. Other devices have torch's own dropout.
 
     >>> drop = BitDropout(0.25)
-    >>> drop(torch.ones(3)).tolist() in ([0.0, 4 / 3], 4 / 3)
-    False
+    >>> sorted(set(drop(torch.ones(999)).tolist()))
+    [0.0, 1.3333333730697632]
     >>> drop.eval()(torch.ones(3)).tolist()
     [1.0, 1.0, 1.0]
     """
