@@ -16,7 +16,13 @@ from typer.testing import CliRunner
 from spacy_bert_ner import annotate
 from spacy_bert_ner.calibrate import calibrate, make_calibrate_v1
 from spacy_bert_ner.cli import bert_ner_cli
-from spacy_bert_ner.reliability import TEMPERATURES, compute_ece, find_threshold
+from spacy_bert_ner.reliability import (
+    TEMPERATURES,
+    choose_temperature,
+    compute_doubt,
+    compute_ece,
+    find_threshold,
+)
 from spacy_bert_ner.thresholds import find_thresholds, save_with_thresholds
 
 TEXT = DATA[0][0]
@@ -178,14 +184,28 @@ def test_callback_calibrates_what_is_saved():
     train(nlp)
     callback = make_calibrate_v1(make_noisy)
     assert callback(nlp) is nlp
-    assert nlp.get_pipe("ner").cfg["temperature"] in TEMPERATURES
-    assert nlp.get_pipe("ner").cfg["temperature"] != 1.0
+    assert nlp.get_pipe("ner").cfg["temperature"] > 1.0
 
 
 def test_calibration_without_entities_changes_nothing(trained):
     examples = make_examples(trained, [("", []), ("so it is", [])])
     assert calibrate(trained, "ner", examples) in ({}, {"ents_ece": 0, "ents_ece_uncalibrated": 0})
     assert trained.get_pipe("ner").cfg["temperature"] == 1.0
+
+
+@pytest.mark.parametrize("true", [0.1, 0.3, 0.7, 1.0, 1.3, 2.9, 20.0])
+def test_the_chosen_temperature_is_that_of_a_fine_search(true):
+    rng = np.random.default_rng(0)
+    gaps = rng.normal(2.0, 2.0, size=5000)
+    is_right = (rng.random(5000) < 1 / (1 + np.exp(-gaps / true))).astype(np.int64)
+
+    def give_probs(temperature):
+        return 1 / (1 + np.exp(-gaps / temperature))
+
+    fine = np.geomspace(TEMPERATURES[0], TEMPERATURES[-1], 2000)
+    best = fine[np.argmin([compute_doubt(give_probs(t), is_right) for t in fine])]
+    chosen = choose_temperature(np.stack([give_probs(t) for t in TEMPERATURES]), is_right)
+    assert chosen == pytest.approx(best, rel=0.03)
 
 
 def test_calibration_error_by_hand():
