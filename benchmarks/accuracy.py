@@ -28,6 +28,7 @@ from spacy.cli.train import train
 from spacy.tokens import DocBin
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from spacy_bert_ner.labels import Span, spans_to_tags, tags_to_spans
 from spacy_bert_ner.score import score_corpus
@@ -58,7 +59,7 @@ def main() -> None:
     for seed in args.seeds:
         begin = time.perf_counter()
         if args.recipe == "hugging-face":
-            score = run_hugging_face(args, seed)
+            score = run_hugging_face(args, seed, settings)
         else:
             score = run_spacy(args, seed, settings)
         seconds = time.perf_counter() - begin
@@ -118,8 +119,15 @@ def read_value(text: str) -> Any:
         return text
 
 
-def run_hugging_face(args: argparse.Namespace, seed: int) -> float:
-    """Train a token classifier as the tutorials do, and score it, in percent."""
+def run_hugging_face(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> float:
+    """Train a token classifier as the tutorials do, and score it, in percent.
+
+    The one setting is the Trainer's: group_by_length=true makes batches of sentences
+    of like length, which is quicker.
+    """
+    if unknown := settings.keys() - {"group_by_length"}:
+        raise SystemExit(f"hugging-face has no setting {', '.join(sorted(unknown))}")
+    is_grouped = read_value(settings.get("group_by_length", "false"))
     torch.manual_seed(seed)
     sentences, dev = list(read_sentences(args.train)), list(read_sentences(args.dev))
     labels = sorted({label for _, spans in sentences for *_, label in spans})
@@ -133,9 +141,13 @@ def run_hugging_face(args: argparse.Namespace, seed: int) -> float:
         optimizer, [lambda i: min(i / warmup, (n_steps - i) / (n_steps - warmup))]
     )
     generator = torch.Generator().manual_seed(seed)
+    lengths = [len(tokenizer(words, is_split_into_words=True).input_ids) for words, _ in sentences]
     model.train()
     for _ in range(args.epochs):
-        order = torch.randperm(len(sentences), generator=generator).tolist()
+        if is_grouped:
+            order = get_length_grouped_indices(lengths, BATCH, generator=generator)
+        else:
+            order = torch.randperm(len(sentences), generator=generator).tolist()
         for i in range(0, len(order), BATCH):
             batch = [sentences[j] for j in order[i : i + BATCH]]
             inputs, first = encode([words for words, _ in batch], tokenizer)
