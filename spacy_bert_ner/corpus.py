@@ -44,7 +44,8 @@ def make_corpus_reader_v1(
 
     path (Optional[str]): A file, or `file.zip:member`; `.spacy` files too.
     group (str): `sentence`; `document`, where the file marks documents; or `mixed`:
-        runs of one to eight sentences of a document, drawn anew at each pass.
+        runs of one to eight sentences of a document, drawn anew each time that the
+        reader is called (by `spacy train` once, or at each epoch with max_epochs = -1).
     limit (int): Most examples; 0 is all.
     gold_preproc (bool): Whether the predicted doc gets the words of the file, and not
         those of the pipeline's tokenizer.
