@@ -24,8 +24,9 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
 
     Entry point: spacy-bert-ner.calibrate.v1, for `training.before_to_disk`. It runs
     each time `spacy train` saves, so give it a corpus with a `limit`: a thousand
-    docs are enough for a temperature. Memory that evaluating has freed is given back
-    to the operating system, as writing a pipeline needs several times its size.
+    docs are enough for a temperature. Components among `frozen_components` keep what
+    they have. Memory that evaluating has freed is given back to the operating
+    system, as writing a pipeline needs several times its size.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the dev set.
     per_label (bool): Whether labels with enough entities get a temperature of
@@ -34,8 +35,9 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
     """
 
     def calibrate_pipeline(nlp: Language) -> Language:
+        frozen = nlp.config.interpolate()["training"].get("frozen_components") or []
         for name, pipe in nlp.pipeline:
-            if isinstance(pipe, BertNer):
+            if isinstance(pipe, BertNer) and name not in frozen:
                 calibrate(nlp, name, corpus(nlp), per_label=per_label)
         trim_heap()
         return nlp
@@ -66,7 +68,8 @@ def calibrate(
 
     Temperatures are saved with the component, and the calibration error before and
     after stands in `nlp.meta["performance"]`. Which entities are found does not
-    change, unless a `threshold` leaves some out.
+    change, unless a `threshold` leaves some out. With fewer than 30 entities the
+    temperatures stay what they were: new ones would be chance.
 
     nlp (Language): The pipeline.
     name (str): Name of the component.
@@ -96,12 +99,14 @@ def calibrate(
         for tag in s.path[find_spans(s.path, pipe.tag_model.tag_set)[0]]
     ]
     spans_label = np.asarray(labels, dtype=object)[is_known]
-    pipe.cfg["temperature"] = choose_temperature(probs, is_right)
-    pipe.cfg["label_temperatures"] = {
-        label: choose_temperature(probs[:, spans_label == label], is_right[spans_label == label])
-        for label in pipe.labels
-        if per_label and (spans_label == label).sum() >= MIN_ENTITIES
-    }
+    if len(is_right) >= MIN_ENTITIES:
+        is_of = {label: spans_label == label for label in pipe.labels}
+        pipe.cfg["temperature"] = choose_temperature(probs, is_right)
+        pipe.cfg["label_temperatures"] = {
+            label: choose_temperature(probs[:, chosen], is_right[chosen])
+            for label, chosen in is_of.items()
+            if per_label and chosen.sum() >= MIN_ENTITIES
+        }
     if not len(is_right):
         return {}
     prefix = "ents" if pipe.spans_key is None else f"spans_{pipe.spans_key}"
@@ -128,7 +133,9 @@ def draw_samples(nlp: Language, name: str, examples: Iterable[Example]) -> Itera
         # Copies: what other components write must not stay on docs that are used again.
         docs = [eg.predicted.copy() for eg in batch]
         for other in before:
-            docs = list(other.pipe(docs, batch_size=nlp.batch_size))
+            # A component may be a plain function.
+            has_pipe = hasattr(other, "pipe")
+            docs = list(other.pipe(docs, batch_size=nlp.batch_size) if has_pipe else map(other, docs))
         words, scores = pipe.score_tags(docs)
         path = find_path(scores, words.is_start, pipe.tag_model)
         gold = np.concatenate(

@@ -54,10 +54,8 @@ def choose_temperature(probs: np.ndarray, is_right: np.ndarray) -> float:
     probs (ndarray): Probability of each entity at each of `TEMPERATURES`.
         Shape: (n_temperatures, n_ents).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
-    RETURNS (float): Within `TEMPERATURES`; 1.0 with fewer than 30 entities.
+    RETURNS (float): Within `TEMPERATURES`.
     """
-    if len(is_right) < MIN_ENTITIES:
-        return 1.0
     doubts = [compute_doubt(row, is_right) for row in probs]
     best = int(np.argmin(doubts))
     if best in (0, len(doubts) - 1):

@@ -8,6 +8,7 @@ import pytest
 import spacy
 from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 from spacy.cli.train import train as train_command
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Config
@@ -162,9 +163,17 @@ def test_labels_get_their_own_temperature_when_there_are_enough():
     other = copy.deepcopy(nlp)
     other.initialize(lambda: make_examples(other))
     assert other.get_pipe("ner").temperatures == (1.0, {})
+    calibrate(other, "ner", make_noisy(other, n=5), per_label=True)
+    assert other.get_pipe("ner").temperatures == (1.0, {})
+
+
+def test_temperatures_stay_where_there_are_too_few_entities_for_new_ones():
+    nlp = make_nlp()
+    train(nlp)
+    calibrate(nlp, "ner", make_noisy(nlp), per_label=True)
+    kept = nlp.get_pipe("ner").temperatures
     calibrate(nlp, "ner", make_noisy(nlp, n=5), per_label=True)
-    assert nlp.get_pipe("ner").cfg["label_temperatures"] == {}
-    assert nlp.get_pipe("ner").cfg["temperature"] == 1.0
+    assert nlp.get_pipe("ner").temperatures == kept != (1.0, {})
 
 
 def test_missing_gold_tags_do_not_count_in_calibration():
@@ -185,6 +194,26 @@ def test_callback_calibrates_what_is_saved():
     callback = make_calibrate_v1(make_noisy)
     assert callback(nlp) is nlp
     assert nlp.get_pipe("ner").cfg["temperature"] > 1.0
+
+
+def test_callback_leaves_frozen_components_as_they_are():
+    nlp = make_nlp()
+    train(nlp)
+    nlp.config["training"]["frozen_components"] = ["ner"]
+    make_calibrate_v1(make_noisy)(nlp)
+    assert nlp.get_pipe("ner").temperatures == (1.0, {})
+
+
+@Language.component("plain_function")
+def pass_on(doc):
+    return doc
+
+
+def test_calibration_runs_components_that_are_plain_functions():
+    nlp = make_nlp()
+    train(nlp)
+    nlp.add_pipe("plain_function", first=True)
+    assert calibrate(nlp, "ner", make_noisy(nlp))["ents_ece"] is not None
 
 
 def test_calibration_without_entities_changes_nothing(trained):
