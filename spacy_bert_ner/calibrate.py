@@ -134,8 +134,10 @@ def draw_samples(nlp: Language, name: str, examples: Iterable[Example]) -> Itera
         docs = [eg.predicted.copy() for eg in batch]
         for other in before:
             # A component may be a plain function.
-            has_pipe = hasattr(other, "pipe")
-            docs = list(other.pipe(docs, batch_size=nlp.batch_size) if has_pipe else map(other, docs))
+            is_pipe = hasattr(other, "pipe")
+            docs = list(
+                other.pipe(docs, batch_size=nlp.batch_size) if is_pipe else map(other, docs)
+            )
         words, scores = pipe.score_tags(docs)
         path = find_path(scores, words.is_start, pipe.tag_model)
         gold = np.concatenate(

@@ -8,10 +8,11 @@ import numpy as np
 from spacy.language import Language
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Doc, Span
-from spacy.training import Corpus, Example
+from spacy.training import Example
 
 from .annotate import get_score
 from .gold import find_gold_ents, place_gold_ents
+from .kept_corpus import GroupCorpus
 from .reliability import compute_ece
 from .words import find_words
 
@@ -84,7 +85,7 @@ def score_corpus(nlp: Language, path: Path, *, gold_words: bool) -> dict[str, An
         with papers), or the text, which it tokenizes itself (what users get).
     RETURNS (Dict[str, Any]): spaCy's scores, and "n_docs", "n_entities".
     """
-    corpus = Corpus(path, gold_preproc=gold_words)
+    corpus = GroupCorpus(path, gold_preproc=gold_words)
     examples = list(corpus(nlp))
     scores = nlp.evaluate(examples)
     scores["n_docs"] = len(examples)

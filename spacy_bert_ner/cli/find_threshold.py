@@ -4,9 +4,9 @@ from pathlib import Path
 
 import spacy
 import typer
-from spacy.training import Corpus
 from wasabi import msg
 
+from ..kept_corpus import GroupCorpus
 from ..thresholds import find_component, find_thresholds, save_with_thresholds
 from ._app import bert_ner_cli, shown_errors
 
@@ -27,7 +27,7 @@ def find_threshold_cli(
         name = name or find_component(nlp)
         found = find_thresholds(
             nlp,
-            Corpus(data, gold_preproc=not raw)(nlp),
+            GroupCorpus(data, gold_preproc=not raw)(nlp),
             precision=precision,
             name=name,
             per_label=per_label,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import spacy
 import typer
-from spacy.training import Corpus
 from wasabi import msg
 
+from ..kept_corpus import GroupCorpus
 from ._app import bert_ner_cli, shown_errors
 
 
@@ -27,7 +27,9 @@ def to_hf_cli(
 
     with shown_errors():
         nlp = spacy.load(model)
-        examples = None if distill_head is None else Corpus(distill_head, gold_preproc=True)(nlp)
+        examples = (
+            None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
+        )
         done = pipeline_to_hf(nlp, output, name=name, distill=examples)
     msg.good(f"{output}: {len(done.head.names)} tags ({', '.join(done.head.names)})")
     if done.distilled is not None:

@@ -9,9 +9,10 @@ import numpy as np
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from spacy.training.corpus import walk_corpus
 
+from ..kept_corpus import GroupCorpus
 from .counts import Scores
 from .lines import Line, example_to_line
 
@@ -40,7 +41,7 @@ def read_examples(nlp: Language, path: Path, *, gold_words: bool) -> Iterator[tu
         sentence, as `spacy evaluate --gold-preproc` does, or the text.
     YIELDS (Tuple[int, Example]): Number of the gold doc, and the example.
     """
-    corpus = Corpus(path, gold_preproc=gold_words)
+    corpus = GroupCorpus(path, gold_preproc=gold_words)
     make = corpus.make_examples_gold_preproc if gold_words else corpus.make_examples
     for number, reference in enumerate(corpus.read_docbin(nlp.vocab, walk_corpus(path, ".spacy"))):
         for eg in make(nlp, [reference]):
