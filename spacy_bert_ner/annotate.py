@@ -33,6 +33,10 @@ def register_extensions() -> None:
 def get_score(span: DocSpan) -> float | None:
     """Give the probability of an entity that a `bert_ner` has found.
 
+    Where a component of `doc.ents` and one with a `spans_key` have found the same
+    span with the same label, it is that of `doc.ents`; a group's own stand in its
+    `attrs["scores"]`.
+
     span (Span): The entity, or any span.
     RETURNS (float | None): From 0 to 1: how likely exactly this entity is, among
         all valid readings of the doc. `None` for a span that no `bert_ner` found.
@@ -48,19 +52,45 @@ def read_key(row: Sequence) -> list:
     return list(row[:3])
 
 
-def write_scores(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
-    """Add entities to `doc._.ent_scores`, beside those of other components.
+def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = None) -> None:
+    """Write the scores of entities to `doc._.ent_scores`, beside those of other places.
 
-    The rows are plain data, so that they survive every way to store a doc:
-    first character, character after the last, label, probability; in order.
+    The rows are plain data, so that they survive every way to store a doc: first
+    character, character after the last, label, probability, and the name of the
+    span group, "" for `doc.ents`; in order of the first three and the last. Of the
+    rows for the same place, those of entities that stand there no more are dropped.
 
-    doc (Doc): The doc.
-    spans (Sequence[ScoredSpan]): Its entities.
+    doc (Doc): The doc, with its entities written.
+    spans (Sequence[ScoredSpan]): Its new entities.
+    spans_key (str | None): Where they stand: in this span group, or in `doc.ents`.
     """
-    rows = {tuple(row[:3]): row[3] for row in doc._.ent_scores or []}
+    place = spans_key or ""
+    old = doc._.ent_scores or []
+    # A group is written anew; in `doc.ents`, what stood there before is kept.
+    kept = doc.ents if old and not place else ()
+    standing = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
+    rows = {
+        (*row[:3], row[4]): row[3] for row in old if row[4] != place or tuple(row[:3]) in standing
+    }
     for start, end, label, score in spans:
-        rows[doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label] = score
-    doc._.ent_scores = [[*key, rows[key]] for key in sorted(rows)]
+        rows[doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label, place] = score
+    doc._.ent_scores = [[*key[:3], rows[key], key[3]] for key in sorted(rows)]
+
+
+def hide_found(doc: Doc) -> Doc:
+    """Give a doc as it was before a `bert_ner` found the entities of `doc.ents`.
+
+    doc (Doc): The doc, which stays as it is.
+    RETURNS (Doc): A copy without the entities that have a score; the doc itself if
+        it has none of them.
+    """
+    found = {tuple(row[:3]) for row in doc._.ent_scores or [] if not row[4]}
+    if not found:
+        return doc
+    others = [e for e in doc.ents if (e.start_char, e.end_char, e.label_) not in found]
+    copied = doc.copy()
+    copied.set_ents([DocSpan(copied, e.start, e.end, label=e.label) for e in others])
+    return copied
 
 
 def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:

@@ -10,7 +10,7 @@ from spacy import attrs
 from spacy.tokens import Doc
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example
-from spacy.util import filter_spans
+from spacy.util import filter_spans, logger
 
 from .decode import Span, TagSet, spans_to_path
 from .words import Words, find_words
@@ -24,11 +24,22 @@ def find_gold_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
     doc (Doc): The gold doc.
     spans_key (str | None): Name of the span group; without such a group, or with
         `None`, the entities of `doc.ents` count.
-    RETURNS (List[Span]): They do not overlap: of two that do, the longer one stays.
+    RETURNS (List[Span]): Those of a group may overlap.
     """
     if spans_key is None or spans_key not in doc.spans:
         return list(doc.ents)
-    return filter_spans(doc.spans[spans_key])
+    return list(doc.spans[spans_key])
+
+
+def find_learnable_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
+    """Give a gold doc's entities that tags can say: of two that overlap, the longer one.
+
+    doc (Doc): The gold doc.
+    spans_key (str | None): As in `find_gold_ents`.
+    RETURNS (List[Span]): They do not overlap.
+    """
+    ents = find_gold_ents(doc, spans_key)
+    return ents if spans_key is None else filter_spans(ents)
 
 
 def read_gold_tags(
@@ -49,7 +60,7 @@ def read_gold_tags(
     if spans_key is None or spans_key not in eg.reference.spans:
         is_missing = find_missing(eg)[words.tokens]
     spans: list[Span] = []
-    for ent in place_gold_ents(eg, words, spans_key):
+    for ent in place_gold_ents(eg, words, find_learnable_ents(eg.reference, spans_key)):
         if ent.fits and ent.label in tag_set.labels:
             spans.append((ent.start, ent.end, ent.label))
         else:
@@ -90,17 +101,17 @@ class GoldEnt(NamedTuple):
     fits: bool
 
 
-def place_gold_ents(eg: Example, words: Words, spans_key: str | None = None) -> Iterator[GoldEnt]:
+def place_gold_ents(eg: Example, words: Words, ents: Iterable[DocSpan]) -> Iterator[GoldEnt]:
     """Find the words of the predicted doc that share text with each gold entity.
 
     eg (Example): The example.
     words (Words): The words of its predicted doc.
-    spans_key (str | None): As in `find_gold_ents`.
-    YIELDS (GoldEnt): The gold entities, in order.
+    ents (Iterable[Span]): The gold entities.
+    YIELDS (GoldEnt): One for each.
     """
     # Taken once: each time it is asked for, an example compares all its words.
     alignment = eg.alignment
-    for ent in find_gold_ents(eg.reference, spans_key):
+    for ent in ents:
         tokens = alignment.y2x[ent.start : ent.end]
         if not len(tokens):
             yield GoldEnt(0, 0, ent.label_, ent.text, fits=False)
@@ -123,7 +134,8 @@ def collect_labels(
     """Collect the labels of the gold entities, and say which entities are lost.
 
     An entity is lost for training when its borders fall inside the tokens of the
-    predicted doc, or a sentence begins inside it; one warning counts them.
+    predicted doc, or a sentence begins inside it; one warning counts them. Another
+    counts those of a span group that overlap a longer one.
 
     examples (Iterable[Example]): All training examples.
     name (str): Name of the component, for messages.
@@ -135,18 +147,31 @@ def collect_labels(
     n_ents = 0
     has_group: Counter[bool] = Counter()
     lost: list[str] = []
+    n_overlaps = 0
     for eg in examples:
-        ents = find_gold_ents(eg.reference, spans_key)
+        ents = find_learnable_ents(eg.reference, spans_key)
         labels.update(ent.label_ for ent in ents)
         n_ents += len(ents)
+        n_overlaps += len(find_gold_ents(eg.reference, spans_key)) - len(ents)
         has_group[spans_key in eg.reference.spans] += 1
-        placed = place_gold_ents(eg, find_words(eg.predicted), spans_key)
+        placed = place_gold_ents(eg, find_words(eg.predicted), ents)
         lost += [ent.text for ent in placed if not ent.fits]
     if spans_key is not None and len(has_group) == 2:
         raise ValueError(
             f"{has_group[False]} of {has_group.total()} training docs have no span group "
             f"'{spans_key}', which '{name}' learns from. Give every doc one, empty where there "
             f"is nothing (`doc.spans['{spans_key}'] = []`), or none of them to learn from doc.ents."
+        )
+    if spans_key is not None and not has_group[True]:
+        logger.info(
+            "No training doc has doc.spans['%s']: '%s' learns from doc.ents", spans_key, name
+        )
+    if n_overlaps:
+        warnings.warn(
+            f"{n_overlaps} of {n_ents + n_overlaps} gold spans of doc.spans['{spans_key}'] overlap "
+            f"longer ones, and '{name}' does not learn them: its spans never overlap. Give each "
+            "layer of them a group and a `bert_ner` of its own.",
+            stacklevel=2,
         )
     if lost:
         shown = ", ".join(repr(text) for text in lost[:5])

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 
-from .annotate import write_ents, write_scores, write_spans
+from .annotate import hide_found, write_ents, write_scores, write_spans
 from .crf import compute_path_loss
 from .decode import Span
 from .entities import (
@@ -26,6 +26,9 @@ from .labelled import LabelledPipe
 from .loss import balance_tags, compute_tag_loss, weigh_tags
 from .tag_rows import TagScores, join_scores
 from .words import Words, find_words, join_words
+
+# Layers that read `doc._.trf_data`: spaCy's, and ours for tokens and for pieces.
+TRANSFORMER_LISTENERS = ("transformer-listener", "token-listener", "piece-listener")
 
 
 class BertNer(LabelledPipe):
@@ -83,17 +86,20 @@ class BertNer(LabelledPipe):
                 write_ents(doc, doc_spans)
             else:
                 write_spans(doc, doc_spans, self.spans_key)
-            write_scores(doc, doc_spans)
+            write_scores(doc, doc_spans, self.spans_key)
 
     def predict_tag_probs(self, doc: Doc) -> np.ndarray:
         """Give the probability of each tag for each token of a doc.
 
-        The doc must have passed what stands before this component.
+        Entities that a `bert_ner` has found are looked at as if they were not there.
+        Temperatures of single labels do not count.
 
-        doc (Doc): The doc. White space is "O" for certain.
+        doc (Doc): The doc, as what stands before this component gives it. White
+            space is "O" for certain.
         RETURNS (ndarray): Columns as in `tags`. Shape: (n_tokens, n_tags).
+        RAISES (ValueError): If the doc has no vectors of the transformer.
         """
-        words, scores = self.score_tags([doc])
+        words, scores = self._score_alone(doc)
         probs = np.zeros((len(doc), len(self.tags)))
         probs[:, 0] = 1.0
         if len(words.tokens):
@@ -105,17 +111,29 @@ class BertNer(LabelledPipe):
     def predict_readings(self, doc: Doc, k: int = 3) -> list[tuple[list[Span], float]]:
         """Give the k most probable readings of a whole doc.
 
-        The doc must have passed what stands before this component.
+        Entities that a `bert_ner` has found are looked at as if they were not there.
+        Temperatures of single labels do not count.
 
-        doc (Doc): The doc.
+        doc (Doc): The doc, as what stands before this component gives it.
         k (int): How many.
         RETURNS (List[Tuple[List[Tuple[int, int, str]], float]]): The entities of each
             reading as (start, end, label) in tokens, and its probability; best first.
+        RAISES (ValueError): If the doc has no vectors of the transformer.
         """
-        words, scores = self.score_tags([doc])
+        words, scores = self._score_alone(doc)
         if not len(words.tokens):
             return [([], 1.0)]
         return find_readings(scores, words, self.tag_model, self.temperatures.default, k)
+
+    def _score_alone(self, doc: Doc) -> tuple[Words, np.ndarray]:
+        is_listening = any(node.name in TRANSFORMER_LISTENERS for node in self.model.walk())
+        if is_listening and len(doc) and doc._.trf_data is None:
+            raise ValueError(
+                f"The doc has no vectors of the transformer, which '{self.name}' reads. Give it a "
+                f"doc from `with nlp.select_pipes(disable=['{self.name}', 'doc_cleaner'])`: the "
+                "transformer writes them, and a doc_cleaner takes them away."
+            )
+        return self.score_tags([hide_found(doc)])
 
     def update(
         self,

@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from .annotate import get_score
-from .gold import find_gold_ents, place_gold_ents
+from .gold import find_gold_ents, find_missing, place_gold_ents
 from .kept_corpus import GroupCorpus
 from .reliability import compute_ece
 from .words import find_words
@@ -48,7 +48,7 @@ def score_entities(
         return find_gold_ents(doc, spans_key)
 
     prefix = f"spans_{spans_key}"
-    scores = Scorer.score_spans(examples, prefix, getter=read_group)
+    scores = Scorer.score_spans(examples, prefix, getter=read_group, allow_overlap=True)
     return {**scores, f"{prefix}_ece": compute_ece(probs, is_right)}
 
 
@@ -66,13 +66,20 @@ def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[
     words = find_words(doc)
     gold = {
         (int(words.tokens[ent.start]), int(words.tokens[ent.end - 1]) + 1, ent.label)
-        for ent in place_gold_ents(eg, words, spans_key)
+        for ent in place_gold_ents(eg, words, find_gold_ents(eg.reference, spans_key))
         if ent.fits
     }
-    aligned = eg.get_aligned_ner() if spans_key is None else ["O"] * len(doc)
-    for ent in find_gold_ents(doc, spans_key):
-        score = get_score(ent)
-        if score is not None and None not in aligned[ent.start : ent.end]:
+    is_missing = np.zeros(len(doc), dtype=bool)
+    if spans_key is None or spans_key not in eg.reference.spans:
+        is_missing = find_missing(eg)
+    ents = find_gold_ents(doc, spans_key)
+    group = doc.spans.get(spans_key) if spans_key is not None else None
+    scores = [] if group is None else list(group.attrs.get("scores", []))
+    if len(scores) != len(ents):
+        # `doc.ents`, or a group that something else has changed
+        scores = [get_score(ent) for ent in ents]
+    for ent, score in zip(ents, scores, strict=True):
+        if score is not None and not is_missing[ent.start : ent.end].any():
             yield ent.label_, score, (ent.start, ent.end, ent.label_) in gold
 
 

@@ -24,6 +24,7 @@ from spacy_bert_ner.reliability import (
     compute_ece,
     find_threshold,
 )
+from spacy_bert_ner.score import judge_entities
 from spacy_bert_ner.thresholds import find_thresholds, save_with_thresholds
 
 TEXT = DATA[0][0]
@@ -48,6 +49,57 @@ def test_entities_have_the_scores_of_the_doc(trained):
     assert Span(doc, 0, 2, label="LOC")._.score is None
     assert trained.make_doc(TEXT)[0:2]._.score is None
     assert trained("").ents == ()
+
+
+def test_a_second_component_leaves_the_scores_of_the_first_alone():
+    nlp = make_nlp()
+    train(nlp)
+    other = make_nlp(spans_key="mine")
+    train(other, n_steps=10)
+    nlp.add_pipe("ner", name="other", source=other)
+    nlp.get_pipe("other").cfg["temperature"] = 3.0
+    doc, alone = nlp(TEXT), nlp.make_doc(TEXT)
+    alone = nlp.get_pipe("ner")(alone)
+    assert [span.text for span in doc.spans["mine"]] == [ent.text for ent in doc.ents]
+    assert read_scores(doc) == read_scores(alone)
+    theirs = doc.spans["mine"].attrs["scores"].tolist()
+    assert theirs != [score for _, score in read_scores(doc)]
+    judged = judge_entities(Example(doc, nlp.make_doc(TEXT)), "mine")
+    assert [score for _, score, _ in judged] == []
+    gold = nlp.make_doc(TEXT)
+    gold.spans["mine"] = []
+    assert [score for _, score, _ in judge_entities(Example(doc, gold), "mine")] == theirs
+
+
+def test_scores_go_with_the_entities_that_they_are_of():
+    nlp = make_nlp()
+    train(nlp)
+    doc = nlp(TEXT)
+    doc.ents = doc.ents[:1]
+    nlp.get_pipe("ner").threshold = 1.0
+    doc = nlp.get_pipe("ner")(doc)
+    assert len(read_scores(doc)) == len(doc._.ent_scores) == 1
+    doc.ents = []
+    doc = nlp.get_pipe("ner")(doc)
+    doc.ents = [Span(doc, 0, 2, label="PER")]
+    assert read_scores(doc) == [("Alex Smith", None)]
+
+
+def test_a_finished_doc_is_looked_at_as_if_it_were_not():
+    nlp = make_nlp()
+    train(nlp)
+    pipe = nlp.get_pipe("ner")
+    with nlp.select_pipes(disable=["ner"]):
+        doc = nlp(TEXT)
+    probs, readings = pipe.predict_tag_probs(doc), pipe.predict_readings(doc)
+    done = nlp(TEXT)
+    assert read_ents(done) == EXPECTED[0]
+    np.testing.assert_allclose(pipe.predict_tag_probs(done), probs)
+    assert pipe.predict_readings(done) == readings
+    assert read_ents(done) == EXPECTED[0]
+    # What others have found still stands in the way.
+    done.ents = [Span(done, 0, 2, label="OTHER")]
+    np.testing.assert_allclose(pipe.predict_tag_probs(done)[:2, 0], 1.0)
 
 
 def test_scores_survive_every_way_to_keep_a_doc(trained, tmp_path):

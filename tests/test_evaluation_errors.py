@@ -90,7 +90,7 @@ def test_calibration_and_thresholds_by_hand():
 def test_calibration_error_is_that_of_spacy_evaluate():
     eg = make_example(["a", "b", "c"], [(0, 1, "A")], [(0, 1, "A"), (2, 3, "A")])
     register_extensions()
-    eg.predicted._.ent_scores = [[0, 1, "A", 0.9], [4, 5, "A", 0.6]]
+    eg.predicted._.ent_scores = [[0, 1, "A", 0.9, ""], [4, 5, "A", 0.6, ""]]
     line = example_to_line(eg)
     assert line.scores == [0.9, 0.6]
     assert score_certainty([line])["ece"] == pytest.approx(score_entities([eg])["ents_ece"])

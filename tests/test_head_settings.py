@@ -8,6 +8,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_bert_ner.gold import read_gold_tags
+from spacy_bert_ner.score import judge_entities
 from spacy_bert_ner.words import find_words
 
 SETTINGS = [
@@ -179,11 +180,41 @@ def test_of_overlapping_gold_spans_the_longer_one_is_learned():
     doc = nlp.make_doc("New York City grows")
     doc.spans["coarse"] = [Span(doc, 0, 2, label="A"), Span(doc, 0, 3, label="A")]
     examples = [Example(nlp.make_doc(doc.text), doc)]
-    nlp.initialize(lambda: examples)
+    with pytest.warns(UserWarning, match=r"1 of 2 gold spans of doc.spans\['coarse'\] overlap"):
+        nlp.initialize(lambda: examples)
     tag_set = nlp.get_pipe("ner").tag_model.tag_set
     words = find_words(examples[0].predicted)
     gold = read_gold_tags(examples[0], words, tag_set, spans_key="coarse")
     assert [tag_set.tags[tag] for tag in gold] == ["B-A", "I-A", "I-A", "O"]
+
+
+def predict(nlp, eg):
+    return Example(nlp(eg.reference.text), eg.reference)
+
+
+def test_gold_spans_that_cannot_be_learned_count_in_the_recall():
+    nlp = make_nlp(spans_key="coarse")
+    examples = make_grouped(nlp, "NAME")
+    train(nlp, examples=examples)
+    for eg in examples:
+        group = eg.reference.spans["coarse"]
+        eg.reference.spans["coarse"] = [*group, Span(eg.reference, 0, 3, label="NAME")]
+    scores = nlp.evaluate(examples)
+    assert scores["spans_coarse_p"] == 1.0
+    assert scores["spans_coarse_r"] == pytest.approx(3 / 5)
+    # Each of those found is right, however long the other one is.
+    (judged,) = judge_entities(predict(nlp, examples[1]), "coarse")
+    assert judged[2]
+
+
+def test_words_that_nobody_annotated_do_not_count_in_the_calibration_of_a_group():
+    nlp = make_nlp(spans_key="mine")
+    train(nlp)
+    reference = nlp.make_doc(DATA[0][0])
+    reference.set_ents([Span(reference, 0, 2, label="PER")], default="missing")
+    eg = predict(nlp, Example(reference, reference))
+    assert [span.text for span in eg.predicted.spans["mine"]] == ["Alex Smith", "New York"]
+    assert [row[0] for row in judge_entities(eg, "mine")] == ["PER"]
 
 
 def test_gold_entities_across_a_sentence_border_are_missing():

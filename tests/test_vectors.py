@@ -230,3 +230,17 @@ def test_settings_of_computing_can_be_changed_when_loading(get_encoder, tmp_path
     settings = {"components.transformer.model.batch_pieces": 50}
     loaded = spacy.load(tmp_path, config=settings)
     assert get_shim(loaded.get_pipe("transformer").model).find_batch_pieces() == 50
+
+
+@pytest.mark.parametrize("listener", [OURS, STOCK], ids=["ours", "stock"])
+def test_a_doc_without_vectors_cannot_be_looked_at(get_encoder, listener):
+    nlp = make_nlp(get_encoder(), listener=listener)
+    pipe = nlp.get_pipe("bert_ner")
+    for ask in (pipe.predict_tag_probs, pipe.predict_readings):
+        with pytest.raises(ValueError, match="no vectors of the transformer, which 'bert_ner'"):
+            ask(nlp("Iraq began"))
+        assert len(ask(nlp.make_doc(""))) < 2
+    with nlp.select_pipes(disable=["bert_ner", "doc_cleaner"]):
+        doc = nlp("Iraq began")
+    probs = pipe.predict_tag_probs(doc)
+    np.testing.assert_array_equal(pipe.predict_tag_probs(pipe(doc)), probs)
