@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
+from .before import pipe_before
 from .decode import find_spans
 from .entities import Temperatures, find_path, score_entities
 from .gold import MISSING_TAG, read_gold_tags
@@ -127,17 +128,10 @@ def draw_samples(nlp: Language, name: str, examples: Iterable[Example]) -> Itera
     YIELDS (Sample): One for each batch of `nlp.batch_size` docs.
     """
     pipe: Any = nlp.get_pipe(name)
-    before: list[Any] = [other for _, other in nlp.pipeline[: nlp.pipe_names.index(name)]]
     tag_set = pipe.tag_model.tag_set
     for batch in minibatch(examples, nlp.batch_size):
         # Copies: what other components write must not stay on docs that are used again.
-        docs = [eg.predicted.copy() for eg in batch]
-        for other in before:
-            # A component may be a plain function.
-            is_pipe = hasattr(other, "pipe")
-            docs = list(
-                other.pipe(docs, batch_size=nlp.batch_size) if is_pipe else map(other, docs)
-            )
+        docs = pipe_before(nlp, name, [eg.predicted.copy() for eg in batch])
         words, scores = pipe.score_tags(docs)
         path = find_path(scores, words.is_start, pipe.tag_model)
         gold = np.concatenate(

@@ -9,6 +9,7 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import minibatch, resolve_dot_names
 
+from .before import pipe_before
 from .component import BertNer
 
 
@@ -31,18 +32,19 @@ def measure_dev(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
     examples (Sequence[Example]): Dev examples; they are not changed.
     RETURNS (Dict[str, float]): "dev_loss" (mean cross-entropy of a tagged token, in
         nats) and "token_acc" (share of the tokens with a gold tag that got it);
-        empty if there is no `bert_ner`, or no token to measure on.
+        empty if there is no `bert_ner` of `doc.ents`, or no token to measure on.
     """
-    components: list[Any] = [proc for _, proc in nlp.pipeline]
-    n_before = next((i for i, proc in enumerate(components) if isinstance(proc, BertNer)), None)
-    if n_before is None:
+    components: list[tuple[str, Any]] = [
+        (name, proc)
+        for name, proc in nlp.pipeline
+        if isinstance(proc, BertNer) and proc.spans_key is None
+    ]
+    if not components:
         return {}
-    ner = components[n_before]
+    name, ner = components[0]
     loss, n_tokens, n_right = 0.0, 0, 0
     for batch in minibatch(examples, nlp.batch_size):
-        docs = [_copy_doc(eg.predicted) for eg in batch]
-        for proc in components[:n_before]:
-            docs = list(proc.pipe(docs, batch_size=nlp.batch_size))
+        docs = pipe_before(nlp, name, [_copy_doc(eg.predicted) for eg in batch])
         copies = [Example(doc, eg.reference) for doc, eg in zip(docs, batch, strict=True)]
         batch_loss, _ = ner.get_loss(copies, ner.model.predict(docs))
         ner.set_annotations(docs, ner.predict(docs))

@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice, repeat
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +15,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from .dev_loss import measure_dev, read_dev
+from .pipe import BertNer
 from .plots import draw_learning_curve, require_matplotlib
 from .training_log import Best, Record, add_record, check_losses, check_score, find_best, flatten
 
@@ -142,6 +143,7 @@ class Run:
             evaluation, scores are from 0 to 1, memory is in MB.
         """
         scores = info["other_scores"]
+        place = find_place(self.nlp, scores)
         # The time of the step that was evaluated is not known: it is left out.
         share = (self._n_steps - 1) / self._n_steps
         seconds = self._updated - self._start
@@ -155,8 +157,7 @@ class Run:
             "score": float(info["score"]),
             "loss": {name: loss / self._n_steps for name, loss in info["losses"].items()},
             **measure_dev(self.nlp, self.dev),
-            **{name: scores.get(name) for name in ("ents_p", "ents_r", "ents_f")},
-            "ents_per_type": scores.get("ents_per_type"),
+            **{f"ents_{name}": scores.get(f"{place}_{name}") for name in (*"prf", "per_type")},
             "learn_rate": self.rates(info["step"]),
             "words_per_second": round(n_words / seconds) if seconds > 0 else None,
             "memory": measure_memory(),
@@ -187,6 +188,18 @@ class Run:
         self.stdout.flush()
         if self.bar is not None:
             self.bar.set_postfix_str(f"loss {row['loss']}, F1 {row['f']}, {row['words']} words/s")
+
+
+def find_place(nlp: Language, scores: Mapping[str, Any]) -> str:
+    """Give what the scores of a pipeline's entities begin with.
+
+    nlp (Language): The pipeline.
+    scores (Mapping[str, Any]): Its scores.
+    RETURNS (str): "ents"; where nothing scores `doc.ents`, "spans_" and the key of the
+        first `bert_ner` that has one.
+    """
+    keys = [pipe.spans_key for _, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
+    return f"spans_{keys[0]}" if keys and keys[0] and "ents_f" not in scores else "ents"
 
 
 def _format(value: float | None, form: str) -> str:

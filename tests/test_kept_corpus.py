@@ -59,7 +59,7 @@ def test_sentences_keep_the_spans_that_lie_in_them(tmp_path_factory, starts, spa
     doc.spans["food"] = [Span(doc, *span, label="A", span_id="7") for span in spans]
     doc.spans["none"] = []
     path = tmp_path_factory.mktemp("corpus") / "train.spacy"
-    DocBin(docs=[doc], store_user_data=True).to_disk(path)
+    DocBin(docs=[doc]).to_disk(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         examples = list(make_corpus(path, gold_preproc=True)(nlp))

@@ -17,11 +17,14 @@ from spacy_bert_ner.loggers import read_rates
 from spacy_bert_ner.training_log import add_record, check_losses, check_score, read_log
 
 
-def run_training(folder, **overrides):
+def run_training(folder, *, spans_key=None, **overrides):
     write_corpus(folder)
     (folder / "model").mkdir()
     overrides = {f"training.logger.{name}": value for name, value in overrides.items()}
     config = make_config(folder, **overrides)
+    if spans_key is not None:
+        config["components"]["ner"]["spans_key"] = spans_key
+        config["training"]["score_weights"] = {f"spans_{spans_key}_f": 1.0, "ents_f": 0.0}
     config["training"]["logger"]["@loggers"] = "spacy-bert-ner.Logger.v1"
     nlp = init_nlp(config)
     stdout = io.StringIO()
@@ -49,6 +52,15 @@ def test_log_has_a_line_for_each_evaluation(trained):
     rows = text.splitlines()
     assert sum("100.00%" in row for row in rows) >= 1
     assert any(row.startswith("Best: score 1.0000 at step") for row in rows)
+
+
+def test_a_span_group_is_scored_where_nothing_writes_to_ents(tmp_path):
+    run_training(tmp_path, spans_key="mine")
+    last = read_log(tmp_path / "model" / "log.jsonl")[-1]
+    assert last["ents_f"] == last["score"] == 1.0
+    assert set(last["ents_per_type"]) == {"PER", "LOC"}
+    nlp = spacy.load(tmp_path / "model" / "model-best")
+    assert nlp.meta["performance"]["spans_mine_f"] == 1.0
 
 
 def test_dev_loss_is_that_of_the_saved_model(trained):

@@ -65,13 +65,13 @@ def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Source
     RAISES (ValueError): If there is no doc to evaluate on, or the pipeline does not write
         to `doc.ents`.
     """
-    for name, pipe in nlp.pipeline:
-        spans_key = getattr(pipe, "spans_key", None)
-        if isinstance(pipe, BertNer) and spans_key is not None:
-            raise ValueError(
-                f"'{name}' writes to doc.spans['{spans_key}'], and a report is about doc.ents. "
-                "Score it with `spacy evaluate`, which gives the same precision and recall."
-            )
+    keys = {name: pipe.spans_key for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)}
+    if keys and None not in keys.values():
+        name, spans_key = next(iter(keys.items()))
+        raise ValueError(
+            f"'{name}' writes to doc.spans['{spans_key}'], and a report is about doc.ents. "
+            "Score it with `spacy evaluate`, which gives the same precision and recall."
+        )
     started, start = datetime.now(timezone.utc), perf_counter()
     words = predict_view(nlp, data, gold_words=True)
     if not words.lines:

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
+from ..before import pipe_before
 from ..encoder import get_shim
 from ..pipe import BertNer
 from ..shim import EncoderShim
@@ -30,11 +31,15 @@ def probe_tags(nlp: Language, path: Path) -> Scores | None:
         tagged words), "rules" and "ill_formed" as `score_by_rules` gives them. `None`
         unless the pipeline has one `bert_ner` that writes IOB2 tags to `doc.ents`.
     """
-    at = [i for i, (_, proc) in enumerate(nlp.pipeline) if isinstance(proc, BertNer)]
+    at = [
+        i
+        for i, (_, proc) in enumerate(nlp.pipeline)
+        if isinstance(proc, BertNer) and proc.spans_key is None
+    ]
     if len(at) != 1:
         return None
     ner: Any = nlp.pipeline[at[0]][1]
-    if ner.spans_key is not None or ner.scheme != "IOB2":
+    if ner.scheme != "IOB2":
         return None
     pairs: list[TagPair] = []
     loss = n_tagged = 0.0
@@ -50,11 +55,9 @@ def probe_tags(nlp: Language, path: Path) -> Scores | None:
 
 
 def _probe_batch(nlp: Language, at: int, batch: Sequence[Example]) -> tuple[float, list[TagPair]]:
-    ner: Any = nlp.pipeline[at][1]
-    before: list[Any] = [proc for _, proc in nlp.pipeline[:at]]
-    docs = [make_blank_copy(eg.predicted) for eg in batch]
-    for proc in before:
-        docs = list(proc.pipe(docs, batch_size=nlp.batch_size))
+    ner: Any
+    name, ner = nlp.pipeline[at]
+    docs = pipe_before(nlp, name, [make_blank_copy(eg.predicted) for eg in batch])
     scores = ner.model.predict(docs)
     examples = [Example(doc, eg.reference) for doc, eg in zip(docs, batch, strict=True)]
     loss, _ = ner.get_loss(examples, scores)

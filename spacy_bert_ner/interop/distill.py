@@ -12,6 +12,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
 
+from ..before import pipe_before
 from ..encoder import build_transformer_model_v1, get_shim
 from ..entities import find_tag_probs
 from ..labels import tags_to_spans
@@ -107,7 +108,6 @@ def draw_samples(
     columns (Sequence[int]): For each of the pipe's tags, the name that it counts for.
     YIELDS (Sample): One for each doc with words.
     """
-    before: list[Any] = [other for _, other in nlp.pipeline[: nlp.pipe_names.index(pipe.name)]]
     first_pieces = build_transformer_model_v1(
         name="", compute_dtype=encoder.settings.compute_dtype, window=encoder.settings.window
     )
@@ -115,9 +115,7 @@ def draw_samples(
     # shape: (n_tags, n_names)
     shares = np.eye(max(columns) + 1)[list(columns)]
     for batch in minibatch(islice(examples, MAX_DOCS), nlp.batch_size):
-        docs = [eg.predicted.copy() for eg in batch]
-        for other in before:
-            docs = list(other.pipe(docs, batch_size=nlp.batch_size))
+        docs = pipe_before(nlp, pipe.name, [eg.predicted.copy() for eg in batch])
         output = first_pieces.predict(docs)
         datas: list[Any] = output.doc_data
         for eg, doc, data in zip(batch, docs, datas, strict=True):
