@@ -54,14 +54,21 @@ def build_word_forms_v1(
     window (int): Neighbours on either side whose embeddings are put beside the word's.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes:
         (n_tokens, width * n_attrs * (2 * window + 1)).
-    RAISES (ValueError): If there is not one number of rows for each attribute, or if
-        `window` is below 0.
+    RAISES (ValueError): If there is no attribute, or not one number of rows above 0 for
+        each of them, or if `window` is below 0.
     """
+    if not attrs:
+        raise ValueError(
+            "attrs = [], expected at least one attribute in [components.ner.model.features]. For "
+            "a head without features of words, set `features = null`."
+        )
     if len(attrs) != len(rows):
         raise ValueError(
             f"{len(attrs)} attributes ({', '.join(attrs)}) and {len(rows)} numbers of rows, "
             "expected one number of rows for each attribute in [components.ner.model.features]."
         )
+    if min(rows) < 1:
+        raise ValueError(f"rows = {list(rows)}, expected 1 or more for each attribute.")
     if window < 0:
         raise ValueError(f"window = {window}, expected 0 (the word alone) or more.")
     tables: list[Model[Ints2d, Floats2d]] = [

@@ -82,6 +82,10 @@ def test_row_32_empty_docs_anywhere():
 def test_settings_that_do_not_fit():
     with pytest.raises(ValueError, match=r"2 attributes \(NORM, SHAPE\) and 1 numbers of rows"):
         build_word_forms_v1(attrs=["NORM", "SHAPE"], rows=[10])
+    with pytest.raises(ValueError, match=r"attrs = \[\], expected at least one .*features = null"):
+        build_word_forms_v1(attrs=[], rows=[])
+    with pytest.raises(ValueError, match=r"rows = \[10, 0\], expected 1 or more"):
+        build_word_forms_v1(attrs=["NORM", "SHAPE"], rows=[10, 0])
     with pytest.raises(ValueError, match="window = -1"):
         build_word_forms_v1(window=-1)
 
