@@ -70,9 +70,11 @@ def make_bert_ner(
         a head that was trained elsewhere so.
     spans_key (str | None): Write to this group of `doc.spans`, and learn from it
         where gold docs have it; `None` for `doc.ents`.
-    threshold (float | Dict[str, float]): Entities less probable than this are left
-        out; one for all labels, or one for each, 0 for the others.
+    threshold (float | Dict[str, float]): Entities less probable than this, from 0 to
+        1, are left out; one for all labels, or one for each, 0 for the others.
     scorer (Callable | None): The scoring method.
+    RETURNS (BertNer): The component.
+    RAISES (ValueError): If a setting has a value that it cannot have.
     """
     return BertNer(
         nlp.vocab,

@@ -1,6 +1,7 @@
 """What a `bert_ner` knows beside its weights: labels, tags, settings; saved and loaded."""
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,29 @@ class LabelledPipe(TrainablePipe):
                 'learns whole paths. Use decoder = "valid", or leave the loss as it is.'
             )
         register_extensions()
+
+    @property
+    def threshold(self) -> float | dict[str, float]:
+        """How probable an entity must be to be kept; for all labels, or for each.
+
+        It comes from the config, and only the config is saved: what is set here holds
+        for this object and its pickles, and `to_disk` and `to_bytes` leave it out. To
+        save it, set it in the config as well:
+        `nlp.get_pipe_config("ner")["threshold"] = 0.5`.
+
+        RAISES (ValueError): When it is set to anything but numbers from 0 to 1.
+        """
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, given: float | dict[str, float]) -> None:
+        values = given.values() if isinstance(given, dict) else [given]
+        if not all(is_probability(value) for value in values):
+            raise ValueError(
+                f"threshold of '{self.name}' is {given!r}, expected a number from 0 to 1, or one "
+                'for each label, as {"PER": 0.8}.'
+            )
+        self._threshold = given
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -153,3 +177,8 @@ class LabelledPipe(TrainablePipe):
                 "it was trained with."
             )
         return self
+
+
+def is_probability(value: object) -> bool:
+    """Whether a value is a number from 0 to 1; `True` and `False` are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1

@@ -1,5 +1,7 @@
 """Every setting of the component: it learns, changes something, and is kept."""
 
+import re
+
 import numpy as np
 import pytest
 import spacy
@@ -86,13 +88,36 @@ def test_threshold_leaves_entities_out(tmp_path):
     nlp = make_nlp()
     train(nlp)
     nlp.to_disk(tmp_path)
-    strict = spacy.load(tmp_path, config={"components.ner.threshold": 1.1})
+    strict = spacy.load(tmp_path, config={"components.ner.threshold": 1.0})
     assert not strict(DATA[0][0]).ents
-    strict.get_pipe("ner").threshold = {"PER": 1.1}
+    strict.get_pipe("ner").threshold = {"PER": 1.0}
     kept = strict(DATA[0][0])
     assert {label for _, label in read_ents(nlp(DATA[0][0]))} == {"LOC", "PER"}
     assert {label for _, label in read_ents(kept)} == {"LOC"}
     assert {row[2] for row in kept._.ent_scores} == {"LOC"}
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 95, "0.5", {"LOC": 0.5, "PER": "0.5"}, {"PER": 1.1}])
+def test_a_threshold_that_is_no_probability_is_an_error(threshold):
+    message = f"threshold of 'ner' is {threshold!r}, expected a number from 0 to 1"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_nlp(threshold=threshold)
+    pipe = make_nlp(threshold={"PER": 1}).get_pipe("ner")
+    for value in (threshold, True, float("nan"), None):
+        with pytest.raises(ValueError, match=r"threshold of 'ner' is .*, expected a number"):
+            pipe.threshold = value
+    assert pipe.threshold == {"PER": 1}
+
+
+def test_a_threshold_that_is_set_in_the_config_is_saved(tmp_path):
+    nlp = make_nlp(threshold=0.25)
+    train(nlp, n_steps=1)
+    nlp.get_pipe("ner").threshold = 0.5
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe("ner").threshold == 0.25
+    nlp.get_pipe_config("ner")["threshold"] = 0.5
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe("ner").threshold == 0.5
 
 
 @pytest.mark.parametrize(
