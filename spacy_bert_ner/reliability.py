@@ -1,5 +1,6 @@
 """Probabilities and what came true → calibration error, temperature, thresholds."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -93,25 +94,57 @@ def find_threshold(
     RETURNS (Threshold): 0 if all entities together are precise enough.
     RAISES (ValueError): If no threshold reaches the precision.
     """
+    check_precision(precision)
+    thresholds = list_thresholds(probs, is_right, n_gold)
+    good = [threshold for threshold in thresholds if threshold.precision >= precision]
+    if not good:
+        best = find_most_precise(thresholds)
+        raise ValueError(
+            f"No threshold reaches a precision of {precision}: the best is {best.precision:.4f}, "
+            f"with the {best.n_kept} of {len(probs)} entities at or above {best.value:.4f}. "
+            "Ask for less, or train a better model."
+        )
+    return good[-1]
+
+
+def check_precision(precision: float) -> None:
+    """Check a wanted precision.
+
+    precision (float): The precision.
+    RAISES (ValueError): If it is not above 0 and up to 1.
+    """
     if not 0 < precision <= 1:
         raise ValueError(f"The wanted precision is {precision}, expected 0 < precision <= 1.")
+
+
+def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> list[Threshold]:
+    """List the thresholds that keep different entities.
+
+    probs (ndarray): Probability of each entity. Shape: (n_ents,).
+    is_right (ndarray): Whether it was right. Shape: (n_ents,).
+    n_gold (int): Number of gold entities.
+    RETURNS (List[Threshold]): The highest first; the last is 0 and keeps all.
+    RAISES (ValueError): If there is no entity.
+    """
     if not len(probs):
         raise ValueError("The model finds no entity in this data: there is nothing to choose from.")
     order = np.argsort(-probs, kind="stable")
     probs = probs[order]
     n_right = np.cumsum(is_right[order])
-    reached = n_right / np.arange(1, len(probs) + 1)
     # A threshold keeps all entities of one probability or none.
-    is_cut = np.append(probs[1:] < probs[:-1], True)
-    good = np.flatnonzero(is_cut & (reached >= precision))
-    if not len(good):
-        best = int(np.flatnonzero(is_cut)[np.argmax(reached[is_cut])])
-        raise ValueError(
-            f"No threshold reaches a precision of {precision}: the best is {reached[best]:.4f}, "
-            f"with the {best + 1} of {len(probs)} entities at or above {probs[best]:.4f}. "
-            "Ask for less, or train a better model."
-        )
-    last = int(good[-1])
-    value = 0.0 if last + 1 == len(probs) else float(probs[last])
-    recall = float(n_right[last] / n_gold) if n_gold else 0.0
-    return Threshold(value, float(reached[last]), recall, last + 1)
+    last = np.flatnonzero(np.append(probs[1:] < probs[:-1], True))
+    values = np.append(probs[last[:-1]], 0.0)
+    precisions = n_right[last] / (last + 1)
+    recalls = n_right[last] / n_gold if n_gold else np.zeros(len(last))
+    columns = (column.tolist() for column in (values, precisions, recalls, last + 1))
+    return [Threshold(*row) for row in zip(*columns, strict=True)]
+
+
+def find_most_precise(thresholds: Sequence[Threshold]) -> Threshold:
+    """Give the threshold of highest precision; of equal ones that which keeps most.
+
+    thresholds (Sequence[Threshold]): At least one, as `list_thresholds` gives them.
+    RETURNS (Threshold): One of them.
+    """
+    best = max(threshold.precision for threshold in thresholds)
+    return [threshold for threshold in thresholds if threshold.precision == best][-1]

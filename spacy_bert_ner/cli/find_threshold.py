@@ -7,7 +7,7 @@ import typer
 from wasabi import msg
 
 from ..kept_corpus import GroupCorpus
-from ..thresholds import find_component, find_thresholds, save_with_thresholds
+from ..thresholds import ALL, find_component, find_thresholds, save_with_thresholds
 from ._app import bert_ner_cli, shown_errors
 
 
@@ -33,11 +33,26 @@ def find_threshold_cli(
             per_label=per_label,
         )
         if output is not None:
-            save_with_thresholds(model, output, name, found)
+            save_with_thresholds(model, output, name, found.reached)
     rows = [
-        (label, f"{t.value:.4f}", f"{t.precision:.4f}", f"{t.recall:.4f}", f"{t.n_kept:,}")
-        for label, t in found.items()
+        (
+            "all labels" if label == ALL else label,
+            f"{t.value:.4f}",
+            f"{t.precision:.4f}",
+            f"{t.recall:.4f}",
+            f"{t.n_kept:,}",
+        )
+        for label, t in found.reached.items()
+    ]
+    rows += [
+        (label, "–", f"{t.precision:.4f} at best", "–", "–") for label, t in found.unreached.items()
     ]
     msg.table(rows, header=("", "threshold", "precision", "recall", "entities"), divider=True)
+    if found.unreached:
+        msg.warn(
+            f"No threshold reaches a precision of {precision} for {', '.join(found.unreached)}. "
+            "They get none, so all their entities are kept. Ask for less, train a better model, "
+            f"or choose a threshold for them yourself in components.{name}.threshold."
+        )
     if output is not None:
         msg.good(f"Saved with components.{name}.threshold: {output}")
