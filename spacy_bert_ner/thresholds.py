@@ -60,8 +60,8 @@ def find_thresholds(
     name (str | None): Name of the component; `None` for the only `bert_ner`.
     per_label (bool): Whether each label gets its own, instead of one for all.
     RETURNS (FoundThresholds): Labels that the model never finds are in neither part.
-    RAISES (ValueError): If the precision is reached for all labels together, or with
-        `per_label` for any label, nowhere.
+    RAISES (ValueError): If no threshold reaches the precision; with `per_label`, if none
+        does for any of the labels.
     """
     check_precision(precision)
     pipe: Any = nlp.get_pipe(find_component(nlp) if name is None else name)
