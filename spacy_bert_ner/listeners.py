@@ -52,13 +52,7 @@ def forward_listener(
     model: TokenListener, docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[Floats2d], ListBackprop]:
     """Give each doc's token vectors, as received or from `doc._.trf_data`."""
-    if is_train and model._batch_id is not None:
-        model.verify_inputs(docs)
-        datas = model._outputs or []
-    else:
-        datas = [doc._.trf_data for doc in docs]
-        if is_train and None in datas:
-            raise ValueError(Errors.E203.format(name="transformer"))
+    datas = _take_data(model, docs, is_train)
     width = model.get_dim("nO")
     Xs = [_get_vectors(model, *pair, width) for pair in zip(docs, datas, strict=True)]
 
@@ -67,6 +61,18 @@ def forward_listener(
         return list(docs)
 
     return Xs, backprop
+
+
+def _take_data(
+    model: TokenListener, docs: Sequence[Doc], is_train: bool
+) -> Sequence[TransformerData | None]:
+    if is_train and model._batch_id is not None:
+        model.verify_inputs(docs)
+        return model._outputs or []
+    datas = [doc._.trf_data for doc in docs]
+    if is_train and None in datas:
+        raise ValueError(Errors.E203.format(name="transformer"))
+    return datas
 
 
 def _get_vectors(model: Model, doc: Doc, data: TransformerData | None, width: int) -> Floats2d:
@@ -114,7 +120,7 @@ def forward_piece_listener(
     model: PieceListener, docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[Ragged], Callable[[list[Ragged]], list[Doc]]]:
     """Give the vectors of each doc's pieces, by token."""
-    datas = (model._outputs or []) if is_train else [doc._.trf_data for doc in docs]
+    datas = _take_data(model, docs, is_train)
     Xs, backprop_rows = forward_listener(model, docs, is_train)
     lengths = [
         data.lengths if isinstance(data, TokenVectors) else np.ones(len(doc), dtype="i")

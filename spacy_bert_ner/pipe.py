@@ -25,10 +25,8 @@ from .gold import collect_labels, count_tags, read_gold_tags
 from .labelled import LabelledPipe
 from .loss import balance_tags, compute_tag_loss, weigh_tags
 from .tag_rows import TagScores, join_scores
+from .upstream import require_transformer, require_vectors
 from .words import Words, find_words, join_words
-
-# Layers that read `doc._.trf_data`: spaCy's, and ours for tokens and for pieces.
-TRANSFORMER_LISTENERS = ("transformer-listener", "token-listener", "piece-listener")
 
 
 class BertNer(LabelledPipe):
@@ -126,13 +124,7 @@ class BertNer(LabelledPipe):
         return find_readings(scores, words, self.tag_model, self.temperatures.default, k)
 
     def _score_alone(self, doc: Doc) -> tuple[Words, np.ndarray]:
-        is_listening = any(node.name in TRANSFORMER_LISTENERS for node in self.model.walk())
-        if is_listening and len(doc) and doc._.trf_data is None:
-            raise ValueError(
-                f"The doc has no vectors of the transformer, which '{self.name}' reads. Give it a "
-                f"doc from `with nlp.select_pipes(disable=['{self.name}', 'doc_cleaner'])`: the "
-                "transformer writes them, and a doc_cleaner takes them away."
-            )
+        require_vectors(doc, self.name, self.model)
         return self.score_tags([hide_found(doc)])
 
     def update(
@@ -236,9 +228,11 @@ class BertNer(LabelledPipe):
         labels (Sequence[str] | None): Labels as `label_data` gives them; `None` to
             collect them from all examples.
         RAISES (ValueError): If there are no labels, or a setting names one that is
-            not among them.
+            not among them, or the model listens to a transformer that is not there.
         """
         validate_get_examples(get_examples, "BertNer.initialize")
+        if nlp is not None:
+            require_transformer(nlp, self.name, self.model)
         util.check_lexeme_norms(self.vocab, "bert_ner")
         if labels is None:
             labels = collect_labels(get_examples(), self.name, spans_key=self.spans_key)
@@ -253,7 +247,10 @@ class BertNer(LabelledPipe):
         self._check_threshold()
         self.cfg.update(temperature=1.0, label_temperatures={})
         self.cfg["tag_weights"] = self._weigh_tags(get_examples)
-        sample = [eg.predicted for eg in islice(get_examples(), 10)]
+        # The layers learn their sizes from docs with tokens.
+        docs = (eg.predicted for eg in get_examples())
+        sample = list(islice((doc for doc in docs if len(doc)), 10))
+        sample = sample or [Doc(self.vocab, words=["word"])]
         no_scores = self.model.ops.alloc2f(1, len(self.tags))
         self.model.initialize(X=sample, Y=[no_scores] * len(sample))
 

@@ -269,6 +269,17 @@ def test_scores_come_from_the_scorer(trained):
     assert trained.evaluate(wrong)["ents_f"] == 0.0
 
 
+def test_sizes_are_learned_from_docs_with_tokens():
+    nlp = make_nlp()
+    empty = [Example(nlp.make_doc(""), nlp.make_doc("")) for _ in range(12)]
+    optimizer = nlp.initialize(lambda: [*empty, *make_examples(nlp)])
+    assert nlp.update([*empty, *make_examples(nlp)], sgd=optimizer)["ner"] > 0
+    nlp = make_nlp()
+    ner = nlp.get_pipe("ner")
+    ner.initialize(lambda: [Example(nlp.make_doc(""), nlp.make_doc(""))], labels=["PER"])
+    assert ner(nlp("Alex")).ents is not None
+
+
 def test_row_29_a_gold_entity_of_nothing_but_white_space_is_counted_and_harmless():
     nlp = make_nlp()
     for words in (["Hi", "\xa0", "Bob", "ran"], ["Bob", "ran", "\xa0"]):

@@ -49,6 +49,17 @@ def nlp(get_encoder, request):
     return initialize(make_pieces_nlp(get_encoder(), aggregation, **settings))
 
 
+def test_pieces_of_a_frozen_transformer_that_annotates_are_learned_from(get_encoder):
+    nlp = make_pieces_nlp(get_encoder(), "average")
+    nlp.initialize(lambda: make_examples(nlp))
+    before, weights = nlp.get_pipe("transformer").to_bytes(), nlp.get_pipe("bert_ner").to_bytes()
+    nlp.update(
+        make_examples(nlp), sgd=Adam(0.01), exclude=["transformer"], annotates=["transformer"]
+    )
+    assert nlp.get_pipe("transformer").to_bytes() == before
+    assert nlp.get_pipe("bert_ner").to_bytes() != weights
+
+
 def test_any_batch_gives_the_same(nlp):
     one_by_one = [annotate(nlp, [text])[0] for text in TEXTS]
     assert any(tag[2] for doc in one_by_one for tag in doc)

@@ -244,3 +244,21 @@ def test_a_doc_without_vectors_cannot_be_looked_at(get_encoder, listener):
         doc = nlp("Iraq began")
     probs = pipe.predict_tag_probs(doc)
     np.testing.assert_array_equal(pipe.predict_tag_probs(pipe(doc)), probs)
+
+
+@pytest.mark.parametrize("upstream", ["*", "transformer"])
+def test_a_transformer_that_is_not_there_is_named(get_encoder, upstream):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bert_ner", config={"model": {"tok2vec": {**OURS, "upstream": upstream}}})
+    with pytest.raises(ValueError, match=r"'bert_ner' reads the vectors of a transformer.*Add"):
+        nlp.initialize(lambda: make_examples(nlp))
+    # Behind the component, it is of no use.
+    nlp.add_pipe("transformer", config={"model": make_transformer(get_encoder())})
+    with pytest.raises(ValueError, match=r"none stands before it .*\['bert_ner', 'transformer'\]"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_a_disabled_transformer_is_there(get_encoder):
+    nlp = make_nlp(get_encoder())
+    with nlp.select_pipes(disable=["transformer"]):
+        nlp.get_pipe("bert_ner").initialize(lambda: make_examples(nlp), nlp=nlp)

@@ -1,0 +1,51 @@
+"""The transformer that a component's model listens to: is it there, has it been run?"""
+
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Model
+
+# Layers that read `doc._.trf_data`: spaCy's, and ours for tokens and for pieces.
+LISTENERS = ("transformer-listener", "token-listener", "piece-listener")
+
+
+def find_listeners(model: Model) -> list[Any]:
+    """RETURNS (List[Model]): The layers of a model that listen to a transformer."""
+    return [node for node in model.walk() if node.name in LISTENERS]
+
+
+def require_transformer(nlp: Language, name: str, model: Model) -> None:
+    """Check that the transformer that a model listens to is in the pipeline.
+
+    nlp (Language): The pipeline; disabled components count.
+    name (str): Name of the component whose model it is, for messages.
+    model (Model): The model.
+    RAISES (ValueError): If no transformer stands before the component.
+    """
+    linked = {id(node) for _, proc in nlp.components for node in getattr(proc, "listeners", [])}
+    for node in find_listeners(model):
+        if id(node) not in linked:
+            upstream = "" if node.upstream_name == "*" else f" '{node.upstream_name}'"
+            raise ValueError(
+                f"'{name}' reads the vectors of a transformer{upstream}, and none stands before it "
+                f"in the pipeline {nlp.pipe_names}. Add one: `nlp.add_pipe('transformer', "
+                "first=True, config=…)`, or give the component's model another `tok2vec`."
+            )
+
+
+def require_vectors(doc: Doc, name: str, model: Model) -> None:
+    """Check that a doc has the vectors that a model listens for.
+
+    doc (Doc): The doc; an empty one needs none.
+    name (str): Name of the component whose model it is, for messages.
+    model (Model): The model.
+    RAISES (ValueError): If the transformer has not seen the doc, or a `doc_cleaner`
+        has taken the vectors away.
+    """
+    if len(doc) and find_listeners(model) and doc._.trf_data is None:
+        raise ValueError(
+            f"The doc has no vectors of the transformer, which '{name}' reads. Give it a doc from "
+            f"`with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`: the transformer writes "
+            "them, and a doc_cleaner takes them away."
+        )
