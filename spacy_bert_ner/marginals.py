@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .decode import CONTINUE, TagSet, find_ends, find_spans
+from .decode import CONTINUE, OPEN, TagSet, find_ends, find_spans
 
 # A tag this many nats below the best of its word counts as this far below: far beyond
 # what any probability shows, and no product of two can underflow.
@@ -144,7 +144,8 @@ def score_spans(
     """Give the probability of each entity on a path.
 
     It is the share of all valid paths, by weight, that have exactly this entity:
-    both borders and the label. What stands elsewhere on those paths is summed out.
+    both borders and the label. What stands elsewhere on those paths is summed out,
+    and so are the tags that can begin the same entity (IOB1 has two for each label).
 
     path (ndarray): A valid path. Shape: (n_words,).
     is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
@@ -155,19 +156,62 @@ def score_spans(
     firsts, lasts = find_spans(path, tag_set)
     if not len(firsts):
         return np.zeros(0)
-    words = np.arange(len(path))
-    inside = np.append(1.0, marginals.moves[path[:-1], path[1:]] * marginals.enter[words, path][1:])
-    inside[firsts] = marginals.before[firsts, path[firsts]]
+    moves, enter = marginals.moves, marginals.enter
+    is_long = lasts > firsts
+    # Shape: (n_spans, n_openers)
+    openers = find_openers(tag_set)[path[firsts]]
+    ending = np.where(is_long[:, None], path[lasts, None], openers)
+    stops = sum_stops(lasts, ending, is_start, marginals, tag_set)
+    # Their second words; an entity of one word has none, and what is put there is put
+    # over again below.
+    seconds = firsts + is_long
+    leave = np.where(is_long[:, None], moves[openers, path[seconds, None]], stops)
+    inside = enter[np.arange(len(path)), path]
+    inside[1:] *= moves[path[:-1], path[1:]]
+    inside[seconds] = enter[seconds, path[seconds]]
+    inside[firsts] = (marginals.before[firsts[:, None], openers] * leave).sum(axis=1)
     # Each slice of a span by itself; the slices between two spans are passed over.
     bounds = np.stack([firsts, lasts + 1], axis=1).ravel()
     if bounds[-1] == len(path):
         bounds = bounds[:-1]
     product = np.multiply.reduceat(inside, bounds)[::2]
-    # Paths that end here: all from here, but for those that go on in the entity.
-    goes_on = np.zeros(len(firsts))
+    return np.clip(product * np.where(is_long, stops[:, 0], 1.0), 0.0, 1.0)
+
+
+def find_openers(tag_set: TagSet) -> np.ndarray:
+    """Give for each tag those that open an entity of its label; for "O" only zeros.
+
+    RETURNS (ndarray): Indices into the tags. Shape: (n_tags, n_openers).
+    """
+    labels = np.asarray(tag_set.labels)
+    opening = np.flatnonzero(tag_set.kinds == OPEN)
+    inside = np.flatnonzero(labels != "")
+    # Row by row: the opening tags of the label, as many for each.
+    _, found = np.nonzero(labels[inside, None] == labels[opening])
+    openers = np.zeros((len(labels), len(found) // len(inside)), dtype=np.int64)
+    openers[inside] = opening[found].reshape(len(inside), -1)
+    return openers
+
+
+def sum_stops(
+    lasts: np.ndarray,
+    tags: np.ndarray,
+    is_start: np.ndarray,
+    marginals: Marginals,
+    tag_set: TagSet,
+) -> np.ndarray:
+    """Give what follows some words, as a factor, where no entity goes on after them.
+
+    lasts (ndarray): The words. Shape: (n_spans,).
+    tags (ndarray): Some tags for each. Shape: (n_spans, n).
+    is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
+    marginals (Marginals): What `sum_paths` gave.
+    tag_set (TagSet): The tags.
+    RETURNS (ndarray): The factor if the word has the tag. Shape: (n_spans, n).
+    """
+    stops = marginals.after[lasts[:, None], tags]
     inner = np.flatnonzero(~find_ends(is_start)[lasts])
     later = lasts[inner] + 1
-    coming = marginals.enter[later] * marginals.after[later] * (tag_set.kinds == CONTINUE)
-    goes_on[inner] = (marginals.moves[path[lasts[inner]]] * coming).sum(axis=1)
-    stops = marginals.after[lasts, path[lasts]] - goes_on
-    return np.clip(product * stops, 0.0, 1.0)
+    coming = marginals.enter[later] * marginals.after[later] * (tag_set.kinds != CONTINUE)
+    stops[inner] = np.einsum("snt,st->sn", marginals.moves[tags[inner]], coming)
+    return stops

@@ -11,28 +11,36 @@ from spacy_bert_ner.decode import build_tag_set
 TAG_SETS = [
     build_tag_set(["A", "B"]),
     build_tag_set(["A"], scheme="BILOU"),
+    build_tag_set(["A", "B"], scheme="IO"),
+    build_tag_set(["A", "B"], scheme="IOB1"),
 ]
+SCHEMES = ["IOB2", "BILOU", "IO", "IOB1"]
+# Of no problem there are more paths to try: five words of five tags.
+MAX_PATHS = 5**5
 
 
-def is_valid(path, is_start, tags):
+def is_valid(path, is_start, tag_set):
     """Read the rules off the names of the tags, without the tables under test."""
-    names = [tags[tag] for tag in path]
-    is_bilou = any(tag.startswith("U-") for tag in tags)
+    (scheme,) = (s for s, known in zip(SCHEMES, TAG_SETS, strict=True) if known is tag_set)
+    names = [tag_set.tags[tag] for tag in path]
     for i, name in enumerate(names):
         before = "O" if is_start[i] else names[i - 1]
         after = "O" if i + 1 == len(names) or is_start[i + 1] else names[i + 1]
         label = name[2:]
-        if name[0] in "IL" and before not in (f"B-{label}", f"I-{label}"):
+        if name[0] in "IL" and before not in (f"B-{label}", f"I-{label}", f"S-{label}"):
             return False
-        if is_bilou and name[0] in "BI" and after not in (f"I-{label}", f"L-{label}"):
+        if scheme == "BILOU" and name[0] in "BI" and after not in (f"I-{label}", f"L-{label}"):
+            return False
+        # What cannot begin an entity right behind one of its own label.
+        if name[0] == {"IO": "B", "IOB1": "S"}.get(scheme) and before[2:] == label:
             return False
     return True
 
 
-def all_paths(is_start, tags):
+def all_paths(is_start, tag_set):
     """Give every valid path."""
-    paths = product(range(len(tags)), repeat=len(is_start))
-    return [list(path) for path in paths if is_valid(path, is_start, tags)]
+    paths = product(range(len(tag_set.tags)), repeat=len(is_start))
+    return [list(path) for path in paths if is_valid(path, is_start, tag_set)]
 
 
 def sum_scores(path, scores, is_start, transitions):
@@ -51,7 +59,7 @@ def read_spans(path, tags):
     spans = []
     for i, tag in enumerate(path):
         name = tags[tag]
-        if name[0] in "BU":
+        if name[0] in "BUS":
             spans.append([i, i, name[2:]])
         elif name[0] in "IL":
             spans[-1][1] = i
@@ -62,7 +70,8 @@ def read_spans(path, tags):
 def problems(draw, *, learned=True):
     """Draw a tag set, scores, sentence starts and transitions."""
     tag_set = draw(st.sampled_from(TAG_SETS))
-    n_words, n_tags = draw(st.integers(1, 5)), len(tag_set.tags)
+    n_tags = len(tag_set.tags)
+    n_words = draw(st.integers(1, max(n for n in range(6) if n_tags**n <= MAX_PATHS)))
     # Few distinct values, so that ties and near misses are common.
     values = st.integers(-3, 3).map(float)
     scores = draw(npst.arrays(np.float32, (n_words, n_tags), elements=values))

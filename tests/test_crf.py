@@ -14,7 +14,7 @@ from spacy_bert_ner.decode import build_steps
 @settings(max_examples=60, deadline=None)
 def test_loss_is_the_likelihood_of_all_paths_that_fit_the_gold_tags(problem, data):
     tag_set, scores, is_start, transitions = problem
-    paths = np.asarray(all_paths(is_start, tag_set.tags))
+    paths = np.asarray(all_paths(is_start, tag_set))
     gold = paths[data.draw(st.integers(0, len(paths) - 1))].copy()
     gold[data.draw(st.lists(st.integers(0, len(gold) - 1), max_size=len(gold)))] = -1
     weights = np.exp([sum_scores(path, scores, is_start, transitions) for path in paths])
@@ -34,7 +34,7 @@ def test_loss_is_the_likelihood_of_all_paths_that_fit_the_gold_tags(problem, dat
 def test_gradients_equal_finite_differences(problem, pick):
     tag_set, scores, is_start, transitions = problem
     scores = scores.astype("float64")
-    paths = all_paths(is_start, tag_set.tags)
+    paths = all_paths(is_start, tag_set)
     gold = np.asarray(paths[pick % len(paths)])
 
     def compute(scores, transitions):
@@ -57,8 +57,8 @@ def test_gradients_equal_finite_differences(problem, pick):
 def test_finds_the_best_of_all_paths(problem):
     tag_set, scores, is_start, transitions = problem
     path = find_best_crf_path(scores, is_start, build_steps(tag_set, transitions))
-    assert is_valid(path, is_start, tag_set.tags)
-    paths = all_paths(is_start, tag_set.tags)
+    assert is_valid(path, is_start, tag_set)
+    paths = all_paths(is_start, tag_set)
     best = max(sum_scores(other, scores, is_start, transitions) for other in paths)
     assert sum_scores(path, scores, is_start, transitions) == pytest.approx(best)
 
@@ -69,9 +69,9 @@ def test_finds_the_best_k_of_all_paths(problem, k):
     tag_set, scores, is_start, transitions = problem
     paths, sums = find_best_paths(scores, is_start, build_steps(tag_set, transitions), k)
     assert len({tuple(path) for path in paths}) == len(paths)
-    assert all(is_valid(path, is_start, tag_set.tags) for path in paths)
+    assert all(is_valid(path, is_start, tag_set) for path in paths)
     wanted = sorted(
-        (sum_scores(p, scores, is_start, transitions) for p in all_paths(is_start, tag_set.tags)),
+        (sum_scores(p, scores, is_start, transitions) for p in all_paths(is_start, tag_set)),
         reverse=True,
     )[:k]
     np.testing.assert_allclose(sums, wanted)

@@ -16,8 +16,7 @@ from spacy_bert_ner.decode import (
 from spacy_bert_ner.labels import tags_to_spans
 from spacy_bert_ner.marginals import sum_paths
 
-IOB2, BILOU = TAG_SETS
-IO, IOB1 = (build_tag_set(["A", "B"], scheme=scheme) for scheme in ("IO", "IOB1"))
+IOB2, BILOU, IO, IOB1 = TAG_SETS
 # What such a head was trained to score, and where each of our tags takes its score from.
 FOREIGN = [
     (IO, ["O", "I-A", "I-B"], [0, 1, 1, 2, 2]),
@@ -30,22 +29,23 @@ FOREIGN = [
 def test_finds_the_best_of_all_valid_paths(problem):
     tag_set, scores, is_start, _ = problem
     path = find_best_path(scores, is_start, tag_set)
-    assert is_valid(path, is_start, tag_set.tags)
+    assert is_valid(path, is_start, tag_set)
     rows = np.arange(len(scores))
-    best = max(scores[rows, other].sum() for other in all_paths(is_start, tag_set.tags))
+    best = max(scores[rows, other].sum() for other in all_paths(is_start, tag_set))
     assert scores[rows, path].sum() == best
 
 
 @pytest.mark.parametrize("tag_set", TAG_SETS)
 def test_long_texts_one_by_one_or_together_give_the_same_paths(tag_set):
     rng = np.random.default_rng(0)
-    texts = [rng.normal(size=(n, 5)).astype("f") for n in (1, 700, 3, 40)]
+    n_tags = len(tag_set.tags)
+    texts = [rng.normal(size=(n, n_tags)).astype("f") for n in (1, 700, 3, 40)]
     starts = [np.arange(len(scores)) == 0 for scores in texts]
     alone = [find_best_path(x, s, tag_set) for x, s in zip(texts, starts, strict=True)]
     together = find_best_path(np.concatenate(texts), np.concatenate(starts), tag_set)
     np.testing.assert_array_equal(np.concatenate(alone), together)
     is_start = np.concatenate(starts)
-    assert is_valid(together, is_start, tag_set.tags)
+    assert is_valid(together, is_start, tag_set)
 
 
 def test_scores_are_not_changed():
