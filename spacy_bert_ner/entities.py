@@ -9,6 +9,7 @@ import numpy as np
 from .crf import find_best_crf_path, find_best_paths
 from .decode import Span, TagSet, build_steps, find_best_path, find_spans, path_to_spans
 from .marginals import score_spans, sum_paths
+from .readings import find_best_readings, find_twins
 from .words import Words
 
 
@@ -149,7 +150,7 @@ def find_tag_probs(
 def find_readings(
     scores: np.ndarray, words: Words, model: TagModel, temperature: float, k: int
 ) -> list[tuple[list[Span], float]]:
-    """Find the k best paths through one doc, with their probabilities.
+    """Find the k most probable readings of one doc.
 
     scores (ndarray): Shape: (n_words, n_tags).
     words (Words): The words of the doc; there is at least one.
@@ -157,10 +158,16 @@ def find_readings(
     temperature (float): What the scores are divided by.
     k (int): How many; fewer if there are not as many.
     RETURNS (List[Tuple[List[Tuple[int, int, str]], float]]): The entities of each
-        path in tokens, and its probability among all valid paths; best first.
+        reading in tokens, and the share of all valid paths, by weight, that have
+        exactly these; best first.
     """
     scores, steps = scores.astype(np.float64) / temperature, model.steps / temperature
-    paths, sums = find_best_paths(scores, words.is_start, steps, k)
+    twins = find_twins(model.tag_set)
+    if len(twins.starts) == len(model.tag_set.tags):
+        # Each reading has one path.
+        paths, sums = find_best_paths(scores, words.is_start, steps, k)
+    else:
+        paths, sums = find_best_readings(scores, words.is_start, steps, twins, k)
     probs = np.exp(sums - sum_paths(scores, words.is_start, steps).log_sum).tolist()
     spans = [path_to_spans(path, words.tokens, model.tag_set) for path in paths]
     return list(zip(spans, probs, strict=True))

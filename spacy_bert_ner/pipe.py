@@ -113,11 +113,16 @@ class BertNer(LabelledPipe):
         Temperatures of single labels do not count.
 
         doc (Doc): The doc, as what stands before this component gives it.
-        k (int): How many.
+        k (int): How many, at least 1; fewer are given if there are not as many.
         RETURNS (List[Tuple[List[Tuple[int, int, str]], float]]): The entities of each
             reading as (start, end, label) in tokens, and its probability; best first.
-        RAISES (ValueError): If the doc has no vectors of the transformer.
+        RAISES (ValueError): If k is below 1, or the doc has no vectors of the transformer.
         """
+        if k < 1:
+            raise ValueError(
+                f"predict_readings of '{self.name}' got k = {k}, expected 1 or more: it is the "
+                "number of readings to give."
+            )
         words, scores = self._score_alone(doc)
         if not len(words.tokens):
             return [([], 1.0)]

@@ -175,6 +175,9 @@ def test_readings_and_tag_probabilities_agree_with_the_scores(decoder):
     np.testing.assert_allclose(probs[:, is_b].sum(axis=1), begins, rtol=1e-5, atol=1e-9)
     assert pipe.predict_readings(nlp.make_doc(""), k=2) == [([], 1.0)]
     assert len(pipe.predict_readings(doc, k=2)) == 2
+    for text in ("", "Alex"):
+        with pytest.raises(ValueError, match="'ner' got k = 0, expected 1 or more"):
+            pipe.predict_readings(nlp.make_doc(text), k=0)
 
 
 def make_noisy(nlp, n=60):
