@@ -67,7 +67,8 @@ def make_bert_ner(
     loss (TagLoss): The loss of single tags. With learned steps the loss is that of
         whole paths, and this stays as it is by default.
     scheme (str): How the head counts its tags: "IOB2" or "BILOU"; "IO" or "IOB1" for
-        a head that was trained elsewhere so.
+        a head that was trained elsewhere so. With "IO", neighbours of one label are
+        learned as one entity.
     spans_key (str | None): Write to this group of `doc.spans`, and learn from it
         where gold docs have it; `None` for `doc.ents`.
     threshold (float | Dict[str, float]): Entities less probable than this, from 0 to

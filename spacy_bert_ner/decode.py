@@ -189,6 +189,8 @@ def path_to_spans(path: np.ndarray, tokens: np.ndarray, tag_set: TagSet) -> list
 def spans_to_path(spans: Sequence[Span], n_words: int, tag_set: TagSet) -> np.ndarray:
     """Write the entities of one text as a path: the inverse of `path_to_spans`.
 
+    The path is valid but for neighbours of one label in IO; see `merge_neighbours`.
+
     spans (Sequence[Tuple[int, int, str]]): Spans in words, end exclusive; they do
         not overlap, and their labels are the tag set's.
     n_words (int): Number of words.

@@ -13,6 +13,7 @@ from spacy.training import Example
 from spacy.util import filter_spans, logger
 
 from .decode import Span, TagSet, spans_to_path
+from .tag_rows import merge_neighbours
 from .words import Words, find_words
 
 MISSING_TAG = -1
@@ -187,7 +188,7 @@ def collect_labels(
 def count_tags(
     examples: Iterable[Example], tag_set: TagSet, spans_key: str | None = None
 ) -> list[int]:
-    """Count the gold tags.
+    """Count the gold tags, as they are learned.
 
     examples (Iterable[Example]): All training examples.
     tag_set (TagSet): The tags.
@@ -196,6 +197,8 @@ def count_tags(
     """
     counts = np.zeros(len(tag_set.tags), dtype=np.int64)
     for eg in examples:
-        gold = read_gold_tags(eg, find_words(eg.predicted), tag_set, spans_key=spans_key)
+        words = find_words(eg.predicted)
+        gold = read_gold_tags(eg, words, tag_set, spans_key=spans_key)
+        gold = merge_neighbours(gold, words.is_start, tag_set)
         counts += np.bincount(gold[gold >= 0], minlength=len(counts))
     return counts.tolist()

@@ -24,7 +24,7 @@ from .entities import (
 from .gold import collect_labels, count_tags, read_gold_tags
 from .labelled import LabelledPipe
 from .loss import balance_tags, compute_tag_loss, weigh_tags
-from .tag_rows import TagScores, join_scores
+from .tag_rows import TagScores, join_scores, merge_neighbours
 from .upstream import require_transformer, require_vectors
 from .words import Words, find_words, join_words
 
@@ -193,7 +193,8 @@ class BertNer(LabelledPipe):
             for eg, w in zip(examples, doc_words, strict=True)
         ]
         rows = join_scores(scores, self.model.ops)
-        at, tags = rows.place(words.tokens, np.concatenate(gold), self._tag_set)
+        known = merge_neighbours(np.concatenate(gold), words.is_start, self._tag_set)
+        at, tags = rows.place(words.tokens, known, self._tag_set)
         loss, dX, d_steps = self._compare(rows.X[at], tags, words.is_start)
         if not np.isfinite(loss):
             raise ValueError(

@@ -12,6 +12,10 @@ from .decode import TagSet
 # Decimals of a bound, in nats, that make a difference: below is what rounding leaves.
 DECIMALS = 9
 
+# The search gives up here. Scores of a trained head need about as many beginnings as
+# there are words for each reading; those that say nothing could need any number.
+MOST_BEGINNINGS = 500_000
+
 
 class Twins(NamedTuple):
     """Groups of tags of which any may stand for the others in a reading.
@@ -82,13 +86,14 @@ def find_best_readings(
     RETURNS (Tuple[ndarray, ndarray]): One path of each reading, as indices into the
         tags, and the log of the sum of all its paths' exponential scores.
         Shapes: (n_readings, n_words), (n_readings,).
+    RAISES (ValueError): If too many beginnings are about as good as the best.
     """
     # Between two words of a sentence, and from one sentence to the next.
     between = (steps[:-1, :-1], steps[:-1, -1:] + steps[-1, :-1])
     rests = bound_rests(scores, is_start, steps, twins)
     waiting: list[tuple[float, int, int, Beginning]] = []
     ended: list[Beginning] = []
-    numbers = count()
+    numbers, followed = count(), count()
 
     def go_on(i: int, totals: np.ndarray, before: Beginning | None) -> None:
         bounds = twins.sum_groups(totals[:, None] + rests[i], axis=0).max(axis=1)
@@ -104,6 +109,12 @@ def find_best_readings(
         if i == len(scores):
             ended.append(last)
             continue
+        if next(followed) == MOST_BEGINNINGS:
+            raise ValueError(
+                f"Found {len(ended)} of {k} readings of {len(scores)} words after "
+                f"{MOST_BEGINNINGS:,} steps: the model holds too many for about equally "
+                "probable. Ask for fewer, or of a shorter text."
+            )
         tags = twins.get_tags(last.group)
         ways = last.totals[tags, None] + between[int(is_start[i])][tags]
         go_on(i, np.logaddexp.reduce(ways, axis=0) + scores[i], last)

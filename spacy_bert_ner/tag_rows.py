@@ -100,3 +100,27 @@ def find_tags_going_on(tag_set: TagSet) -> np.ndarray:
             for i, (label, kind) in enumerate(zip(tag_set.labels, tag_set.kinds, strict=True))
         ]
     )
+
+
+def merge_neighbours(tags: np.ndarray, is_start: np.ndarray, tag_set: TagSet) -> np.ndarray:
+    """Let an entity go on where the scheme cannot say that another one begins.
+
+    That is between two of one label in IO: what is read off such tags is one entity,
+    and so it has to be learned.
+
+    tags (ndarray): Gold tags, -1 where missing. Shape: (n_words,).
+    is_start (ndarray): Words that begin a sentence. Shape: (n_words,).
+    tag_set (TagSet): The tags.
+    RETURNS (ndarray): The tags that the scheme has for it. Shape: (n_words,).
+
+    EXAMPLE:
+        >>> from spacy_bert_ner.decode import build_tag_set
+        >>> tag_set = build_tag_set(["LOC"], scheme="IO")
+        >>> tags, is_start = np.asarray([1, 1, 1]), np.asarray([True, False, True])
+        >>> [tag_set.tags[i] for i in merge_neighbours(tags, is_start, tag_set)]
+        ['B-LOC', 'I-LOC', 'B-LOC']
+    """
+    is_barred = np.zeros(len(tags), dtype=bool)
+    is_barred[1:] = ~tag_set.follows[tags[:-1], tags[1:]] & (tags[:-1] >= 0) & (tags[1:] >= 0)
+    is_barred &= ~is_start
+    return np.where(is_barred, find_tags_going_on(tag_set)[tags], tags)

@@ -15,6 +15,7 @@ from spacy_bert_ner.decode import (
 )
 from spacy_bert_ner.labels import tags_to_spans
 from spacy_bert_ner.marginals import sum_paths
+from spacy_bert_ner.tag_rows import merge_neighbours
 
 IOB2, BILOU, IO, IOB1 = TAG_SETS
 # What such a head was trained to score, and where each of our tags takes its score from.
@@ -72,6 +73,26 @@ def test_spans_are_read_off_a_path_and_written_again(tag_set, tags, spans):
     path = np.asarray([tag_set.tags.index(tag) for tag in tags.split()])
     assert path_to_spans(path, np.arange(len(path)), tag_set) == spans
     np.testing.assert_array_equal(spans_to_path(spans, len(path), tag_set), path)
+
+
+@given(problems(learned=False), st.data())
+@settings(max_examples=60, deadline=None)
+def test_merged_neighbours_give_a_valid_path_and_change_no_other(problem, data):
+    tag_set, _, is_start, _ = problem
+    # In BILOU and in IOB2 there is a path for all entities.
+    other = BILOU if tag_set is BILOU else IOB2
+    path = np.asarray(data.draw(st.sampled_from(all_paths(is_start, other))))
+    spans = path_to_spans(path, np.arange(len(path)), other)
+    gold = spans_to_path(spans, len(path), tag_set)
+    merged = merge_neighbours(gold, is_start, tag_set)
+    assert is_valid(merged, is_start, tag_set)
+    if is_valid(gold, is_start, tag_set):
+        np.testing.assert_array_equal(merged, gold)
+    else:
+        assert tag_set is IO
+        assert [tag_set.labels[tag] for tag in merged] == [tag_set.labels[tag] for tag in gold]
+    missing = np.full(len(gold), -1)
+    np.testing.assert_array_equal(merge_neighbours(missing, is_start, tag_set), missing)
 
 
 def test_spans_cover_the_white_space_between_their_words():

@@ -9,7 +9,8 @@ from pipelines import CNN, DATA, EXPECTED, make_examples, make_nlp, read_ents, t
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_bert_ner.gold import read_gold_tags
+from spacy_bert_ner.decode import build_tag_set
+from spacy_bert_ner.gold import count_tags, read_gold_tags
 from spacy_bert_ner.score import judge_entities
 from spacy_bert_ner.words import find_words
 
@@ -289,3 +290,17 @@ def test_two_components_share_one_encoder():
     loaded.replace_listeners("tok2vec", "coarse", ["model.tok2vec"])
     doc = loaded(DATA[0][0])
     assert [span.text for span in doc.spans["coarse"]] == ["Alex Smith", "New York"]
+
+
+@pytest.mark.parametrize("decoder", ["valid", "crf"])
+def test_neighbours_of_one_label_are_learned_as_the_scheme_reads_them(decoder):
+    data = [("Alex Smith lives here", [(0, 4, "PER"), (5, 10, "PER")])]
+    wanted = {"IO": [("Alex Smith", "PER")], "IOB2": [("Alex", "PER"), ("Smith", "PER")]}
+    for scheme, ents in wanted.items():
+        nlp = make_nlp(scheme=scheme, model={"decoder": decoder})
+        examples = make_examples(nlp, data)
+        losses = train(nlp, examples=examples)
+        assert losses["ner"] < 0.1
+        assert read_ents(nlp(data[0][0])) == ents
+    counts = count_tags(examples, build_tag_set(["PER"], scheme="IO"))
+    assert counts == [2, 1, 1]
