@@ -8,6 +8,7 @@ from chains import MAX_PATHS, TAG_SETS, all_paths, is_valid, problems, read_span
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_bert_ner import readings
 from spacy_bert_ner.crf import find_best_paths
 from spacy_bert_ner.decode import build_steps, build_tag_set
 from spacy_bert_ner.entities import TagModel, find_readings
@@ -76,3 +77,10 @@ def test_long_texts_are_searched_in_a_moment(size):
     readings = find(problem, 3)
     assert len({tuple(spans) for spans, _ in readings}) == 3
     assert readings[0][1] >= readings[1][1] >= readings[2][1] > 0
+
+
+def test_the_search_gives_up_where_nothing_is_more_probable_than_the_rest(monkeypatch):
+    monkeypatch.setattr(readings, "MOST_BEGINNINGS", 20)
+    problem = (IOB1, np.zeros((30, 7)), np.arange(30) == 0, None)
+    with pytest.raises(ValueError, match=r"of 5 readings of 30 words after 20 steps: .*shorter"):
+        find(problem, 5)
