@@ -21,7 +21,8 @@ def parse(text):
     names = [name.split(".") for name in re.findall(r"^\[(.+)\]$", text, re.MULTILINE)]
     outer = {".".join(parts[:i]) for parts in names for i in range(1, len(parts))}
     outer -= {".".join(parts) for parts in names}
-    return Config().from_str("".join(f"[{name}]\n" for name in sorted(outer)) + text)
+    head = "".join(f"[{name}]\n" for name in sorted(outer))
+    return Config().from_str(head + text, interpolate=False)
 
 
 def overlay(config, changes):
