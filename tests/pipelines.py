@@ -1,5 +1,6 @@
-"""Small pipelines without a transformer, shared by the tests of the component."""
+"""Small pipelines without a transformer, and their data, shared by the tests of the component."""
 
+import numpy as np
 import spacy
 from spacy.training import Example
 
@@ -44,3 +45,19 @@ def train(nlp, n_steps=60, examples=None):
 
 def read_ents(doc):
     return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def read_scores(doc):
+    return [(ent.text, ent._.score) for ent in doc.ents]
+
+
+def make_noisy(nlp, n=60):
+    """Give examples of which a third has a gold label that nobody could guess."""
+    rng = np.random.default_rng(0)
+    examples = []
+    for _ in range(n):
+        for text, ents in DATA:
+            label = "PER" if rng.random() < 1 / 3 else None
+            gold = [(start, end, label or ent) for start, end, ent in ents]
+            examples.append(Example.from_dict(nlp.make_doc(text), {"entities": gold}))
+    return examples
