@@ -9,16 +9,18 @@ import pytest
 import spacy
 import srsly
 from evaluation_setup import CASES, EVIL, make_ruler, write_data
-from pipelines import DATA, make_examples, make_nlp, train
+from pipelines import DATA, make_examples, make_nlp, make_noisy, train
 from spacy.tokens import DocBin
 from spacy.training import Corpus
 from typer.testing import CliRunner
 
+from spacy_bert_ner.calibrate import calibrate
 from spacy_bert_ner.cli import bert_ner_cli
 from spacy_bert_ner.evaluation import pictures
 from spacy_bert_ner.evaluation.examples import choose_colors, pick_errors
 from spacy_bert_ner.evaluation.lines import Line
 from spacy_bert_ner.evaluation.page import format_percent
+from spacy_bert_ner.evaluation.provenance import describe_model
 from spacy_bert_ner.evaluation.report import evaluate
 
 ROOT = Path(__file__).parent.parent
@@ -74,6 +76,17 @@ def test_scores_are_those_of_spacy_evaluate(trained, report, view, gold_words):
         for label, row in scores["labels"].items():
             assert row[key] == pytest.approx(expected["ents_per_type"][label][key])
     assert scores["certainty"]["ece"] == pytest.approx(expected["ents_ece"])
+
+
+def test_the_calibration_error_before_and_after_is_told(report, tmp_path):
+    assert report[1]["model"]["dev_ece"] == {"before": None, "after": None}
+    nlp = make_nlp()
+    train(nlp)
+    found = calibrate(nlp, "ner", make_noisy(nlp))
+    nlp.to_disk(tmp_path / "model")
+    told = describe_model(spacy.load(tmp_path / "model"), "model")["dev_ece"]
+    assert told["after"] == pytest.approx(found["ents_ece"])
+    assert told["before"] == pytest.approx(found["ents_ece_uncalibrated"])
 
 
 def test_a_bert_ner_is_probed_before_it_decodes(report):

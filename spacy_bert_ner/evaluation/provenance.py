@@ -30,8 +30,10 @@ def describe_model(nlp: Language, name: str | Path) -> dict[str, Any]:
     nlp (Language): The pipeline, loaded from a folder or a package.
     name (str | Path): The folder or package, as the user named it.
     RETURNS (Dict[str, Any]): Path, name, version, language, components, labels, seed,
-        config, size in bytes, and one hash over the names and hashes of all its files.
+        config, calibration errors on the dev set before and after calibrating (`None`
+        without), size in bytes, and one hash over the names and hashes of all its files.
     """
+    dev = nlp.meta.get("performance", {})
     folder = nlp.path
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     config = nlp.config.copy()
@@ -43,6 +45,7 @@ def describe_model(nlp: Language, name: str | Path) -> dict[str, Any]:
         "pipeline": list(nlp.pipe_names),
         "labels": sorted({x for labels in nlp.pipe_labels.values() for x in labels}),
         "seed": config.interpolate().get("training", {}).get("seed"),
+        "dev_ece": {"before": dev.get("ents_ece_uncalibrated"), "after": dev.get("ents_ece")},
         "bytes": sum(file.stat().st_size for file in files),
         "sha256": hash_files(files, folder),
         "config": config.to_str(),
