@@ -3,6 +3,7 @@
 import pytest
 from checkpoints import build_checkpoint
 from hub import hub  # noqa: F401 - a fixture
+from pipelines import make_nlp, train
 
 
 def pytest_addoption(parser):
@@ -28,3 +29,11 @@ def get_encoder(tmp_path_factory):
         return folder if folder.exists() else build_checkpoint(kind, folder)
 
     return get
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A pipeline without a transformer that finds something; tests must not change it."""
+    nlp = make_nlp()
+    train(nlp, n_steps=20)
+    return nlp

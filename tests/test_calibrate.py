@@ -5,15 +5,7 @@ import copy
 import numpy as np
 import pytest
 import spacy
-from pipelines import (
-    DATA,
-    make_examples,
-    make_nlp,
-    make_noisy,
-    read_ents,
-    read_scores,
-    train,
-)
+from pipelines import DATA, make_examples, make_nlp, make_noisy, read_ents, read_scores, train
 from spacy.cli.train import train as train_command
 from spacy.language import Language
 from spacy.tokens import DocBin, Span
@@ -21,21 +13,9 @@ from spacy.training import Example
 from thinc.api import Config
 
 from spacy_bert_ner.calibrate import calibrate, make_calibrate_v1
-from spacy_bert_ner.reliability import (
-    TEMPERATURES,
-    choose_temperature,
-    compute_doubt,
-    compute_ece,
-)
+from spacy_bert_ner.reliability import TEMPERATURES, choose_temperature, compute_doubt, compute_ece
 
 TEXT = DATA[0][0]
-
-
-@pytest.fixture(scope="module")
-def trained():
-    nlp = make_nlp()
-    train(nlp, n_steps=20)
-    return nlp
 
 
 def test_calibration_lowers_the_error_and_is_saved(tmp_path):

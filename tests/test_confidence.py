@@ -4,14 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from pipelines import (
-    DATA,
-    EXPECTED,
-    make_nlp,
-    read_ents,
-    read_scores,
-    train,
-)
+from pipelines import DATA, EXPECTED, make_nlp, read_ents, read_scores, train
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
@@ -19,13 +12,6 @@ from spacy_bert_ner import annotate
 from spacy_bert_ner.score import judge_entities
 
 TEXT = DATA[0][0]
-
-
-@pytest.fixture(scope="module")
-def trained():
-    nlp = make_nlp()
-    train(nlp, n_steps=20)
-    return nlp
 
 
 def test_entities_have_the_scores_of_the_doc(trained):

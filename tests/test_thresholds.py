@@ -26,20 +26,10 @@ from typer.testing import CliRunner
 
 from spacy_bert_ner.cli import bert_ner_cli
 from spacy_bert_ner.manifest import BrokenModelError, verify, write_manifest
-from spacy_bert_ner.reliability import (
-    Threshold,
-    find_threshold,
-)
+from spacy_bert_ner.reliability import Threshold, find_threshold
 from spacy_bert_ner.thresholds import ALL, find_thresholds, find_unsafe, save_with_thresholds
 
 TEXT = DATA[0][0]
-
-
-@pytest.fixture(scope="module")
-def trained():
-    nlp = make_nlp()
-    train(nlp, n_steps=20)
-    return nlp
 
 
 def test_threshold_keeps_most_entities_at_the_precision():
