@@ -42,17 +42,19 @@ def find_best_crf_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarr
     RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
     """
     order, borders = pack_sentences(is_start)
-    scores = scores[order]
     best_before = np.zeros(scores.shape, dtype=np.int64)
-    totals = scores.astype(np.float64)
+    totals = scores[order].astype(np.float64)
     n_first = borders[1] if len(order) else 0
     totals[:n_first] += steps[-1, :-1]
+    # The tag before comes last: the search through it is the inner loop.
+    into = np.ascontiguousarray(steps[:-1, :-1].T, dtype=np.float64)
     for begin, here, end in zip(borders, borders[1:], borders[2:], strict=False):
         n = end - here
-        # Shape: (n_sentences, n_tags before, n_tags)
-        candidates = totals[begin : begin + n, :, None] + steps[:-1, :-1]
-        best_before[here:end] = candidates.argmax(axis=1)
-        totals[here:end] += candidates.max(axis=1)
+        # Shape: (n_sentences, n_tags, n_tags before)
+        candidates = totals[begin : begin + n, None, :] + into
+        best = candidates.argmax(axis=2)
+        best_before[here:end] = best
+        totals[here:end] += np.take_along_axis(candidates, best[..., None], axis=2)[..., 0]
     path = (totals + steps[:-1, -1]).argmax(axis=1)
     for begin, here, end in reversed(list(zip(borders, borders[1:], borders[2:], strict=False))):
         n = end - here
