@@ -16,7 +16,7 @@ DEFAULT_MODEL = Config().from_str(
     [model]
     @architectures = "spacy-bert-ner.TokenClassifier.v1"
     hidden = null
-    decoder = "valid"
+    decoder = "crf"
     dropout = 0.1
 
     [model.tok2vec]

@@ -1,7 +1,10 @@
 """Tag scores and learned steps between tags → likelihood, best path, best k paths."""
 
+from typing import NamedTuple
+
 import numpy as np
 
+from .decode import find_ends
 from .marginals import pack_sentences, sum_paths
 
 
@@ -24,11 +27,49 @@ def compute_path_loss(
     n_known = int((gold >= 0).sum())
     if not n_known:
         return 0.0, np.zeros_like(scores), np.zeros_like(steps)
-    is_wrong = (gold[:, None] >= 0) & (gold[:, None] != np.arange(scores.shape[1]))
     every = sum_paths(scores, is_start, steps)
-    known = sum_paths(np.where(is_wrong, -np.inf, scores), is_start, steps)
+    if n_known == len(gold):
+        known = follow_path(gold, scores, is_start, steps)
+    else:
+        is_wrong = (gold[:, None] >= 0) & (gold[:, None] != np.arange(scores.shape[1]))
+        known = sum_paths(np.where(is_wrong, -np.inf, scores), is_start, steps)
     loss = (every.log_sum - known.log_sum) / n_known
     return loss, (every.tags - known.tags) / n_known, (every.steps - known.steps) / n_known
+
+
+class Followed(NamedTuple):
+    """What `Marginals` says, where only one path is possible.
+
+    log_sum (float): The sum of its scores.
+    tags (ndarray): 1 for its tags, 0 for others. Shape: (n_words, n_tags).
+    steps (ndarray): How often it takes each step. Shape: (n_tags + 1, n_tags + 1).
+    """
+
+    log_sum: float
+    tags: np.ndarray
+    steps: np.ndarray
+
+
+def follow_path(
+    path: np.ndarray, scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray
+) -> Followed:
+    """Sum the scores along one valid path.
+
+    path (ndarray): Indices into the tags. Shape: (n_words,).
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    RETURNS (Followed): The sum, and what the path takes.
+    """
+    border = scores.shape[1]
+    before = np.where(is_start, border, np.roll(path, 1))
+    lasts = path[find_ends(is_start)]
+    taken = np.zeros(steps.shape)
+    np.add.at(taken, (before, path), 1.0)
+    np.add.at(taken, (lasts, border), 1.0)
+    along = np.take_along_axis(scores, path[:, None], axis=1).sum(dtype=np.float64)
+    between = steps[before, path].sum(dtype=np.float64) + steps[lasts, border].sum(dtype=np.float64)
+    return Followed(float(along + between), np.eye(border)[path], taken)
 
 
 def find_best_crf_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:

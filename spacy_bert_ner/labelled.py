@@ -51,7 +51,8 @@ class LabelledPipe(TrainablePipe):
         if self.has_transitions and loss != TagLoss():
             raise ValueError(
                 f"The loss of '{name}' has settings for single tags ({loss}), but its decoder "
-                'learns whole paths. Use decoder = "valid", or leave the loss as it is.'
+                'learns whole paths. Set decoder = "valid" in its model block, or leave the loss '
+                "as it is."
             )
         register_extensions()
 

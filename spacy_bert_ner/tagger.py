@@ -24,14 +24,14 @@ from torch import nn
 
 from .torch_params import TorchShim
 
-DECODERS = ("valid", "crf")
+DECODERS = ("crf", "valid")
 
 
 def build_token_classifier_v1(
     tok2vec: Model[list[Doc], list[Floats2d]],
     features: Model[list[Doc], list[Floats2d]] | None = None,
     hidden: int | None = None,
-    decoder: str = "valid",
+    decoder: str = "crf",
     dropout: float = 0.1,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build the head of `bert_ner`: one score for each tag and token.
@@ -45,9 +45,9 @@ def build_token_classifier_v1(
         token, put beside the first; `None` for none.
     hidden (int | None): Width of a GELU layer before the scores; `None` for a
         plain linear head.
-    decoder (str): "valid": the best path by single tags among those that the tag
-        scheme allows. "crf": steps from tag to tag have scores too; they are learned
-        by the exact likelihood of whole paths (a linear-chain CRF).
+    decoder (str): "crf": steps from tag to tag have scores too; they are learned by
+        the exact likelihood of whole paths (a linear-chain CRF). "valid": tags are
+        learned one by one. Both find the best path that the tag scheme allows.
     dropout (float): Share of vector entries dropped in training, until
         `training.dropout` sets its own.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).

@@ -240,7 +240,7 @@ def test_loss_gradient_equals_finite_differences():
 
 
 def test_missing_gold_tags_count_neither_way():
-    nlp = make_nlp()
+    nlp = make_nlp(model={"decoder": "valid"})
     nlp.initialize(lambda: make_examples(nlp))
     pipe = nlp.get_pipe("ner")
     doc = nlp.make_doc(DATA[1][0])

@@ -14,12 +14,16 @@ from spacy_bert_ner.gold import count_tags, read_gold_tags
 from spacy_bert_ner.score import judge_entities
 from spacy_bert_ner.words import find_words
 
+VALID = {"decoder": "valid"}
 SETTINGS = [
     {"scheme": "BILOU"},
-    {"model": {"decoder": "crf"}},
-    {"model": {"decoder": "crf"}, "scheme": "BILOU"},
-    {"loss": {"class_weights": "balanced"}},
-    {"loss": {"class_weights": {"O": 0.5}, "label_smoothing": 0.02, "focal_gamma": 1.0}},
+    {"model": VALID},
+    {"model": VALID, "scheme": "BILOU"},
+    {"model": VALID, "loss": {"class_weights": "balanced"}},
+    {
+        "model": VALID,
+        "loss": {"class_weights": {"O": 0.5}, "label_smoothing": 0.02, "focal_gamma": 1.0},
+    },
 ]
 
 
@@ -43,7 +47,7 @@ def test_every_setting_changes_the_loss():
 
 
 def test_transitions_are_learned_and_saved():
-    nlp = make_nlp(model={"decoder": "crf"})
+    nlp = make_nlp()
     train(nlp)
     transitions = nlp.get_pipe("ner").tag_model.transitions
     tags = nlp.get_pipe("ner").tags
@@ -55,7 +59,7 @@ def test_transitions_are_learned_and_saved():
 
 
 def test_gradient_of_the_transitions_equals_a_finite_difference():
-    nlp = make_nlp(model={"decoder": "crf"})
+    nlp = make_nlp()
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe("ner")
@@ -76,7 +80,7 @@ def test_gradient_of_the_transitions_equals_a_finite_difference():
 
 
 def test_balanced_weights_come_from_all_examples():
-    nlp = make_nlp(loss={"class_weights": "balanced"})
+    nlp = make_nlp(model=VALID, loss={"class_weights": "balanced"})
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe("ner")
@@ -125,7 +129,10 @@ def test_a_threshold_that_is_set_in_the_config_is_saved(tmp_path):
     ("settings", "message"),
     [
         ({"threshold": {"ORG": 0.5}}, "threshold of 'ner' names ORG, expected .*LOC, PER"),
-        ({"loss": {"class_weights": {"ORG": 0.5}}}, "class_weights of 'ner' has 'ORG'"),
+        (
+            {"model": VALID, "loss": {"class_weights": {"ORG": 0.5}}},
+            "class_weights of 'ner' has 'ORG'",
+        ),
     ],
 )
 def test_settings_for_unknown_labels_are_errors(settings, message):
@@ -135,12 +142,12 @@ def test_settings_for_unknown_labels_are_errors(settings, message):
 
 
 def test_bad_settings_are_errors():
-    with pytest.raises(ValueError, match="Decoder 'viterbi', expected one of valid, crf"):
+    with pytest.raises(ValueError, match="Decoder 'viterbi', expected one of crf, valid"):
         make_nlp(model={"decoder": "viterbi"})
     with pytest.raises(ValueError, match="Tag scheme 'BIOES' of the head"):
         make_nlp(scheme="BIOES")
-    with pytest.raises(ValueError, match=r"settings for single tags .*learns whole paths"):
-        make_nlp(model={"decoder": "crf"}, loss={"focal_gamma": 1.0})
+    with pytest.raises(ValueError, match=r"learns whole paths. Set decoder = .valid. in its model"):
+        make_nlp(loss={"focal_gamma": 1.0})
 
 
 def test_weights_of_another_scheme_are_an_error():

@@ -70,7 +70,7 @@ def test_any_batch_gives_the_same(nlp):
 def make_plain_nlp(folder, **settings):
     plain = spacy.blank("en")
     plain.add_pipe("transformer", config={"model": make_transformer(folder, dropout=0.0)})
-    model = {"tok2vec": OURS, "features": None, "hidden": None, **settings}
+    model = {"tok2vec": OURS, "features": None, "decoder": "valid", **settings}
     plain.add_pipe("bert_ner", config={"model": model})
     return plain
 

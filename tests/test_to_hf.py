@@ -85,7 +85,7 @@ def build(get_encoder, **model):
     nlp = make_nlp(get_encoder(), n_steps=0)
     nlp.remove_pipe("bert_ner")
     listener = {"@architectures": "spacy-bert-ner.TransformerListener.v1"}
-    model = {"tok2vec": listener, "features": None, "hidden": None, **model}
+    model = {"tok2vec": listener, "features": None, "decoder": "valid", **model}
     nlp.add_pipe("bert_ner", config={"model": model}, before="doc_cleaner")
     nlp.initialize(lambda: make_examples(nlp))
     return nlp

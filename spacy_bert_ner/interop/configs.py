@@ -38,6 +38,7 @@ scheme = "IOB2"
 @architectures = "spacy-bert-ner.TokenClassifier.v1"
 features = null
 hidden = null
+decoder = "valid"
 
 [components.ner.model.tok2vec]
 @architectures = "spacy-bert-ner.TransformerListener.v1"
