@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .decode import find_ends
-from .marginals import pack_sentences, sum_paths
+from .marginals import Marginals, pack_sentences, sum_paths
 
 
 def compute_path_loss(
@@ -28,6 +28,7 @@ def compute_path_loss(
     if not n_known:
         return 0.0, np.zeros_like(scores), np.zeros_like(steps)
     every = sum_paths(scores, is_start, steps)
+    known: Marginals | Followed
     if n_known == len(gold):
         known = follow_path(gold, scores, is_start, steps)
     else:
