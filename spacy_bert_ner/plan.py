@@ -39,8 +39,11 @@ def make_plan_training_v1(
     corpus it works out, and writes into the config that is saved with the model:
     `training.eval_frequency`, `training.patience` and `training.max_steps` where
     they are 0, and `total_steps` and `epoch_steps` of our schedules where they are
-    null. Where the training corpus is absent (a pipeline that was loaded and is
-    initialized by hand), nothing is done.
+    null. Where it counts the steps, `training.max_epochs` becomes 0, for no bound: how
+    many batches an epoch has differs a little with the order of its examples, and with
+    some orders the epochs would end before the last evaluation. Where the training
+    corpus is absent (a pipeline that was loaded and is initialized by hand), nothing
+    is done.
 
     eval_every (str): From one evaluation to the next: "0.5 epochs", "25%" of the
         training or "200 steps".
@@ -136,6 +139,8 @@ def write_plan(training: dict[str, Any], plan: Plan) -> None:
     training (Dict[str, Any]): The section of the config; it is changed.
     plan (Plan): The steps.
     """
+    if training["max_steps"] == 0:
+        training["max_epochs"] = 0
     for name in ("max_steps", "eval_frequency", "patience"):
         if training[name] == 0:
             training[name] = getattr(plan, name)

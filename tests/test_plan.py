@@ -1,11 +1,16 @@
 """Counting steps: what is written into the config, and when nothing is."""
 
+import io
+
 import pytest
 import spacy
 from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import registry
 from training_setup import make_config, write_corpus
 
 from spacy_bert_ner.plan import find_blocks, has_corpus, make_plan, make_plan_training_v1
+from spacy_bert_ner.training_log import read_log
 
 OPEN = {"max_steps": 0, "max_epochs": 3, "eval_frequency": 0, "patience": 0}
 
@@ -65,9 +70,38 @@ def test_config_is_filled_when_the_pipeline_is_initialized(tmp_path):
     training = nlp.config["training"]
     # 40 sentences in batches of 4 are 10 batches; 3 epochs end with step 29.
     assert (training["max_steps"], training["eval_frequency"]) == (27, 9)
-    assert (training["max_epochs"], training["patience"]) == (3, 18)
+    assert (training["max_epochs"], training["patience"]) == (0, 18)
     schedule = training["optimizer"]["learn_rate"]
     assert (schedule["total_steps"], schedule["epoch_steps"]) == (28, 10)
+
+
+@registry.batchers("tests.cut_where_longer.v1")
+def make_cut_where_longer():
+    """Make a batcher with fewer batches for shuffled examples than for the file's order."""
+
+    def cut(examples):
+        batch = []
+        for eg in examples:
+            if batch and len(eg) > len(batch[-1]):
+                yield batch
+                batch = []
+            batch.append(eg)
+        yield batch
+
+    return cut
+
+
+def test_the_last_evaluation_is_reached_where_shuffled_epochs_are_shorter(tmp_path):
+    write_corpus(tmp_path)
+    config = make_config(tmp_path)
+    config["training"]["batcher"] = {"@batchers": "tests.cut_where_longer.v1"}
+    config["training"]["logger"] = {"@loggers": "spacy-bert-ner.Logger.v1"}
+    nlp = init_nlp(config)
+    (tmp_path / "model").mkdir()
+    train(nlp, tmp_path / "model", stdout=io.StringIO(), stderr=io.StringIO())
+    n_steps = nlp.config["training"]["max_steps"]
+    assert n_steps == 3 * 33 - 3
+    assert [r["step"] for r in read_log(tmp_path / "model" / "log.jsonl")][-1] == n_steps
 
 
 def test_given_schedule_stays(tmp_path):

@@ -28,7 +28,8 @@ def test_train_and_plot(tmp_path, config):
     assert code == 0, output
     assert "Saved the best pipeline in" in output
     nlp = spacy.load(tmp_path / "out" / "model-best")
-    assert nlp.config["training"]["max_epochs"] == 2
+    # Two evaluations in two epochs of ten batches; the first step is 0.
+    assert nlp.config["training"]["max_steps"] == 18
     code, output = call("plot", tmp_path / "out" / "log.jsonl", tmp_path / "plots")
     assert code == 0 and "learning_curve.svg" in output
     assert (tmp_path / "plots" / "learning_curve.png").exists()
