@@ -49,7 +49,7 @@ def read_gold_tags(
     """Number the gold tags of an example's words.
 
     A word's tag is missing where nobody annotated it, and where its entity does
-    not fit or has a label that the tag set lacks.
+    not fit or has a label that the tag set lacks; a warning names such a label.
 
     eg (Example): The example.
     words (Words): The words of its predicted doc.
@@ -60,8 +60,17 @@ def read_gold_tags(
     is_missing = np.zeros(len(words.tokens), dtype=bool)
     if spans_key is None or spans_key not in eg.reference.spans:
         is_missing = find_missing(eg)[words.tokens]
+    ents = list(place_gold_ents(eg, words, find_learnable_ents(eg.reference, spans_key)))
+    for label in sorted({ent.label for ent in ents} - set(tag_set.labels)):
+        # Without the entity in it, Python shows the warning once for each label.
+        known = ", ".join(sorted(set(tag_set.labels) - {""}))
+        warnings.warn(
+            f"Gold entities with the label {label!r} are not learned, and count as missing: the "
+            f"labels are {known}. Initialize with that label too, or without giving labels.",
+            stacklevel=2,
+        )
     spans: list[Span] = []
-    for ent in place_gold_ents(eg, words, find_learnable_ents(eg.reference, spans_key)):
+    for ent in ents:
         if ent.fits and ent.label in tag_set.labels:
             spans.append((ent.start, ent.end, ent.label))
         else:

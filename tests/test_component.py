@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_bert_ner.gold import find_missing, place_gold_ents, read_gold_tags
 from spacy_bert_ner.words import find_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
@@ -203,27 +201,6 @@ def test_untrained_component_says_what_to_do():
         make_nlp()("Alex lives in London")
 
 
-def test_misaligned_entities_are_counted_and_do_not_break_training():
-    nlp = make_nlp()
-    reference = Doc(
-        nlp.vocab, words=["al-Qaida", "grew"], spaces=[True, False], ents=["B-ORG", "O"]
-    )
-    cut = Doc(nlp.vocab, words=["al", "-Qa", "ida grew"], spaces=[False, False, False])
-    examples = [*make_examples(nlp), Example(cut, reference)]
-    with pytest.warns(UserWarning, match=r"1 of 4 gold entities .*'al-Qaida'"):
-        optimizer = nlp.initialize(lambda: examples)
-    assert nlp.update(examples, sgd=optimizer)["ner"] > 0
-    gold = read_gold_tags(examples[-1], find_words(cut), nlp.get_pipe("ner").tag_model.tag_set)
-    assert gold.tolist() == [-1, -1, -1]
-
-
-def test_aligned_entities_give_no_warning():
-    nlp = make_nlp()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        nlp.initialize(lambda: make_examples(nlp))
-
-
 def test_loss_gradient_equals_finite_differences():
     nlp = make_nlp()
     examples = make_examples(nlp)
@@ -237,19 +214,6 @@ def test_loss_gradient_equals_finite_differences():
         moved[i][row, column] += 1e-6
         slope = (pipe.get_loss(examples, moved)[0] - loss) / 1e-6
         assert slope == pytest.approx(d_scores[i][row, column], abs=1e-5)
-
-
-def test_missing_gold_tags_count_neither_way():
-    nlp = make_nlp(model={"decoder": "valid"})
-    nlp.initialize(lambda: make_examples(nlp))
-    pipe = nlp.get_pipe("ner")
-    doc = nlp.make_doc(DATA[1][0])
-    reference = nlp.make_doc(DATA[1][0])
-    reference.set_ents([Span(reference, 0, 1, label="LOC")], default="missing")
-    scores = [np.zeros((3, 5))]
-    _, d_scores = pipe.get_loss([Example(doc, reference)], scores)
-    assert np.abs(d_scores[0][0]).sum() > 0
-    assert np.abs(d_scores[0][1:]).sum() == 0
 
 
 def test_a_loss_that_is_no_number_stops_training():
@@ -278,34 +242,3 @@ def test_sizes_are_learned_from_docs_with_tokens():
     ner = nlp.get_pipe("ner")
     ner.initialize(lambda: [Example(nlp.make_doc(""), nlp.make_doc(""))], labels=["PER"])
     assert ner(nlp("Alex")).ents is not None
-
-
-def test_row_29_a_gold_entity_of_nothing_but_white_space_is_counted_and_harmless():
-    nlp = make_nlp()
-    for words in (["Hi", "\xa0", "Bob", "ran"], ["Bob", "ran", "\xa0"]):
-        doc = Doc(nlp.vocab, words=words)
-        reference = doc.copy()
-        at = words.index("\xa0")
-        reference.set_ents([Span(reference, at, at + 1, label="PER")])
-        examples = [*make_examples(nlp), Example(doc, reference)]
-        with pytest.warns(UserWarning, match="1 of 4 gold entities"):
-            optimizer = nlp.initialize(lambda examples=examples: examples)
-        nlp.update(examples, sgd=optimizer)
-        (ent,) = place_gold_ents(examples[-1], find_words(doc), examples[-1].reference.ents)
-        assert not ent.fits
-        assert nlp.evaluate(examples)["ents_f"] is not None
-
-
-@pytest.mark.parametrize(
-    "other_words", [None, ["a", "b", "c", "d", "ef"], ["a", "b", "cd", "e", "f"]]
-)
-def test_missing_tokens_are_those_that_spacy_finds(other_words):
-    vocab = spacy.blank("en").vocab
-    gold = Doc(vocab, words=list("abcdef"), spaces=[False] * 6)
-    gold.set_ents([Span(gold, 0, 2, "X")], missing=[gold[3:4], gold[5:6]], default="outside")
-    words = other_words or list("abcdef")
-    doc = Doc(vocab, words=words, spaces=[False] * len(words))
-    eg = Example(doc, gold)
-    expected = [tag in (None, "-") for tag in eg.get_aligned_ner()]
-    assert find_missing(eg).tolist() == expected
-    assert 0 < sum(expected) < len(expected)

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import spacy
 from pipelines import CNN, DATA, EXPECTED, make_examples, make_nlp, read_ents, train
-from spacy.tokens import Doc, Span
+from spacy.tokens import Span
 from spacy.training import Example
 
 from spacy_bert_ner.decode import build_tag_set
-from spacy_bert_ner.gold import count_tags, read_gold_tags
+from spacy_bert_ner.gold import count_tags
 from spacy_bert_ner.score import judge_entities
-from spacy_bert_ner.words import find_words
 
 VALID = {"decoder": "valid"}
 SETTINGS = [
@@ -208,19 +207,6 @@ def test_span_groups_in_some_docs_only_are_an_error():
         nlp.initialize(lambda: examples)
 
 
-def test_of_overlapping_gold_spans_the_longer_one_is_learned():
-    nlp = make_nlp(spans_key="coarse")
-    doc = nlp.make_doc("New York City grows")
-    doc.spans["coarse"] = [Span(doc, 0, 2, label="A"), Span(doc, 0, 3, label="A")]
-    examples = [Example(nlp.make_doc(doc.text), doc)]
-    with pytest.warns(UserWarning, match=r"1 of 2 gold spans of doc.spans\['coarse'\] overlap"):
-        nlp.initialize(lambda: examples)
-    tag_set = nlp.get_pipe("ner").tag_model.tag_set
-    words = find_words(examples[0].predicted)
-    gold = read_gold_tags(examples[0], words, tag_set, spans_key="coarse")
-    assert [tag_set.tags[tag] for tag in gold] == ["B-A", "I-A", "I-A", "O"]
-
-
 def predict(nlp, eg):
     return Example(nlp(eg.reference.text), eg.reference)
 
@@ -248,30 +234,6 @@ def test_words_that_nobody_annotated_do_not_count_in_the_calibration_of_a_group(
     eg = predict(nlp, Example(reference, reference))
     assert [span.text for span in eg.predicted.spans["mine"]] == ["Alex Smith", "New York"]
     assert [row[0] for row in judge_entities(eg, "mine")] == ["PER"]
-
-
-def test_gold_entities_across_a_sentence_border_are_missing():
-    nlp = make_nlp()
-    words = ["in", "New", "York"]
-    reference = Doc(nlp.vocab, words=words, ents=["O", "B-LOC", "I-LOC"])
-    predicted = Doc(nlp.vocab, words=words, sent_starts=[True, False, True])
-    examples = [*make_examples(nlp), Example(predicted, reference)]
-    with pytest.warns(UserWarning, match="1 of 4 gold entities .* cross a sentence's border"):
-        nlp.initialize(lambda: examples)
-    tag_set = nlp.get_pipe("ner").tag_model.tag_set
-    gold = read_gold_tags(examples[-1], find_words(predicted), tag_set)
-    assert gold.tolist() == [0, -1, -1]
-
-
-@pytest.mark.parametrize("scheme", ["IOB2", "BILOU"])
-def test_gold_tags_pass_over_white_space(scheme):
-    nlp = make_nlp(scheme=scheme)
-    nlp.initialize(lambda: make_examples(nlp))
-    eg = Example.from_dict(nlp.make_doc("in New\nYork , now"), {"entities": [(3, 11, "LOC")]})
-    tag_set = nlp.get_pipe("ner").tag_model.tag_set
-    gold = read_gold_tags(eg, find_words(eg.predicted), tag_set)
-    inner = "I-LOC" if scheme == "IOB2" else "L-LOC"
-    assert [tag_set.tags[tag] for tag in gold] == ["O", "B-LOC", inner, "O", "O"]
 
 
 def test_two_components_share_one_encoder():
