@@ -22,6 +22,9 @@ from .from_hf import RECORD
 from .head import TOLERANCE, Head
 from .tag_columns import name_columns
 
+EXACT_HEAD = 'features = null, hidden = null, decoder = "valid" and pooling = "first"'
+"""Settings of a head that goes over exactly, for messages."""
+
 
 class Exported(NamedTuple):
     """What went over.
@@ -65,8 +68,8 @@ def pipeline_to_hf(
     if problems and distill is None:
         raise ValueError(
             f"'{pipe.name}' cannot go over as it is: {'; '.join(problems)}. Fit a plain head in "
-            "its place with `--distill-head DATA`, which states the F1 lost, or train one with "
-            "features = null, hidden = null and pooling = first."
+            f"its place with `--distill-head DATA`, which states the F1 lost, or train one with "
+            f"{EXACT_HEAD}."
         )
     distilled = distill_head(nlp, pipe, encoder, distill) if problems and distill else None
     if problems and distilled is None:
