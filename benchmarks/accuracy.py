@@ -7,7 +7,8 @@
 Recipes: `ours` (configs/config.cfg), `stock` (configs/stock.cfg) and `hugging-face`
 (a softmax over the first piece of each word, as in the course's tutorial). All get
 the same encoder, epochs, batches of 32 sentences and words, and are scored once,
-after the last epoch, with the counting of conlleval. Each run is a line of
+after the last epoch, with the counting of conlleval. Peers compute in float32, as
+they do by default; ours in bfloat16 where the processor has it. Each run is a line of
 accuracy.jsonl, so seeds can be added one by one; accuracy.md is made of all lines.
 """
 
@@ -30,12 +31,15 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from spacy_bert_ner.encoder import get_shim
 from spacy_bert_ner.labels import Span, spans_to_tags, tags_to_spans
 from spacy_bert_ner.score import score_corpus
 
 ROOT = Path(__file__).parent.parent
 BATCH = 32
 PEER_RATE = 2e-4
+# What runs of one row of the table have in common.
+KEY = ("corpus", "epochs", "recipe", "settings", "dtype", "rate")
 Sentence = tuple[list[str], list[Span]]
 
 
@@ -59,13 +63,13 @@ def main() -> None:
     for seed in args.seeds:
         begin = time.perf_counter()
         if args.recipe == "hugging-face":
-            score = run_hugging_face(args, seed, settings)
+            score, dtype = run_hugging_face(args, seed, settings), "float32"
         else:
-            score = run_spacy(args, seed, settings)
+            score, dtype = run_spacy(args, seed, settings)
         seconds = time.perf_counter() - begin
         print(f"seed {seed}: F1 {score:.2f}, {seconds:.0f} s", flush=True)
         run = {name: getattr(args, name) for name in ("corpus", "recipe", "epochs", "rate")}
-        run |= {"settings": " ".join(args.set), "seed": seed}
+        run |= {"settings": " ".join(args.set), "dtype": dtype, "seed": seed}
         run |= {"f1": round(score, 2), "seconds": round(seconds)}
         args.results.parent.mkdir(parents=True, exist_ok=True)
         with args.results.open("a", encoding="utf8") as file:
@@ -73,8 +77,8 @@ def main() -> None:
     args.results.with_suffix(".md").write_text(make_table(args.results), encoding="utf8")
 
 
-def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> float:
-    """Train with `spacy train` and score the last weights, in percent."""
+def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> tuple[float, str]:
+    """Train with `spacy train`; score the last weights, in percent, and tell the precision."""
     overrides: dict[str, Any] = {
         "paths.train": str(args.train),
         "paths.dev": str(args.dev),
@@ -88,7 +92,12 @@ def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> 
     with tempfile.TemporaryDirectory() as output:
         train(config, output, overrides=overrides)
         nlp = spacy.load(Path(output) / "model-last")
-        return 100 * score_corpus(nlp, args.dev, gold_words=True)["ents_f"]
+        score = 100 * score_corpus(nlp, args.dev, gold_words=True)["ents_f"]
+    if args.recipe == "stock":
+        return score, "float32"
+    # bfloat16 where the processor has it, unless the settings say otherwise
+    dtype = get_shim(nlp.get_pipe("transformer").model).dtype  # type: ignore[attr-defined]
+    return score, str(dtype).removeprefix("torch.")
 
 
 def plan_ours(args: argparse.Namespace) -> dict[str, Any]:
@@ -212,25 +221,26 @@ def make_table(path: Path) -> str:
     groups: dict[tuple, dict[int, dict]] = {}
     for line in path.read_text("utf8").splitlines():
         run = json.loads(line)
-        key = tuple(run[name] for name in ("corpus", "epochs", "recipe", "settings", "rate"))
+        key = tuple(run[name] for name in KEY)
         # A seed that was run again counts once, with its last score.
         groups.setdefault(key, {})[run["seed"]] = run
     rows = []
-    for corpus, epochs, recipe, settings, rate in sorted(groups, key=str):
-        runs = groups[corpus, epochs, recipe, settings, rate].values()
+    for corpus, epochs, recipe, settings, dtype, rate in sorted(groups, key=str):
+        runs = groups[corpus, epochs, recipe, settings, dtype, rate].values()
         scores = [run["f1"] for run in runs]
         spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
         seconds = statistics.median(run["seconds"] for run in runs)
         rows.append(
-            f"| {corpus} | {epochs} | {recipe} | {settings} | {rate or 'default'} | {len(scores)} "
+            f"| {corpus} | {epochs} | {recipe} | {settings} | {dtype} | {rate or 'default'} "
+            f"| {len(scores)} "
             f"| {statistics.mean(scores):.2f}{spread} | {seconds:.0f} |\n"
         )
     return (
         "# Accuracy\n\nEntity F1 on the corpus's words, mean ± sd over seeds, made from "
         "accuracy.jsonl by `benchmarks/accuracy.py`. The seconds are of one run on whatever the "
         "machine had free: no measure of speed.\n\n"
-        "| corpus | epochs | recipe | settings | rate | seeds | F1 | seconds |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
+        "| corpus | epochs | recipe | settings | precision | rate | seeds | F1 | seconds |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
     )
 
 
