@@ -10,12 +10,19 @@ the same encoder, epochs, batches of 32 sentences and words, and are scored once
 after the last epoch, with the counting of conlleval. Peers compute in float32, as
 they do by default; ours in bfloat16 where the processor has it. Each run is a line of
 accuracy.jsonl, so seeds can be added one by one; accuracy.md is made of all lines.
+
+The corpora, made by `python -m spacy bert-ner convert`:
+
+    CoNLL-2003           train=eng.train.gz dev=eng.testa.gz conll
+    CoNLL-2002 Spanish   train=….zip:esp.train dev=….zip:esp.testa test=….zip:esp.testb \\
+                         --allow-leaks --lang es spanish
+    Kaggle               --dataset kaggle kaggle
+    Kaggle 1,000         --dataset kaggle --limit 1000 kaggle-1000
 """
 
 import argparse
 import json
 import math
-import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -25,6 +32,7 @@ from typing import Any
 
 import spacy
 import torch
+from accuracy_table import make_table
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from torch.nn.functional import cross_entropy
@@ -38,8 +46,6 @@ from spacy_bert_ner.score import score_corpus
 ROOT = Path(__file__).parent.parent
 BATCH = 32
 PEER_RATE = 2e-4
-# What runs of one row of the table have in common.
-KEY = ("corpus", "epochs", "recipe", "settings", "dtype", "rate")
 Sentence = tuple[list[str], list[Span]]
 
 
@@ -214,34 +220,6 @@ def read_sentences(path: Path) -> Iterable[Sentence]:
             [token.text for token in doc],
             [(ent.start, ent.end, ent.label_) for ent in doc.ents],
         )
-
-
-def make_table(path: Path) -> str:
-    """Make Markdown of all runs: mean and standard deviation over the seeds."""
-    groups: dict[tuple, dict[int, dict]] = {}
-    for line in path.read_text("utf8").splitlines():
-        run = json.loads(line)
-        key = tuple(run[name] for name in KEY)
-        # A seed that was run again counts once, with its last score.
-        groups.setdefault(key, {})[run["seed"]] = run
-    rows = []
-    for corpus, epochs, recipe, settings, dtype, rate in sorted(groups, key=str):
-        runs = groups[corpus, epochs, recipe, settings, dtype, rate].values()
-        scores = [run["f1"] for run in runs]
-        spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
-        seconds = statistics.median(run["seconds"] for run in runs)
-        rows.append(
-            f"| {corpus} | {epochs} | {recipe} | {settings} | {dtype} | {rate or 'default'} "
-            f"| {len(scores)} "
-            f"| {statistics.mean(scores):.2f}{spread} | {seconds:.0f} |\n"
-        )
-    return (
-        "# Accuracy\n\nEntity F1 on the corpus's words, mean ± sd over seeds, made from "
-        "accuracy.jsonl by `benchmarks/accuracy.py`. The seconds are of one run on whatever the "
-        "machine had free: no measure of speed.\n\n"
-        "| corpus | epochs | recipe | settings | precision | rate | seeds | F1 | seconds |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
-    )
 
 
 if __name__ == "__main__":
