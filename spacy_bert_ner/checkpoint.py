@@ -13,6 +13,7 @@ from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
 from .cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
 from .dropout import quicken_dropout
+from .shapes import add_shapes, split_shapes
 from .trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
 
 # entry of the safetensors header with the texts; one, as the order of several varies
@@ -48,6 +49,7 @@ def read_checkpoint(
     attention: str,
     dropout: float | None,
     attention_dropout: float | None = None,
+    shapes: bool = False,
 ) -> Checkpoint:
     """Read an encoder from a local folder.
 
@@ -56,6 +58,7 @@ def read_checkpoint(
     dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
     attention_dropout (Optional[float]): Dropout rate of the attention weights; that
         of all layers if None.
+    shapes (bool): Whether it gets a new table of word shapes.
     RETURNS (Checkpoint): The encoder.
     RAISES (FileNotFoundError): If the folder or one of its files is not there.
     RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
@@ -73,6 +76,8 @@ def read_checkpoint(
             **_get_options(cls, attention),
         )
     _check_weights(info, str(path))
+    if shapes:
+        add_shapes(model)
     return _make_checkpoint(model, *read_tokenizer(path))
 
 
@@ -96,6 +101,7 @@ def bytes_to_checkpoint(
     attention: str,
     dropout: float | None,
     attention_dropout: float | None = None,
+    shapes: bool = False,
 ) -> Checkpoint:
     """Read an encoder that `checkpoint_to_bytes` wrote.
 
@@ -107,15 +113,24 @@ def bytes_to_checkpoint(
     dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
     attention_dropout (Optional[float]): Dropout rate of the attention weights; that
         of all layers if None.
+    shapes (bool): Whether it reads word shapes; must be as trained.
     RETURNS (Checkpoint): The encoder.
     RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
-        come from a model with another pooling.
+        come from a model with another pooling, or with shapes where this has none.
     """
     files = _read_header(data)
     if files[POOLING] != pooling:
         raise ValueError(
             f'The encoder was trained with pooling = "{files[POOLING]}", but the config says '
             f'"{pooling}". Set `pooling` in [components.transformer.model] of config.cfg back.'
+        )
+    # stored in half precision perhaps; kept and trained in float32
+    state, table = split_shapes({n: X.float() for n, X in safetensors.torch.load(data).items()})
+    if (table is not None) != shapes:
+        trained, now = ("without", "true") if shapes else ("with", "false")
+        raise ValueError(
+            f"The encoder was trained {trained} word shapes, but the config says shapes = {now}. "
+            "Set `shapes` in [components.transformer.model] of config.cfg back."
         )
     check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
@@ -125,11 +140,12 @@ def bytes_to_checkpoint(
         model, info = cls.from_pretrained(
             None,
             config=config,
-            # stored in half precision perhaps; kept and trained in float32
-            state_dict={name: X.float() for name, X in safetensors.torch.load(data).items()},
+            state_dict=state,
             **_get_options(cls, attention),
         )
     _check_weights(info, "saved encoder")
+    if table is not None:
+        add_shapes(model, table)
     return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
 
 

@@ -59,6 +59,7 @@ def build_transformer_model_v1(
     attention_dropout: float | None = None,
     attention: str = "sdpa",
     gradient_checkpointing: bool = False,
+    shapes: bool = False,
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build the model of a `transformer` component: one vector for each token.
 
@@ -91,6 +92,9 @@ def build_transformer_model_v1(
     attention (str): "sdpa" (fused, where the architecture has it) or "eager".
     gradient_checkpointing (bool): Compute activations again in the backward pass
         instead of keeping them: less memory, a third more time.
+    shapes (bool): Add a vector for each word's shape (spaCy's, such as `Xxxxx`) to
+        those of its pieces, for encoders that read lower case only. It is zero before
+        training, and learns at the rate of the last layer, unless `freeze` keeps layers.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): If a setting has a value that does not exist.
     """
@@ -106,6 +110,7 @@ def build_transformer_model_v1(
         attention_dropout=attention_dropout,
         attention=attention,
         gradient_checkpointing=gradient_checkpointing,
+        shapes=shapes,
     )
     check_settings(settings)
     return TransformerModel(
@@ -132,6 +137,7 @@ def init(model: Model, X: object = None, Y: object = None) -> Model:
                 attention=settings.attention,
                 dropout=settings.dropout,
                 attention_dropout=settings.attention_dropout,
+                shapes=settings.shapes,
             )
         )
     model.set_dim("nO", shim.width)

@@ -10,6 +10,7 @@ import torch
 
 from .pieces import gather_ragged
 from .settings import LAYER, parse_freeze
+from .shapes import TABLE
 from .windows import Bucket
 
 
@@ -162,7 +163,8 @@ def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
 
     model (torch.nn.Module): A Hugging Face encoder.
     freeze (str): "none", "embeddings", "all", or "N layers": the embeddings and
-        the first N layers.
+        the first N layers. A table of word shapes, which starts from zero, is frozen
+        with layers only: behind them, its gradient would cost what they save.
     RAISES (ValueError): If there are fewer than N layers.
     """
     n_frozen = parse_freeze(freeze)
@@ -175,7 +177,8 @@ def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
             f'Set at most "{n_layers} layers", or "all".'
         )
     for name, parameter in model.named_parameters():
+        is_new = name.endswith(TABLE) and n_frozen == 0
         is_frozen = n_frozen is not None and (
-            name.startswith("embeddings") or layers.get(name, n_layers) < n_frozen
+            (name.startswith("embeddings") and not is_new) or layers.get(name, n_layers) < n_frozen
         )
         parameter.requires_grad = freeze != "all" and not is_frozen

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .settings import LAYER
+from .shapes import TABLE
 
 Key = tuple[int, str]
 
@@ -35,7 +36,8 @@ def find_options(
     n_dims (Mapping[Tuple[int, str], int]): Dimensions of each parameter, by the
         number of its model and its name.
     layer_decay (float): What the rate of the encoder is multiplied with for each
-        layer between a parameter and the head; the embeddings lie below layer 0.
+        layer between a parameter and the head; the embeddings lie below layer 0, but
+        the table of word shapes, which is new, is stepped as the last layer is.
     head_factor (float): What the rate of a head is multiplied with.
     weight_decay (float): Decay of the matrices.
     RETURNS (Dict[Tuple[int, str], Options]): The options of each parameter.
@@ -65,4 +67,6 @@ def _count_layers_above(name: str, n_layers: int) -> int:
     match = LAYER.search(name)
     if match:
         return n_layers - 1 - int(match[1])
+    if name.endswith(TABLE):
+        return 0
     return n_layers if _EMBEDDINGS.search(name) else 0

@@ -26,6 +26,7 @@ class Settings:
     attention_dropout: float | None = None
     attention: str = "sdpa"
     gradient_checkpointing: bool = False
+    shapes: bool = False
 
     def find_sizes(self, limit: int, n_special: int) -> tuple[int, int]:
         """Find how docs are cut into windows.

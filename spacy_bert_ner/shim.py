@@ -17,6 +17,7 @@ from .forward import compute_vectors, find_dtype, freeze_parameters
 from .joint_optimizer import JointOptimizer
 from .pieces import WordTable
 from .settings import Settings
+from .shapes import make_shaped
 from .torch_params import exchanged_params
 from .windows import Bucket
 
@@ -94,8 +95,9 @@ class EncoderShim(PyTorchShim):
             )
         cutter = checkpoint.cutter
         self.size, self.context = self.settings.find_sizes(checkpoint.limit, cutter.n_special)
+        cut = make_shaped(model, cutter, unknown=cutter.unknown) if self.settings.shapes else cutter
         self.table = WordTable(
-            cutter,
+            cut,
             unknown=cutter.unknown,
             limit=self.size,
             has_blanks=cutter.has_blanks,
@@ -224,6 +226,7 @@ class EncoderShim(PyTorchShim):
                     attention=self.settings.attention,
                     dropout=self.settings.dropout,
                     attention_dropout=self.settings.attention_dropout,
+                    shapes=self.settings.shapes,
                 )
             )
         return self

@@ -146,6 +146,7 @@ def test_setting_changes_the_weights(name, default, other):
 def test_groups_by_name():
     names = {
         "embeddings.word_embeddings.weight": (0.25, 0.1),
+        "embeddings.word_embeddings.word_shapes.weight": (1.0, 0.1),
         "embeddings.LayerNorm.weight": (0.25, 0.0),
         "encoder.layer.0.attention.self.query.weight": (0.5, 0.1),
         "encoder.layer.0.attention.self.query.bias": (0.5, 0.0),

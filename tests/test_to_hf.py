@@ -7,14 +7,15 @@ import pytest
 import spacy
 import torch
 from heads import NAMES, build_head
+from spacy.tokens import Doc
 from spacy.training import Example
 from test_from_hf import FLOAT32, WORDS, score_alone, score_here
 from test_vectors import make_examples, make_nlp
 from transformers import pipeline
 
-from spacy_bert_ner.interop.distill import fit_head
+from spacy_bert_ner.interop.distill import draw_samples, fit_head
 from spacy_bert_ner.interop.from_hf import hf_to_pipeline
-from spacy_bert_ner.interop.to_hf import pipeline_to_hf
+from spacy_bert_ner.interop.to_hf import find_encoder, pipeline_to_hf
 
 TEXTS = [
     "Alex lives in London",
@@ -114,6 +115,20 @@ def test_pooling_other_than_the_first_piece_cannot_go_over(get_encoder, tmp_path
     nlp = make_nlp(get_encoder(), n_steps=0, pooling="mean")
     with pytest.raises(ValueError, match=r'not its first piece\'s \("mean"\)'):
         pipeline_to_hf(nlp, tmp_path / "out")
+
+
+def test_shapes_cannot_go_over_and_a_fitted_head_does_without(get_encoder, tmp_path):
+    nlp = make_nlp(get_encoder(), n_steps=2, shapes=True)
+    with pytest.raises(ValueError, match=r"reads the shapes of words \(shapes = true\)"):
+        pipeline_to_hf(nlp, tmp_path / "out")
+    pipe, words = nlp.get_pipe("bert_ner"), ["Alex", "LONDON"]
+    docs = [Doc(nlp.vocab, words=words) for _ in range(10)]
+    examples = [Example(doc, doc) for doc in docs]
+    done = pipeline_to_hf(nlp, tmp_path / "out", distill=examples)
+    columns = [0] * len(pipe.tags)
+    (sample, *_) = draw_samples(nlp, pipe, find_encoder(nlp, pipe), examples, columns)
+    expected = sample.X @ done.head.weight.numpy().T + done.head.bias.numpy()
+    np.testing.assert_allclose(score_alone(tmp_path / "out", words), expected, atol=1e-4)
 
 
 def test_a_pipeline_on_another_tok2vec_has_no_encoder(tmp_path):

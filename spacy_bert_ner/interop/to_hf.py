@@ -13,6 +13,7 @@ from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 from ..checkpoint import Checkpoint
 from ..pipe import BertNer
 from ..saving import replaced_folder
+from ..shapes import split_shapes
 from ..shim import EncoderShim
 from ..thresholds import find_component
 from ..trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
@@ -22,8 +23,10 @@ from .from_hf import RECORD
 from .head import TOLERANCE, Head
 from .tag_columns import name_columns
 
-EXACT_HEAD = 'features = null, hidden = null, decoder = "valid" and pooling = "first"'
-"""Settings of a head that goes over exactly, for messages."""
+EXACT_HEAD = (
+    'features = null, hidden = null, decoder = "valid", pooling = "first" and shapes = false'
+)
+"""Settings of a model that goes over exactly, for messages."""
 
 
 class Exported(NamedTuple):
@@ -131,6 +134,8 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
         problems.append("its head also reads word features (features)")
     if pipe.has_transitions:
         problems.append('it scores steps from tag to tag (decoder = "crf")')
+    if encoder.settings.shapes:
+        problems.append("its encoder reads the shapes of words (shapes = true)")
     if encoder.settings.pooling not in ("first", "pieces"):
         problems.append(
             f"a word's vector is not its first piece's (\"{encoder.settings.pooling}\")"
@@ -220,7 +225,8 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
     cls: Any = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
     model = cls(config).eval()
     encoder = checkpoint.model.cpu().eval()
-    model.base_model.load_state_dict(encoder.state_dict())
+    plain, _ = split_shapes(encoder.state_dict())
+    model.base_model.load_state_dict(plain)
     model.classifier.load_state_dict({"weight": head.weight, "bias": head.bias})
     cutter = checkpoint.cutter
     ids = torch.tensor([[*cutter.prefix, cutter.unknown, *cutter.suffix]])
