@@ -18,6 +18,9 @@ The corpora, made by `python -m spacy bert-ner convert`:
                          --allow-leaks --lang es spanish
     Kaggle               --dataset kaggle kaggle
     Kaggle 1,000         --dataset kaggle --limit 1000 kaggle-1000
+
+"Kaggle 1,000, first draw" are other 1,000 sentences, whose command was not kept: its
+rows compare with each other only.
 """
 
 import argparse
