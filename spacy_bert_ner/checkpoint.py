@@ -116,7 +116,7 @@ def bytes_to_checkpoint(
     shapes (bool): Whether it reads word shapes; must be as trained.
     RETURNS (Checkpoint): The encoder.
     RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
-        come from a model with another pooling, or with shapes where this has none.
+        come from a model with another pooling, or of which only one reads shapes.
     """
     files = _read_header(data)
     if files[POOLING] != pooling:

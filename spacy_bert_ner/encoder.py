@@ -84,7 +84,8 @@ def build_transformer_model_v1(
         processor that has instructions for it and on GPUs, float16 on GPUs
         without. Weights are kept, trained and saved in float32.
     freeze (str): Weights that training leaves alone: "none", "embeddings", "all",
-        or "N layers" (the embeddings and the first N layers).
+        or "N layers" (the embeddings and the first N layers). With "embeddings", a
+        table of shapes learns all the same.
     dropout (Optional[float]): Dropout rate of the encoder's layers in training;
         the checkpoint's own if None.
     attention_dropout (Optional[float]): Dropout rate of the attention weights; that of
@@ -94,7 +95,8 @@ def build_transformer_model_v1(
         instead of keeping them: less memory, a third more time.
     shapes (bool): Add a vector for each word's shape (spaCy's, such as `Xxxxx`) to
         those of its pieces, for encoders that read lower case only. It is zero before
-        training, and learns at the rate of the last layer, unless `freeze` keeps layers.
+        training, and learns at the rate of the last layer; once trained, `freeze` with
+        layers keeps it.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): If a setting has a value that does not exist.
     """
@@ -127,10 +129,18 @@ def build_transformer_model_v1(
 
 
 def init(model: Model, X: object = None, Y: object = None) -> Model:
-    """Read the encoder from its folder, unless there is one already."""
+    """Read the encoder from its folder, unless there is one already.
+
+    RAISES (ValueError): If it would get shapes that could not learn.
+    """
     shim = get_shim(model)
     if shim.checkpoint is None:
         settings = shim.settings
+        if settings.shapes and settings.freeze not in ("none", "embeddings"):
+            raise ValueError(
+                f'shapes = true with freeze = "{settings.freeze}": the new table of shapes would '
+                'stay zero. Set freeze = "none" or "embeddings", or shapes = false.'
+            )
         shim.load(
             read_checkpoint(
                 Path(settings.name),

@@ -18,7 +18,8 @@ BLANK = np.uint64(0x9E3779B97F4A7C15)
 class Pieces(NamedTuple):
     """The wordpieces of some docs, in document order.
 
-    ids (Ints1d): Piece ids, token after token. Shape: (n_pieces,).
+    ids (Ints1d): Piece ids, token after token, with their words' shapes where the
+        encoder reads those (`ShapedEmbedding`). Shape: (n_pieces,).
     lengths (Ints1d): Pieces of each token, 0 for whitespace. Shape: (n_tokens,).
     n_cut (int): Tokens that have more pieces than the limit and lost the rest.
     """

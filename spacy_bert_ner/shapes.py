@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from spacy.lang.lex_attrs import word_shape
-from spacy.strings import get_string_id
+from spacy.strings import hash_string  # type: ignore[attr-defined]
 
 from .pieces import EncodeWords
 
@@ -67,12 +67,19 @@ class ShapedCutter:
         words (Sequence[str]): The words; none is empty.
         blank (bool): Whether a blank stands before each of them.
         RETURNS (List[List[int]]): For each word the numbers that `ShapedEmbedding` takes.
+        RAISES (ValueError): If the tokenizer gives a piece that the encoder does not know.
         """
-        shifts = [self.n_pieces * find_shape(word, self.n_shapes) for word in words]
-        return [
-            [piece + shift for piece in ids or [self.unknown]]
-            for shift, ids in zip(shifts, self.cut(words, blank), strict=True)
-        ]
+        shaped = []
+        for word, ids in zip(words, self.cut(words, blank), strict=True):
+            if max(ids, default=0) >= self.n_pieces:
+                raise ValueError(
+                    f"'{word}' has the piece {max(ids)}, but the encoder knows {self.n_pieces}: "
+                    "its tokenizer was given more. Resize the encoder's embeddings "
+                    "(`resize_token_embeddings`) and save it again."
+                )
+            shift = self.n_pieces * find_shape(word, self.n_shapes)
+            shaped.append([piece + shift for piece in ids or [self.unknown]])
+        return shaped
 
 
 def find_shape(word: str, n_shapes: int = N_SHAPES) -> int:
@@ -86,11 +93,11 @@ def find_shape(word: str, n_shapes: int = N_SHAPES) -> int:
     >>> find_shape("London") == find_shape("Berlin") != find_shape("berlin")
     True
     """
-    return get_string_id(word_shape(word)) % (n_shapes - 1) + 1
+    return hash_string(word_shape(word)) % (n_shapes - 1) + 1
 
 
 def add_shapes(model: Any, shapes: torch.Tensor | None = None) -> None:
-    """Have an encoder read shapes; with a new table it computes what it did without.
+    """Have an encoder read shapes; a new table adds zeros.
 
     model (PreTrainedModel): The encoder.
     shapes (Optional[torch.Tensor]): A trained table; one of zeros if None. Shape:

@@ -32,7 +32,7 @@ class Windows(NamedTuple):
 class Bucket(NamedTuple):
     """Windows of similar length, padded to one array.
 
-    ids (Ints2d): Piece ids. Shape: (n_windows, n_columns).
+    ids (Ints2d): Piece ids, as in `Pieces`. Shape: (n_windows, n_columns).
     lengths (Ints1d): Pieces of each window, specials included. Shape: (n_windows,).
     tokens (Ints1d): Row of each predicted token in the batch. Shape: (n_tokens,).
     firsts (Ints1d): Where each of these tokens' first piece stands in the

@@ -118,7 +118,7 @@ def test_pooling_other_than_the_first_piece_cannot_go_over(get_encoder, tmp_path
 
 
 def test_shapes_cannot_go_over_and_a_fitted_head_does_without(get_encoder, tmp_path):
-    nlp = make_nlp(get_encoder(), n_steps=2, shapes=True)
+    nlp = make_nlp(get_encoder(), n_steps=2, shapes=True, freeze="embeddings")
     with pytest.raises(ValueError, match=r"reads the shapes of words \(shapes = true\)"):
         pipeline_to_hf(nlp, tmp_path / "out")
     pipe, words = nlp.get_pipe("bert_ner"), ["Alex", "LONDON"]
@@ -129,6 +129,12 @@ def test_shapes_cannot_go_over_and_a_fitted_head_does_without(get_encoder, tmp_p
     (sample, *_) = draw_samples(nlp, pipe, find_encoder(nlp, pipe), examples, columns)
     expected = sample.X @ done.head.weight.numpy().T + done.head.bias.numpy()
     np.testing.assert_allclose(score_alone(tmp_path / "out", words), expected, atol=1e-4)
+    # what was frozen stays so
+    embeddings = find_encoder(nlp, pipe)._model.get_input_embeddings()
+    assert (embeddings.weight.requires_grad, embeddings.word_shapes.weight.requires_grad) == (
+        False,
+        True,
+    )
 
 
 def test_a_pipeline_on_another_tok2vec_has_no_encoder(tmp_path):

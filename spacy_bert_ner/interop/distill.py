@@ -109,7 +109,11 @@ def draw_samples(
     YIELDS (Sample): One for each doc with words.
     """
     first_pieces = build_transformer_model_v1(
-        name="", compute_dtype=encoder.settings.compute_dtype, window=encoder.settings.window
+        name="",
+        compute_dtype=encoder.settings.compute_dtype,
+        window=encoder.settings.window,
+        freeze=encoder.settings.freeze,
+        gradient_checkpointing=encoder.settings.gradient_checkpointing,
     )
     get_shim(first_pieces).load(encoder.require()[0])
     # shape: (n_tags, n_names)

@@ -59,8 +59,8 @@ def pipeline_to_hf(
     output (Path): The folder to write; what stood there is replaced.
     name (str | None): Name of the `bert_ner`, if there are several.
     distill (Iterable[Example] | None): Gold docs. Where the head is more than one
-        linear layer, such a layer is fitted to what the pipeline says of them;
-        without them, such a head is an error.
+        linear layer, or the encoder reads shapes, such a layer is fitted to what the
+        pipeline says of them; without them, that is an error.
     RETURNS (Exported): The head, and what to know of it.
     RAISES (ValueError): If something cannot be expressed there; before anything is
         written.
