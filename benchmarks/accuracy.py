@@ -42,9 +42,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from spacy_bert_ner.encoder import get_shim
-from spacy_bert_ner.labels import Span, spans_to_tags, tags_to_spans
-from spacy_bert_ner.score import score_corpus
+from spacy_bert_ner.encode.transformer import get_shim
+from spacy_bert_ner.schemes import Span, spans_to_tags, tags_to_spans
+from spacy_bert_ner.score.scorer import score_corpus
 
 ROOT = Path(__file__).parent.parent
 BATCH = 32

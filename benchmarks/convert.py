@@ -19,8 +19,8 @@ from typing import Annotated
 import typer
 from peak import read_peak
 
-from spacy_bert_ner.conversion import Conversion
-from spacy_bert_ner.convert import convert
+from spacy_bert_ner.convert.convert import convert
+from spacy_bert_ner.convert.settings import Conversion
 
 KAGGLE = Path("assets/kaggle/ner_dataset.csv.zip")
 

@@ -31,7 +31,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from timing import Timer, compare, describe_machine, find_median, write_results
 
-from spacy_bert_ner.encoder import docs_to_buckets, get_shim
+from spacy_bert_ner.encode.transformer import docs_to_buckets, get_shim
 
 RESULTS = Path(__file__).parent / "results"
 STOCK_SIZES = (16, 32, 64, 128, 256)

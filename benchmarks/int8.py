@@ -23,8 +23,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from timing import Timer, compare, describe_machine, find_median, write_results
 
-from spacy_bert_ner import forward
-from spacy_bert_ner.encoder import get_shim
+from spacy_bert_ner.encode import forward
+from spacy_bert_ner.encode.transformer import get_shim
 
 
 class OnlyStates(torch.nn.Module):

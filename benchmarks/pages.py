@@ -18,8 +18,8 @@ import spacy
 import typer
 from spacy.language import Language
 
-from spacy_bert_ner.corpus import make_corpus_reader_v1
-from spacy_bert_ner.encoder import NAME, get_shim
+from spacy_bert_ner.corpus.reader import make_corpus_reader_v1
+from spacy_bert_ner.encode.transformer import NAME, get_shim
 
 HEAD = (
     "# F1 on sentences and on pages\n\nMade by `benchmarks/pages.py`: entity F1 on the corpus's "

@@ -20,11 +20,11 @@ import seqeval.metrics
 import sklearn.metrics
 from seqeval.scheme import IOB2
 
-from spacy_bert_ner.evaluation.counts import count_spans, sum_counts, summarize
-from spacy_bert_ner.evaluation.partial import score_partial
-from spacy_bert_ner.evaluation.rules import RULES, score_by_rules
-from spacy_bert_ner.evaluation.tokens import score_pieces, score_tags
-from spacy_bert_ner.labels import spans_to_tags, tags_to_spans
+from spacy_bert_ner.evaluate.counts import count_spans, sum_counts, summarize
+from spacy_bert_ner.evaluate.partial import score_partial
+from spacy_bert_ner.evaluate.rules import RULES, score_by_rules
+from spacy_bert_ner.evaluate.tokens import score_pieces, score_tags
+from spacy_bert_ner.schemes import spans_to_tags, tags_to_spans
 
 LABELS = ("PER", "LOC", "ORG")
 TAGS = ["O", "O", *(f"{prefix}-{label}" for prefix in "BI" for label in LABELS)]

@@ -12,8 +12,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from spacy_bert_ner import forward
-from spacy_bert_ner.encoder import get_shim
+from spacy_bert_ner.encode import forward
+from spacy_bert_ner.encode.transformer import get_shim
 
 STOCK_LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",

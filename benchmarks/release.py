@@ -22,8 +22,8 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
 import spacy_bert_ner
-from spacy_bert_ner.half import halve_weights
 from spacy_bert_ner.manifest import write_manifest
+from spacy_bert_ner.package.half import halve_weights
 
 ROOT = Path(__file__).parent.parent
 

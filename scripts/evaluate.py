@@ -7,7 +7,7 @@ import typer
 from wasabi import msg
 
 from spacy_bert_ner.cli._show import show_scores
-from spacy_bert_ner.evaluation.report import evaluate
+from spacy_bert_ner.report.report import evaluate
 
 
 def main(

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.fetch import FetchError, fetch_encoder
+from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
 
 
 def main(source: str, output: Path, pins: Path = Path("assets/pins.json")) -> None:

@@ -7,7 +7,7 @@ import srsly
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.package import build_model_wheel, build_plugin_wheel, describe_model
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, describe_model
 
 
 def main(

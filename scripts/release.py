@@ -14,10 +14,10 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 from wasabi import msg
 
-from spacy_bert_ner.fetch import hash_file
+from spacy_bert_ner.fetch.fetch import hash_file
 from spacy_bert_ner.manifest import verify
-from spacy_bert_ner.package import build_model_wheel, build_plugin_wheel, describe_model
-from spacy_bert_ner.release import Trial, make_environments, try_wheels
+from spacy_bert_ner.package.trial import Trial, make_environments, try_wheels
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, describe_model
 
 TEXTS = (
     "Mr. Trump’s tweets began just moments after a Fox News report by Mike Tobin, a reporter for "

@@ -6,8 +6,8 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.conversion import Conversion, parse_input
-from spacy_bert_ner.datasets import PINS, check_pin, find_inputs
+from spacy_bert_ner.convert.datasets import PINS, check_pin, find_inputs
+from spacy_bert_ner.convert.settings import Conversion, parse_input
 from spacy_bert_ner.read.source import open_source
 
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from spacy.language import Language
 from spacy.util import SimpleFrozenDict, get_package_path, is_package, load_meta
 
-from .fetch import hash_file
+from .fetch.fetch import hash_file
 
 MANIFEST = "manifest.json"
 PLUGIN = "spacy-bert-ner"

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from spacy_bert_ner.decode import build_tag_set
+from spacy_bert_ner.decode.best_path import build_tag_set
 
 TAG_SETS = [
     build_tag_set(["A", "B"]),

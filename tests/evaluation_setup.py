@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
-from spacy_bert_ner.evaluation.lines import Line
-from spacy_bert_ner.labels import tags_to_spans
+from spacy_bert_ner.evaluate.lines import Line
+from spacy_bert_ner.schemes import tags_to_spans
 
 TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
 VOCAB = spacy.blank("en").vocab

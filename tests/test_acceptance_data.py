@@ -12,11 +12,11 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_bert_ner.cli import bert_ner_cli
-from spacy_bert_ner.conversion import Conversion
-from spacy_bert_ner.convert import convert
-from spacy_bert_ner.data_page import render_report
+from spacy_bert_ner.convert.convert import convert
+from spacy_bert_ner.convert.settings import Conversion
 from spacy_bert_ner.read import FormatError, Notes, open_data
-from spacy_bert_ner.read.token_rows import EXCEL_ROWS
+from spacy_bert_ner.read.rows import EXCEL_ROWS
+from spacy_bert_ner.report.data_page import render_report
 
 KAGGLE = Path(__file__).parent.parent / "assets" / "kaggle" / "ner_dataset.csv.zip"
 

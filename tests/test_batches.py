@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_bert_ner.batches import estimate_pieces
+from spacy_bert_ner.corpus.batches import estimate_pieces
 
 
 def make_batcher(**settings):

@@ -12,8 +12,13 @@ from spacy.tokens import DocBin, Span
 from spacy.training import Example
 from thinc.api import Config
 
-from spacy_bert_ner.calibrate import calibrate, make_calibrate_v1
-from spacy_bert_ner.reliability import TEMPERATURES, choose_temperature, compute_doubt, compute_ece
+from spacy_bert_ner.score.calibrate import calibrate, make_calibrate_v1
+from spacy_bert_ner.score.reliability import (
+    TEMPERATURES,
+    choose_temperature,
+    compute_doubt,
+    compute_ece,
+)
 
 TEXT = DATA[0][0]
 

@@ -10,12 +10,12 @@ import torch
 from checkpoints import KINDS
 from transformers import AutoModel, AutoTokenizer, BertTokenizer
 
-from spacy_bert_ner.checkpoint import (
+from spacy_bert_ner.encode.checkpoint import (
     bytes_to_checkpoint,
     checkpoint_to_bytes,
     read_checkpoint,
 )
-from spacy_bert_ner.trust import check_config
+from spacy_bert_ner.fetch.trust import check_config
 
 OPTIONS = {"attention": "sdpa", "dropout": None}
 SAVED = {**OPTIONS, "pooling": "first"}

@@ -8,8 +8,8 @@ import samples
 from typer.testing import CliRunner
 
 from spacy_bert_ner.cli import bert_ner_cli
-from spacy_bert_ner.conversion import Conversion
-from spacy_bert_ner.datasets import find_inputs, find_parts
+from spacy_bert_ner.convert.datasets import find_inputs, find_parts
+from spacy_bert_ner.convert.settings import Conversion
 
 ROOT = Path(__file__).parent.parent
 

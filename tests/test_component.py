@@ -10,7 +10,7 @@ from pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_bert_ner.words import find_words
+from spacy_bert_ner.tag.words import find_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
 FORMS = {"@architectures": "spacy-bert-ner.WordForms.v1", "width": 8}
@@ -91,7 +91,7 @@ def test_row_32_empty_docs_anywhere(trained):
 
 
 def test_row_32_the_stock_listener_gives_empty_docs_no_width():
-    from spacy_bert_ner.tagger import keep_width
+    from spacy_bert_ner.tag.token_classifier import keep_width
 
     Xs = [np.ones((2, 3), "f"), np.zeros((0, 0), "f")]
     Ys, backprop = keep_width()(Xs, True)

@@ -8,8 +8,8 @@ from pipelines import DATA, EXPECTED, make_nlp, read_ents, read_scores, train
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
-from spacy_bert_ner import annotate
-from spacy_bert_ner.score import judge_entities
+from spacy_bert_ner.decode import annotate
+from spacy_bert_ner.score.scorer import judge_entities
 
 TEXT = DATA[0][0]
 

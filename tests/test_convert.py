@@ -7,8 +7,8 @@ import samples
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from spacy_bert_ner.conversion import Conversion
-from spacy_bert_ner.convert import convert
+from spacy_bert_ner.convert.convert import convert
+from spacy_bert_ner.convert.settings import Conversion
 from spacy_bert_ner.read import FormatError
 
 KAGGLE = Path(__file__).parent.parent / "assets" / "kaggle" / "ner_dataset.csv.zip"
@@ -245,7 +245,7 @@ def test_a_folder_never_holds_the_parts_of_two_conversions(tmp_path, conll):
 
 def test_a_failed_conversion_leaves_no_file_behind(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text(samples.token_rows())
-    monkeypatch.setattr("spacy_bert_ner.examine.Examiner.add", None)
+    monkeypatch.setattr("spacy_bert_ner.convert.checks.Examiner.add", None)
     with pytest.raises(TypeError):
         convert([tmp_path / "a.csv"], tmp_path / "b.spacy")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -8,8 +8,8 @@ from spacy.training.loop import train
 from spacy.util import registry
 from thinc.api import Config
 
-from spacy_bert_ner.convert import convert
-from spacy_bert_ner.corpus import MOST_MIXED
+from spacy_bert_ner.convert.convert import convert
+from spacy_bert_ner.corpus.reader import MOST_MIXED
 from spacy_bert_ner.read import FormatError
 
 

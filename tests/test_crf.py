@@ -6,8 +6,8 @@ from chains import all_paths, is_valid, problems, sum_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_bert_ner.crf import compute_path_loss, find_best_crf_path, find_best_paths
-from spacy_bert_ner.decode import build_steps
+from spacy_bert_ner.decode.best_path import build_steps
+from spacy_bert_ner.decode.crf import compute_path_loss, find_best_crf_path, find_best_paths
 
 
 @given(problems(), st.data())

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_bert_ner.cuts import CutFinder
+from spacy_bert_ner.convert.cuts import CutFinder
 from spacy_bert_ner.read import DocData, make_tokenizer
 
 WORDS = """

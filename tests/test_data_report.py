@@ -3,9 +3,9 @@ import json
 import pytest
 import samples
 
-from spacy_bert_ner.conversion import Conversion
-from spacy_bert_ner.convert import convert
-from spacy_bert_ner.data_page import code, find_quantiles, render_report, write_report
+from spacy_bert_ner.convert.convert import convert
+from spacy_bert_ner.convert.settings import Conversion
+from spacy_bert_ner.report.data_page import code, find_quantiles, render_report, write_report
 
 
 def count_letters(words):
@@ -67,7 +67,7 @@ def test_files_of_a_report(tmp_path, path):
 
 
 def test_without_matplotlib_the_page_says_how_to_get_a_picture(tmp_path, path, monkeypatch):
-    monkeypatch.setattr("spacy_bert_ner.data_plot.find_spec", lambda name: None)
+    monkeypatch.setattr("spacy_bert_ner.report.data_plot.find_spec", lambda name: None)
     paths = write_report(convert([path]), tmp_path / "report")
     assert [item.name for item in paths] == ["report.json", "report.md"]
     assert "No picture: `pip install 'spacy-bert-ner[plots]'`" in paths[1].read_text()

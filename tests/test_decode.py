@@ -6,16 +6,16 @@ from chains import TAG_SETS, all_paths, is_valid, problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_bert_ner.decode import (
+from spacy_bert_ner.decode.best_path import (
     build_steps,
     build_tag_set,
     find_best_path,
     path_to_spans,
     spans_to_path,
 )
-from spacy_bert_ner.labels import tags_to_spans
-from spacy_bert_ner.marginals import sum_paths
-from spacy_bert_ner.tag_rows import merge_neighbours
+from spacy_bert_ner.decode.marginals import sum_paths
+from spacy_bert_ner.schemes import tags_to_spans
+from spacy_bert_ner.tag.tag_rows import merge_neighbours
 
 IOB2, BILOU, IO, IOB1 = TAG_SETS
 # What such a head was trained to score, and where each of our tags takes its score from.

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_encoder import build
 
-from spacy_bert_ner.dropout import BitDropout, quicken_dropout
-from spacy_bert_ner.encoder import get_shim
+from spacy_bert_ner.encode.dropout import BitDropout, quicken_dropout
+from spacy_bert_ner.encode.transformer import get_shim
 
 SHAPES = st.lists(st.integers(0, 7), min_size=1, max_size=3)
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_bert_ner.checkpoint import read_checkpoint
-from spacy_bert_ner.encoder import build_transformer_model_v1, docs_to_buckets, get_shim
-from spacy_bert_ner.windows import split_windows
+from spacy_bert_ner.encode.checkpoint import read_checkpoint
+from spacy_bert_ner.encode.transformer import build_transformer_model_v1, docs_to_buckets, get_shim
+from spacy_bert_ner.pieces.windows import split_windows
 
 NLP = spacy.blank("en")
 TEXTS = [

@@ -7,7 +7,7 @@ from spacy.training import Example
 from spacy.util import registry
 from test_pieces import TEXT, WORDS, make_doc, read_table
 
-from spacy_bert_ner.encoder_pieces import read_piece_counter
+from spacy_bert_ner.encode.piece_counter import read_piece_counter
 
 
 def make_count_pieces(folder):

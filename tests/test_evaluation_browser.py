@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from evaluation_setup import CASES, make_ruler, write_data
 
-from spacy_bert_ner.evaluation.report import evaluate
+from spacy_bert_ner.report.report import evaluate
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -8,14 +8,14 @@ import pytest
 from evaluation_setup import make_example, make_line, make_lines, tag_pairs
 from hypothesis import given, settings
 
-from spacy_bert_ner.annotate import register_extensions
-from spacy_bert_ner.evaluation.certainty import score_certainty
-from spacy_bert_ner.evaluation.counts import count_spans, sum_counts
-from spacy_bert_ner.evaluation.errors import find_errors, summarize_errors
-from spacy_bert_ner.evaluation.intervals import compare_counts, count_docs, find_intervals
-from spacy_bert_ner.evaluation.lines import example_to_line
-from spacy_bert_ner.evaluation.slices import name_range, score_lengths, score_seen
-from spacy_bert_ner.score import score_entities
+from spacy_bert_ner.decode.annotate import register_extensions
+from spacy_bert_ner.evaluate.certainty import score_certainty
+from spacy_bert_ner.evaluate.counts import count_spans, sum_counts
+from spacy_bert_ner.evaluate.errors import find_errors, summarize_errors
+from spacy_bert_ner.evaluate.intervals import compare_counts, count_docs, find_intervals
+from spacy_bert_ner.evaluate.lines import example_to_line
+from spacy_bert_ner.evaluate.slices import name_range, score_lengths, score_seen
+from spacy_bert_ner.score.scorer import score_entities
 
 
 def test_errors_are_paired_with_what_they_should_have_been():

@@ -10,12 +10,12 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example, iob_to_biluo
 
-from spacy_bert_ner.evaluation.counts import Counts, count_spans, sum_counts, summarize
-from spacy_bert_ner.evaluation.lines import example_to_line
-from spacy_bert_ner.evaluation.partial import score_partial
-from spacy_bert_ner.evaluation.rules import RULES, read_strictly, score_by_rules
-from spacy_bert_ner.evaluation.tokens import list_tag_pairs, score_pieces, score_tags
-from spacy_bert_ner.labels import spans_to_tags, tags_to_spans
+from spacy_bert_ner.evaluate.counts import Counts, count_spans, sum_counts, summarize
+from spacy_bert_ner.evaluate.lines import example_to_line
+from spacy_bert_ner.evaluate.partial import score_partial
+from spacy_bert_ner.evaluate.rules import RULES, read_strictly, score_by_rules
+from spacy_bert_ner.evaluate.tokens import list_tag_pairs, score_pieces, score_tags
+from spacy_bert_ner.schemes import spans_to_tags, tags_to_spans
 
 
 def conlleval(pairs):

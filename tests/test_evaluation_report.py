@@ -14,14 +14,14 @@ from spacy.tokens import DocBin
 from spacy.training import Corpus
 from typer.testing import CliRunner
 
-from spacy_bert_ner.calibrate import calibrate
 from spacy_bert_ner.cli import bert_ner_cli
-from spacy_bert_ner.evaluation import pictures
-from spacy_bert_ner.evaluation.examples import choose_colors, pick_errors
-from spacy_bert_ner.evaluation.lines import Line
-from spacy_bert_ner.evaluation.page import format_percent
-from spacy_bert_ner.evaluation.provenance import describe_model
-from spacy_bert_ner.evaluation.report import evaluate
+from spacy_bert_ner.evaluate.lines import Line
+from spacy_bert_ner.evaluate.provenance import describe_model
+from spacy_bert_ner.report import pictures
+from spacy_bert_ner.report.examples import choose_colors, pick_errors
+from spacy_bert_ner.report.page import format_percent
+from spacy_bert_ner.report.report import evaluate
+from spacy_bert_ner.score.calibrate import calibrate
 
 ROOT = Path(__file__).parent.parent
 VOID = {"meta", "br", "img"}

@@ -9,7 +9,7 @@ from pipelines import DATA, EXPECTED, make_nlp, read_ents, train
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_bert_ner.features import build_word_forms_v1, build_word_shape_v1
+from spacy_bert_ner.tag.features import build_word_forms_v1, build_word_shape_v1
 
 VOCAB = spacy.blank("en").vocab
 WORDS = st.lists(st.sampled_from(["Paris", "paris", "PARIS", ",", "1996", "x", " "]), max_size=6)

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from spacy_bert_ner.fetch import FetchError, fetch_encoder, hash_file
+from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder, hash_file
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from checkpoints import KINDS
 from test_encoder import build
 from test_shim import get_gradients, update
 
-from spacy_bert_ner.encoder import get_shim
-from spacy_bert_ner.forward import find_dtype, freeze_parameters, read_bucket
+from spacy_bert_ner.encode.forward import find_dtype, freeze_parameters, read_bucket
+from spacy_bert_ner.encode.transformer import get_shim
 
 
 class TightModel:

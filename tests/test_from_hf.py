@@ -13,11 +13,11 @@ from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from spacy_bert_ner.fetch import FetchError
+from spacy_bert_ner.fetch.fetch import FetchError
 from spacy_bert_ner.interop.from_hf import NEVER, find_source, hf_to_pipeline
 from spacy_bert_ner.interop.tag_columns import find_columns
 from spacy_bert_ner.manifest import verify
-from spacy_bert_ner.piece_scores import AGGREGATIONS, join_pieces
+from spacy_bert_ner.tag.piece_classifier import AGGREGATIONS, join_pieces
 
 WORDS = ["Alex", "lives", "in", "London", ",", "Iraq", "'s", "Mike", "began"]
 FLOAT32 = {"components.transformer.model.compute_dtype": "float32"}

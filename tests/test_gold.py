@@ -9,8 +9,8 @@ from pipelines import DATA, make_examples, make_nlp
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_bert_ner.gold import find_missing, place_gold_ents, read_gold_tags
-from spacy_bert_ner.words import find_words
+from spacy_bert_ner.tag.gold import find_missing, place_gold_ents, read_gold_tags
+from spacy_bert_ner.tag.words import find_words
 
 
 def test_misaligned_entities_are_counted_and_do_not_break_training():

@@ -9,9 +9,9 @@ from pipelines import CNN, DATA, EXPECTED, make_examples, make_nlp, read_ents, t
 from spacy.tokens import Span
 from spacy.training import Example
 
-from spacy_bert_ner.decode import build_tag_set
-from spacy_bert_ner.gold import count_tags
-from spacy_bert_ner.score import judge_entities
+from spacy_bert_ner.decode.best_path import build_tag_set
+from spacy_bert_ner.score.scorer import judge_entities
+from spacy_bert_ner.tag.gold import count_tags
 
 VALID = {"decoder": "valid"}
 SETTINGS = [

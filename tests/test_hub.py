@@ -7,8 +7,8 @@ import time
 import pytest
 from hub import NAME, go_online
 
-from spacy_bert_ner.fetch import fetch_encoder
-from spacy_bert_ner.hub import FetchError, call_within
+from spacy_bert_ner.fetch.fetch import fetch_encoder
+from spacy_bert_ner.fetch.hub import FetchError, call_within
 
 SOURCE = f"hub:{NAME}"
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bert_ner.labels import (
+from spacy_bert_ner.schemes import (
     KAGGLE_TO_ONTONOTES,
     SCHEMES,
     Bigrams,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_bert_ner.decode import build_tag_set
-from spacy_bert_ner.loss import balance_tags, compute_tag_loss, make_tag_loss_v1, weigh_tags
+from spacy_bert_ner.decode.best_path import build_tag_set
+from spacy_bert_ner.tag.loss import balance_tags, compute_tag_loss, make_tag_loss_v1, weigh_tags
 
 TAG_SET = build_tag_set(["A", "B"])
 GOLD = np.asarray([0, 1, 2, -1, 3, 0])

@@ -5,8 +5,8 @@ import pytest
 from chains import TAG_SETS, all_paths, problems, read_spans, sum_scores
 from hypothesis import given, settings
 
-from spacy_bert_ner.decode import build_steps, find_spans
-from spacy_bert_ner.marginals import score_spans, sum_paths
+from spacy_bert_ner.decode.best_path import build_steps, find_spans
+from spacy_bert_ner.decode.marginals import score_spans, sum_paths
 
 
 def weigh_paths(problem):

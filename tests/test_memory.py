@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_bert_ner import memory
-from spacy_bert_ner.memory import make_trim_memory_v1, trim_heap
+from spacy_bert_ner import machine as memory
+from spacy_bert_ner.machine import make_trim_memory_v1, trim_heap
 
 
 def measure_resident():

@@ -10,7 +10,7 @@ from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Linear, PyTorchWrapper, chain
 
-from spacy_bert_ner.parameter_groups import find_options
+from spacy_bert_ner.optimize.parameter_groups import find_options
 
 N_STEPS = 12
 # The clipping of most steps bites at this norm, that of some does not.

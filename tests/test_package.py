@@ -5,8 +5,8 @@ import spacy
 from evaluation_setup import make_ruler, write_data
 from spacy.cli.package import generate_readme
 
-from spacy_bert_ner.evaluation.report import evaluate
-from spacy_bert_ner.package import describe_model
+from spacy_bert_ner.package.wheels import describe_model
+from spacy_bert_ner.report.report import evaluate
 
 LOCK = {"name": "tiny", "license": "Apache-2.0", "source": "dir:tiny"}
 DATA = {"name": "Corpus", "url": "https://example.org", "author": "A", "license": "ODbL-1.0"}

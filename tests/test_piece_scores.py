@@ -9,8 +9,8 @@ from test_vectors import OURS, STOCK, TEXTS, annotate, make_examples, make_nlp, 
 from thinc.api import Adam, fix_random_seed
 from thinc.types import Ragged
 
-from spacy_bert_ner.decode import SCHEMES, build_tag_set
-from spacy_bert_ner.tag_rows import find_tags_going_on
+from spacy_bert_ner.decode.best_path import SCHEMES, build_tag_set
+from spacy_bert_ner.tag.tag_rows import find_tags_going_on
 
 PIECES = {"@architectures": "spacy-bert-ner.PieceListener.v1"}
 CLASSIFIER = {"@architectures": "spacy-bert-ner.PieceClassifier.v1", "tok2vec": PIECES}

@@ -14,8 +14,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from transformers import AutoTokenizer
 
-from spacy_bert_ner.cutter import read_word_cutter
-from spacy_bert_ner.pieces import WordTable, gather_ragged
+from spacy_bert_ner.pieces.cutter import read_word_cutter
+from spacy_bert_ner.pieces.table import WordTable, gather_ragged
 
 WORDS = [
     "alex",

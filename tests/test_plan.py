@@ -9,8 +9,8 @@ from spacy.training.loop import train
 from spacy.util import registry
 from training_setup import make_config, write_corpus
 
-from spacy_bert_ner.plan import find_blocks, has_corpus, make_plan, make_plan_training_v1
-from spacy_bert_ner.training_log import read_log
+from spacy_bert_ner.train.log import read_log
+from spacy_bert_ner.train.plan import find_blocks, has_corpus, make_plan, make_plan_training_v1
 
 OPEN = {"max_steps": 0, "max_epochs": 3, "eval_frequency": 0, "patience": 0}
 

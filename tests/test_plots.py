@@ -2,9 +2,9 @@
 
 import pytest
 
-from spacy_bert_ner import plots
-from spacy_bert_ner.plots import draw_learning_curve
-from spacy_bert_ner.training_log import add_record
+from spacy_bert_ner.train import curve as plots
+from spacy_bert_ner.train.curve import draw_learning_curve
+from spacy_bert_ner.train.log import add_record
 
 
 def write_log(path, **values):

@@ -12,7 +12,7 @@ from training_setup import write_corpus
 from weasel.cli.document import project_document
 from weasel.util import load_project_config
 
-from spacy_bert_ner.datasets import DATASETS, PINS
+from spacy_bert_ner.convert.datasets import DATASETS, PINS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = load_project_config(ROOT)

@@ -7,9 +7,9 @@ import pytest
 import samples
 from samples import read, write
 
-from spacy_bert_ner.labels import tags_to_spans
+from spacy_bert_ner.convert.survey import survey_file
 from spacy_bert_ner.read import FormatError, open_data
-from spacy_bert_ner.survey import survey_file
+from spacy_bert_ner.schemes import tags_to_spans
 
 
 def words_and_spans(sentences):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_bert_ner.labels import is_tag
 from spacy_bert_ner.read import FORMATS, FormatError, open_data
+from spacy_bert_ner.schemes import is_tag
 
 KAGGLE = Path(__file__).parent.parent / "assets" / "kaggle" / "ner_dataset.csv.zip"
 FORMS = {**samples.TOKEN_FORMATS, **samples.TEXT_FORMATS}

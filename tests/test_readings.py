@@ -8,12 +8,12 @@ from chains import MAX_PATHS, TAG_SETS, all_paths, is_valid, problems, read_span
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_bert_ner import readings
-from spacy_bert_ner.crf import find_best_paths
-from spacy_bert_ner.decode import build_steps, build_tag_set
-from spacy_bert_ner.entities import TagModel, find_readings
-from spacy_bert_ner.readings import find_best_readings, find_twins
-from spacy_bert_ner.words import Words
+from spacy_bert_ner.decode import readings
+from spacy_bert_ner.decode.best_path import build_steps, build_tag_set
+from spacy_bert_ner.decode.crf import find_best_paths
+from spacy_bert_ner.decode.entities import TagModel, find_readings
+from spacy_bert_ner.decode.readings import find_best_readings, find_twins
+from spacy_bert_ner.tag.words import Words
 
 IOB1 = TAG_SETS[3]
 

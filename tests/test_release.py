@@ -7,7 +7,7 @@ import spacy
 from heads import build_head
 from test_cli_data import run
 
-from spacy_bert_ner.release import compare_entities, make_environments, try_wheels
+from spacy_bert_ner.package.trial import compare_entities, make_environments, try_wheels
 
 ENTS = [[(0, 4, "PER", 0.9)], []]
 

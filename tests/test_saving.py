@@ -11,8 +11,8 @@ import pytest
 import spacy
 from training_setup import make_config, write_corpus
 
-from spacy_bert_ner import saving
-from spacy_bert_ner.saving import replaced_folder
+from spacy_bert_ner import files as saving
+from spacy_bert_ner.files import replaced_folder
 
 
 class FaultError(Exception):

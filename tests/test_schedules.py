@@ -6,7 +6,7 @@ from math import cos, pi
 import pytest
 from spacy.util import registry
 
-from spacy_bert_ner.schedules import count_steps, parse_span
+from spacy_bert_ner.optimize.schedules import count_steps, parse_span
 
 
 def make_rates(shape, n_rates, **settings):

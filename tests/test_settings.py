@@ -2,8 +2,8 @@
 
 import pytest
 
-from spacy_bert_ner.encoder import build_transformer_model_v1
-from spacy_bert_ner.settings import Settings, check_settings, parse_freeze
+from spacy_bert_ner.encode.settings import Settings, check_settings, parse_freeze
+from spacy_bert_ner.encode.transformer import build_transformer_model_v1
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from test_vectors import make_nlp
 from thinc.api import Adam
 from transformers import AutoTokenizer
 
-from spacy_bert_ner.encoder import build_transformer_model_v1, get_shim
-from spacy_bert_ner.half import halve_bytes
-from spacy_bert_ner.shapes import N_SHAPES, TABLE, ShapedEmbedding, add_shapes, find_shape
+from spacy_bert_ner.encode.transformer import build_transformer_model_v1, get_shim
+from spacy_bert_ner.package.half import halve_bytes
+from spacy_bert_ner.pieces.shapes import N_SHAPES, TABLE, ShapedEmbedding, add_shapes, find_shape
 
 # "\u200b" has no pieces in most tokenizers: it is read as the unknown one.
 DOCS = make_docs("Alex lives in London, and no ONE is in Paris.", "", "I\u200b 2 U.S. \n 90s", "x")

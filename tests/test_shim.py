@@ -10,9 +10,9 @@ from checkpoints import KINDS
 from test_encoder import LONG, WIDTH, build, cut_alone, make_docs, predict, read
 from thinc.api import Adam, PyTorchShim
 
-from spacy_bert_ner.encoder import build_transformer_model_v1, get_shim
-from spacy_bert_ner.optimizer import make_adamw_v1
-from spacy_bert_ner.vectors import TokenBatch
+from spacy_bert_ner.encode.transformer import build_transformer_model_v1, get_shim
+from spacy_bert_ner.encode.vectors import TokenBatch
+from spacy_bert_ner.optimize.optimizers import make_adamw_v1
 
 DOCS = make_docs("Alex lives in London, and no one is in Paris.", "", "Yes", "  ", "to Iraq's (x)")
 

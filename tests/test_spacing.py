@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bert_ner.spacing import Spacer
+from spacy_bert_ner.convert.spacing import Spacer
 
 PUNCTUATION = [*list(".,;:!?()[]{}\"'-–/&$%#"), "...", "``", "''", "'s", "n't", "¿", "€", "º"]
 WORDS = st.lists(st.sampled_from([*PUNCTUATION, "Oslo", "7", "s", "A", " ", "\u200b"]), max_size=12)

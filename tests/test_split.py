@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bert_ner.split import LEFT_OUT, draw_parts, draw_sample, find_leaks, parse_split
+from spacy_bert_ner.convert.split import LEFT_OUT, draw_parts, draw_sample, find_leaks, parse_split
 
 SHARES = st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.5), (0.6, 0.3, 0.1), (1.0,)])
 GROUPS = st.lists(st.integers(0, 30), max_size=60)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from samples import read, write
 from spacy.vocab import Vocab
 
-from spacy_bert_ner.docs import doc_data_to_doc, sentences_to_doc_data
-from spacy_bert_ner.labels import tags_to_spans
+from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
 from spacy_bert_ner.read import FormatError, Notes, open_data
+from spacy_bert_ner.schemes import tags_to_spans
 
 
 @pytest.mark.parametrize("name", samples.TEXT_FORMATS)

@@ -26,8 +26,8 @@ from typer.testing import CliRunner
 
 from spacy_bert_ner.cli import bert_ner_cli
 from spacy_bert_ner.manifest import BrokenModelError, verify, write_manifest
-from spacy_bert_ner.reliability import Threshold, find_threshold
-from spacy_bert_ner.thresholds import ALL, find_thresholds, find_unsafe, save_with_thresholds
+from spacy_bert_ner.score.reliability import Threshold, find_threshold
+from spacy_bert_ner.score.thresholds import ALL, find_thresholds, find_unsafe, save_with_thresholds
 
 TEXT = DATA[0][0]
 

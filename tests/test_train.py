@@ -13,9 +13,9 @@ from spacy.training.loop import train as train_with_spacy
 from spacy.util import load_config
 from training_setup import make_config, write_corpus
 
-from spacy_bert_ner import loop
-from spacy_bert_ner.train import train
-from spacy_bert_ner.training_log import read_log
+from spacy_bert_ner.train import loop
+from spacy_bert_ner.train.log import read_log
+from spacy_bert_ner.train.train import train
 
 ADAM = {"training.optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01}}
 ACCUMULATING = {"training.optimizer.accumulate_batches": 2}

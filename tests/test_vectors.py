@@ -9,9 +9,9 @@ from spacy_transformers.data_classes import TransformerData
 from test_encoder import LONG
 from thinc.api import Adam, fix_random_seed
 
-from spacy_bert_ner.encoder import get_shim
-from spacy_bert_ner.listeners import TokenListener
-from spacy_bert_ner.vectors import TokenBatch, TokenVectors
+from spacy_bert_ner.encode.listeners import TokenListener
+from spacy_bert_ner.encode.transformer import get_shim
+from spacy_bert_ner.encode.vectors import TokenBatch, TokenVectors
 
 TRAIN = [
     ("Alex lives in London", {"entities": [(0, 4, "PER"), (14, 20, "LOC")], "tags": list("NVPN")}),

@@ -12,12 +12,12 @@ from pipelines import make_nlp as make_cnn
 from pipelines import train
 from test_vectors import TEXTS, annotate, make_nlp
 
-from spacy_bert_ner.encoder import get_shim
-from spacy_bert_ner.fetch import hash_file
-from spacy_bert_ner.half import halve_weights
+from spacy_bert_ner.encode.transformer import get_shim
+from spacy_bert_ner.fetch.fetch import hash_file
 from spacy_bert_ner.manifest import find_supported, verify
-from spacy_bert_ner.package import build_model_wheel, build_plugin_wheel
-from spacy_bert_ner.wheels import normalise_wheel
+from spacy_bert_ner.package.half import halve_weights
+from spacy_bert_ner.package.merge_wheels import normalise_wheel
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel
 
 ROOT = Path(__file__).parent.parent
 
@@ -92,7 +92,7 @@ def test_half_precision_that_cannot_be_is_an_error(model, tmp_path):
 
 
 def test_a_model_is_sealed_before_its_wheel_is_built(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_bert_ner.package.build_wheel", lambda folder, output: folder)
+    monkeypatch.setattr("spacy_bert_ner.package.wheels.build_wheel", lambda folder, output: folder)
     folder = build_model_wheel(model, tmp_path, name="tiny", version="1.0", meta={"author": "A"})
     inner = folder / "en_tiny/en_tiny-1.0"
     assert verify(inner) > 5

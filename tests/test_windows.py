@@ -5,13 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_bert_ner.pieces import Pieces
-from spacy_bert_ner.windows import (
-    fill_buckets,
-    join_buckets,
-    split_buckets,
-    split_windows,
-)
+from spacy_bert_ner.pieces.table import Pieces
+from spacy_bert_ner.pieces.windows import fill_buckets, join_buckets, split_buckets, split_windows
 
 SIZE, CONTEXT = 12, 2
 PREFIX, SUFFIX, PAD = [101, 102], [103], -1

@@ -10,9 +10,9 @@ from samples import read, write
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_bert_ner.docs import doc_data_to_doc, sentences_to_doc_data
+from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
+from spacy_bert_ner.convert.spacing import Spacer
 from spacy_bert_ner.read import DocData, FormatError, Notes, open_data, open_writer
-from spacy_bert_ner.spacing import Spacer
 
 
 def test_a_sentence_start_within_an_entity_does_not_cut_it(tmp_path):

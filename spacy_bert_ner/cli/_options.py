@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..conversion import Conversion
-from ..labels import parse_label_map
+from ..convert.settings import Conversion
 from ..read import FORMATS
+from ..schemes import parse_label_map
 
 Format = Annotated[
     str | None,
@@ -70,7 +70,7 @@ def make_conversion(*, label_map: str | None, encoder: Path | None, **values: An
     values["label_map"] = parse_label_map(label_map)
     if encoder is None:
         return Conversion(**values)
-    from ..encoder_pieces import read_piece_counter  # imports torch
+    from ..encode.piece_counter import read_piece_counter
 
     count_pieces, window = read_piece_counter(encoder)
     return Conversion(count_pieces=count_pieces, window=window, **values)

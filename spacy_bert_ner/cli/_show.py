@@ -5,9 +5,9 @@ from pathlib import Path
 
 from wasabi import msg
 
-from ..data_report import Report
-from ..evaluation.counts import Scores
-from ..evaluation.page import format_p_value, format_percent, format_signed
+from ..convert.data_report import Report
+from ..evaluate.counts import Scores
+from ..report.page import format_p_value, format_percent, format_signed
 
 
 def show_report(report: Report, paths: Sequence[Path]) -> None:

@@ -1,13 +1,13 @@
-"""The command `convert`: flags over `spacy_bert_ner.convert.convert`."""
+"""The command `convert`: flags over `spacy_bert_ner.convert.convert.convert`."""
 
 from typing import Annotated
 
 import typer
 from wasabi import msg
 
-from ..convert import convert
-from ..data_page import find_report_stem, write_report
-from ..datasets import DATASETS, find_inputs
+from ..convert.convert import convert
+from ..convert.datasets import DATASETS, find_inputs
+from ..report.data_page import find_report_stem, write_report
 from . import _options as options
 from ._app import bert_ner_cli, shown_errors
 from ._show import show_report

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ..convert import convert
-from ..data_page import render_report, write_report
+from ..convert.convert import convert
+from ..report.data_page import render_report, write_report
 from . import _options as options
 from ._app import bert_ner_cli, shown_errors
 from ._show import show_report

@@ -1,4 +1,4 @@
-"""The command `evaluate`: flags over `spacy_bert_ner.evaluation.report.evaluate`."""
+"""The command `evaluate`: flags over `spacy_bert_ner.report.report.evaluate`."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def evaluate_cli(
     gpu_id: int = typer.Option(-1, "--gpu-id", help="-1 is the CPU"),
 ) -> None:
     """Measure a trained pipeline, and write one report with every number."""
-    from ..evaluation.report import evaluate
+    from ..report.report import evaluate
 
     with shown_errors():
         check_gpu(gpu_id)

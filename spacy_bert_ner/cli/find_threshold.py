@@ -1,4 +1,4 @@
-"""The command `find-threshold`: flags over `spacy_bert_ner.thresholds`."""
+"""The command `find-threshold`: flags over `spacy_bert_ner.score.thresholds`."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import spacy
 import typer
 from wasabi import msg
 
-from ..kept_corpus import GroupCorpus
-from ..thresholds import ALL, find_component, find_thresholds, save_with_thresholds
+from ..corpus.docbin import GroupCorpus
+from ..score.thresholds import ALL, find_component, find_thresholds, save_with_thresholds
 from ._app import bert_ner_cli, shown_errors
 
 

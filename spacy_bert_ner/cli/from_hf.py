@@ -24,7 +24,7 @@ def from_hf_cli(
 
     It predicts at once, and OUTPUT.train.cfg trains it further.
     """
-    from ..interop.from_hf import hf_to_pipeline  # imports torch
+    from ..interop.from_hf import hf_to_pipeline
 
     with shown_errors():
         found = hf_to_pipeline(

@@ -1,11 +1,11 @@
-"""The command `plot`: flags over `spacy_bert_ner.plots.draw_learning_curve`."""
+"""The command `plot`: flags over `spacy_bert_ner.train.curve.draw_learning_curve`."""
 
 from pathlib import Path
 
 import typer
 from wasabi import msg
 
-from ..plots import draw_learning_curve
+from ..train.curve import draw_learning_curve
 from ._app import bert_ner_cli, shown_errors
 
 

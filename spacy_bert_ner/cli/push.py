@@ -17,7 +17,7 @@ def push_cli(
     wheel: Path = typer.Option(None, "--wheel", help="The model's wheel, sent too", exists=True),
 ) -> None:
     """Upload a model to the Hugging Face hub; without --upload, show what would be sent."""
-    from ..interop.push import push_model  # imports torch
+    from ..interop.push import push_model
 
     with shown_errors():
         done = push_model(model, repo, upload=upload, private=private, wheel=wheel)

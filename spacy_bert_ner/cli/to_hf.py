@@ -6,7 +6,7 @@ import spacy
 import typer
 from wasabi import msg
 
-from ..kept_corpus import GroupCorpus
+from ..corpus.docbin import GroupCorpus
 from ._app import bert_ner_cli, shown_errors
 
 
@@ -23,7 +23,7 @@ def to_hf_cli(
 
     What it cannot express is said before anything is written.
     """
-    from ..interop.to_hf import EXACT_HEAD, pipeline_to_hf  # imports torch
+    from ..interop.to_hf import EXACT_HEAD, pipeline_to_hf
 
     with shown_errors():
         nlp = spacy.load(model)

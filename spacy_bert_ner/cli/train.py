@@ -1,4 +1,4 @@
-"""The command `train`: flags over `spacy_bert_ner.train.train`."""
+"""The command `train`: flags over `spacy_bert_ner.train.train.train`."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from spacy.util import load_config
 from thinc.api import require_gpu
 
 from ..devices import check_gpu
-from ..train import train
+from ..train.train import train
 from ._app import bert_ner_cli, shown_errors
 
 

@@ -12,13 +12,13 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..before import pipe_before
-from ..encoder import build_transformer_model_v1, get_shim
-from ..entities import find_tag_probs
-from ..labels import tags_to_spans
-from ..pipe import BertNer
-from ..shim import EncoderShim
-from ..words import Words, find_words
+from ..decode.entities import find_tag_probs
+from ..encode.shim import EncoderShim
+from ..encode.transformer import build_transformer_model_v1, get_shim
+from ..pipe.before import pipe_before
+from ..pipe.bert_ner import BertNer
+from ..schemes import tags_to_spans
+from ..tag.words import Words, find_words
 from .head import Head
 from .tag_columns import name_columns
 

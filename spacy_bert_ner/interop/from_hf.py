@@ -11,12 +11,12 @@ from spacy.training import Example
 from spacy.util import load_model_from_config
 from thinc.api import Config
 
-from ..checkpoint import Checkpoint, read_checkpoint
-from ..fetch import LOCK_NAME, fetch_encoder
-from ..labels import Bigrams, count_bigrams, recognise_scheme
+from ..encode.checkpoint import Checkpoint, read_checkpoint
+from ..fetch.fetch import LOCK_NAME, fetch_encoder
+from ..fetch.trust import CONFIG
+from ..files import replaced_folder
 from ..manifest import write_manifest
-from ..saving import replaced_folder
-from ..trust import CONFIG
+from ..schemes import Bigrams, count_bigrams, recognise_scheme
 from .configs import AGGREGATIONS, make_pipeline_config, make_training_config
 from .head import Head, read_head
 from .tag_columns import MISSING, TagColumns, find_columns

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification
 
-from ..checkpoint import Checkpoint
-from ..cutter import quiet
+from ..encode.checkpoint import Checkpoint
+from ..pieces.cutter import quiet
 
 TOLERANCE = 1e-4
 """Most that scores computed in two ways may differ, relative to the largest one."""

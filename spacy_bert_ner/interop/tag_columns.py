@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..decode import SCHEMES, TagSet, build_tag_set
-from ..labels import is_tag
+from ..decode.best_path import SCHEMES, TagSet, build_tag_set
+from ..schemes import is_tag
 
 MISSING = -1
 """The column of a tag that the checkpoint does not have."""

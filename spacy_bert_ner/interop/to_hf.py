@@ -10,13 +10,13 @@ from spacy.language import Language
 from spacy.training import Example
 from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
-from ..checkpoint import Checkpoint
-from ..pipe import BertNer
-from ..saving import replaced_folder
-from ..shapes import split_shapes
-from ..shim import EncoderShim
-from ..thresholds import find_component
-from ..trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
+from ..encode.checkpoint import Checkpoint
+from ..encode.shim import EncoderShim
+from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
+from ..files import replaced_folder
+from ..pieces.shapes import split_shapes
+from ..pipe.bert_ner import BertNer
+from ..score.thresholds import find_component
 from .card import make_card
 from .distill import Distilled, distill_head
 from .from_hf import RECORD

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..labels import spans_to_tags
+from ..schemes import spans_to_tags
 from .blanks import split_at_blanks
 from .sentence import DocData, FormatError, Notes, Sentence
 from .source import Source

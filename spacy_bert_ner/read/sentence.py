@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..labels import Span
+from ..schemes import Span
 
 
 class Sentence(NamedTuple):

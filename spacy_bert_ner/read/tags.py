@@ -1,6 +1,6 @@
 """Tags of a file → the well-formed ones; a bad or a cut tag is an error with its line."""
 
-from ..labels import is_tag
+from ..schemes import is_tag
 from .sentence import FormatError
 from .source import Source
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from spacy.tokens import Doc
 
-from ..labels import Span, spans_to_tags
+from ..schemes import Span, spans_to_tags
 from .fields import CharSpan, Fields
 from .records import Record
 from .sentence import Notes, Sentence

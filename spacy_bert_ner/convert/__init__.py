@@ -1,0 +1,1 @@
+"""BIO sentences → docs with natural spacing, split without leaks, and a report of the findings."""

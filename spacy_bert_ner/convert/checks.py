@@ -1,0 +1,140 @@
+"""Docs on their way to a part → counts, and what is wrong with them, with its place."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..read import DocData, Notes, Sentence
+from ..schemes import find_strays, spans_to_tags, tags_to_spans
+from .cuts import CutFinder
+from .survey import Survey
+
+
+@dataclass
+class PartFacts:
+    """What one part of the corpus holds."""
+
+    docs: int = 0
+    sentences: int = 0
+    tokens: int = 0
+    entities: Counter[str] = field(default_factory=Counter)
+    lengths: Counter[int] = field(default_factory=Counter)
+
+
+class Examiner:
+    """Counts docs and checks them; everything found goes into `parts`, `cuts` and `notes`.
+
+    n_parts (int): Number of parts.
+    cut_finder (CutFinder): Checks entity borders against a tokenizer.
+    pieces (Mapping[str, int] | None): Wordpieces of each distinct word.
+    window (int): Most pieces of a sentence that an encoder sees at once.
+    """
+
+    def __init__(
+        self,
+        n_parts: int,
+        *,
+        cut_finder: CutFinder,
+        pieces: Mapping[str, int] | None = None,
+        window: int = 0,
+    ) -> None:
+        """Start with nothing counted."""
+        self.parts = [PartFacts() for _ in range(n_parts)]
+        self.notes = Notes()
+        self.cut_tokens: Counter[str] = Counter()
+        self.n_without_piece = 0
+        self.words_without_piece: set[str] = set()
+        self.n_too_long = 0
+        self._cut_finder = cut_finder
+        self._pieces = pieces or {}
+        self._window = window
+        self._no_piece = {word for word, n in self._pieces.items() if n == 0}
+
+    def add(self, part: int, survey: Survey, sentences: Sequence[Sentence], doc: DocData) -> None:
+        """Count and check one doc.
+
+        part (int): Number of its part.
+        survey (Survey): Its file.
+        sentences (Sequence[Sentence]): The sentences that it is made of.
+        doc (DocData): The doc.
+        """
+        facts = self.parts[part]
+        facts.docs += 1
+        facts.sentences += len(sentences)
+        facts.tokens += len(doc.words)
+        facts.entities.update(label for _, _, label in doc.spans)
+        facts.lengths.update(len(sentence.words) for sentence in sentences)
+        name = survey.data.source.name
+        for sentence in sentences:
+            if survey.n_strays:
+                self._check_tags(sentence, name, survey.scheme)
+            if survey.invisible:
+                self._check_invisible(sentence, name, survey.invisible)
+            if self._pieces:
+                self._check_pieces(sentence, name)
+        self._check_cuts(doc, sentences, name)
+
+    def _check_tags(self, sentence: Sentence, name: str, scheme: str) -> None:
+        strays = find_strays(sentence.tags, scheme)
+        if not strays:
+            return
+        clean = spans_to_tags(tags_to_spans(sentence.tags), len(sentence.tags), scheme=scheme)
+        for i in strays:
+            self.notes.add(
+                "stray-tag",
+                "stray tags, repaired: read as the CoNLL scorer reads them",
+                f"{name}:{sentence.lines[i]} '{sentence.words[i]}' {sentence.tags[i]}, "
+                f"{scheme} wants {clean[i]}",
+            )
+
+    def _check_invisible(self, sentence: Sentence, name: str, invisible: set[str]) -> None:
+        if invisible.isdisjoint(sentence.words):
+            return
+        for word, tag, line in zip(sentence.words, sentence.tags, sentence.lines, strict=True):
+            if word in invisible:
+                place = f"{name}:{line} {word!r}"
+                self.notes.add(
+                    "invisible-word",
+                    "words of control, zero-width or white-space characters only, kept",
+                    place,
+                )
+                if tag != "O":
+                    self.notes.add(
+                        "invisible-entity",
+                        "such words inside of an entity: no encoder can see them",
+                        f"{place} {tag}",
+                    )
+
+    def _check_pieces(self, sentence: Sentence, name: str) -> None:
+        n_pieces = sum(map(self._pieces.__getitem__, sentence.words))
+        if n_pieces > self._window:
+            self.n_too_long += 1
+            self.notes.add(
+                "too-long",
+                f"sentences of more than {self._window} pieces, longer than a window",
+                f"{name}:{sentence.lines[0]} ({len(sentence.words):,} words, {n_pieces:,} pieces)",
+            )
+        if not self._no_piece.isdisjoint(sentence.words):
+            for word, line in zip(sentence.words, sentence.lines, strict=True):
+                if word in self._no_piece:
+                    self.n_without_piece += 1
+                    self.words_without_piece.add(word)
+                    self.notes.add(
+                        "no-piece",
+                        "words without a wordpiece: the encoder gets its unknown piece",
+                        f"{name}:{line} {word!r}",
+                    )
+
+    def _check_cuts(self, doc: DocData, sentences: Sequence[Sentence], name: str) -> None:
+        for (start, end, label), token in self._cut_finder.find(doc):
+            self.cut_tokens[token] += 1
+            lines = [line for sentence in sentences for line in sentence.lines]
+            text = "".join(
+                word + " " * space
+                for word, space in zip(doc.words[start:end], doc.spaces[start:end], strict=True)
+            )
+            self.notes.add(
+                "cut-entity",
+                "entities whose border the tokenizer's tokens cut",
+                f"{name}:{lines[start]} '{text.rstrip()}' {label} in the token '{token}'",
+            )

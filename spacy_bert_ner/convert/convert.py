@@ -1,0 +1,220 @@
+"""Files of BIO data → Docs with natural spacing → leak-free seeded split → DocBin, and a report."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+
+from ..read import OUTPUT_SUFFIXES, DocData, Sentence, make_tokenizer, open_writer
+from .checks import Examiner
+from .cuts import CutFinder
+from .data_report import Report, build_report
+from .datasets import check_pin
+from .docs import sentences_to_doc_data
+from .placement import Plan, make_plan
+from .settings import Conversion, parse_input
+from .spacing import Spacer
+from .split import LEFT_OUT, PARTS
+from .survey import Survey, survey_file
+
+DocParts = tuple[int, Survey, list[Sentence], DocData]
+"""Number of the part, the file, the sentences and what they make."""
+
+
+def convert(
+    inputs: Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    settings: Conversion | None = None,
+    dataset: str | None = None,
+) -> Report:
+    """Convert BIO data, and say everything about it.
+
+    Files are read twice: once to recognise and to count, once to write. Memory grows
+    with the sentences and the distinct words, not with the texts.
+
+    inputs (Sequence[str | Path]): Files; `train=FILE`, `dev=FILE`, `test=FILE` give a
+        file to a part.
+    output (str | Path | None): A `.spacy`, `.jsonl` or `.conll` file for one part, a
+        folder for several; None writes nothing.
+    settings (Conversion | None): How to convert; the defaults if None.
+    dataset (str | None): Name of a published dataset that the inputs must be.
+    RETURNS (Report): The report, ready for JSON.
+    RAISES (ValueError): For inputs and settings that do not fit each other; a
+        `FormatError` for a file that cannot be read.
+    RAISES (FileNotFoundError): If an input is missing.
+    """
+    settings = settings or Conversion()
+    given = [parse_input(str(item)) for item in inputs]
+    names = find_part_names([part for part, _ in given], settings, output)
+    paths = find_paths(names, output)
+    files = [settings.open(location) for _, location in given]
+    for file in files:
+        check_pin(dataset, file.source)
+    surveys = [
+        survey_file(file, part=names.index(part) if part else None)
+        for file, (part, _) in zip(files, given, strict=True)
+    ]
+    check_labels(surveys, settings)
+    plan = make_plan(
+        surveys,
+        names,
+        shares=settings.shares,
+        docs=settings.docs,
+        by_document=settings.split_by == "document",
+        seed=settings.seed,
+        stratify=settings.stratify,
+        allow_leaks=settings.allow_leaks,
+        limits=settings.find_limits(names),
+    )
+    examiner = make_examiner(surveys, len(names), settings)
+    docs = make_docs(surveys, plan, settings)
+    if paths:
+        write_docs(docs, paths, count_tokens(surveys, plan), examiner)
+    else:
+        for doc in docs:
+            examiner.add(*doc)
+    return build_report(surveys, plan, examiner, settings, paths)
+
+
+def find_part_names(
+    parts: Sequence[str | None], settings: Conversion, output: str | Path | None
+) -> list[str]:
+    """Name the parts that will be made.
+
+    parts (Sequence[str | None]): Parts that inputs were given to.
+    settings (Conversion): For its split.
+    output (str | Path | None): Where an only part goes.
+    RETURNS (list[str]): One or more of `PARTS`, or a name for an only part.
+    RAISES (ValueError): If inputs, split and output do not fit each other.
+    """
+    if not parts:
+        raise ValueError("No input, expected one or more files, then the output.")
+    named = [part for part in PARTS if part in parts]
+    if named and None in parts:
+        raise ValueError(
+            "Some inputs have a part (train=FILE) and some have none. Give each of them a part."
+        )
+    if named and settings.split:
+        raise ValueError(
+            f"Inputs are given to {', '.join(named)}, and there is a split {settings.split}. "
+            "Leave one of them out."
+        )
+    is_file = output is not None and Path(output).suffix in OUTPUT_SUFFIXES
+    if is_file and (settings.split or len(named) > 1):
+        raise ValueError(f"{output} is one file for several parts. Name a folder.")
+    if settings.shares:
+        return list(PARTS[: len(settings.shares)])
+    if named:
+        return named
+    if output is not None and not is_file:
+        raise ValueError(
+            f"{output} is a folder, and nothing says which parts go in. Give a split "
+            "(80/10/10), give inputs to parts (train=FILE dev=FILE), or name a file ending in "
+            f"{', '.join(OUTPUT_SUFFIXES)}."
+        )
+    return [Path(output).stem if output is not None else "all"]
+
+
+def find_paths(names: Sequence[str], output: str | Path | None) -> list[Path]:
+    """RETURNS (list[Path]): The file of each part; none if nothing is to be written."""
+    if output is None:
+        return []
+    path = Path(output)
+    if path.suffix in OUTPUT_SUFFIXES:
+        return [path]
+    return [path / f"{name}.spacy" for name in names]
+
+
+def check_labels(surveys: Sequence[Survey], settings: Conversion) -> None:
+    """Refuse data without any entity, and a label map that meets no label.
+
+    RAISES (ValueError): Names the labels that there are.
+    """
+    labels = sorted({label for survey in surveys for label in survey.entities})
+    if not labels:
+        files = ", ".join(survey.data.source.name for survey in surveys)
+        raise ValueError(
+            f"{files}: no entity, every tag is O. Expected tags such as B-PER; name the tags' "
+            "column (--tag-column) if they stand in another one."
+        )
+    if settings.label_map and not set(settings.label_map) & set(labels):
+        raise ValueError(
+            f"The label map has {', '.join(settings.label_map)}, the data have "
+            f"{', '.join(labels)}: no label in common. Write the data's labels on the left."
+        )
+
+
+def make_examiner(surveys: Sequence[Survey], n_parts: int, settings: Conversion) -> Examiner:
+    """Make what checks the docs on their way."""
+    pieces = None
+    if settings.count_pieces is not None:
+        words = list(Counter(word for survey in surveys for word in survey.words))
+        pieces = dict(zip(words, settings.count_pieces(words), strict=True))
+    return Examiner(
+        n_parts,
+        cut_finder=CutFinder(make_tokenizer(settings.lang)),
+        pieces=pieces,
+        window=settings.window,
+    )
+
+
+def make_docs(surveys: Sequence[Survey], plan: Plan, settings: Conversion) -> Iterator[DocParts]:
+    """Read the files again and make the docs that the plan wants.
+
+    surveys (Sequence[Survey]): The files.
+    plan (Plan): Doc and part of each sentence.
+    settings (Conversion): Spacing and labels.
+    YIELDS (DocParts): The docs in file order.
+    """
+    spacer = Spacer(settings.lang) if settings.spacing == "natural" else None
+    sentences = ((survey, sent) for survey in surveys for sent in survey.data.sentences())
+    numbered = zip(plan.docs, plan.parts, sentences, strict=True)
+    kept = (item for item in numbered if item[1] != LEFT_OUT)
+    for (_, part), run in groupby(kept, key=_doc_and_part):
+        items = [item for _, _, item in run]
+        doc_sentences = [sentence for _, sentence in items]
+        doc = sentences_to_doc_data(doc_sentences, spacer=spacer, label_map=settings.label_map)
+        yield part, items[0][0], doc_sentences, doc
+
+
+def count_tokens(surveys: Sequence[Survey], plan: Plan) -> list[int]:
+    """RETURNS (list[int]): Tokens of each part."""
+    totals = [0] * len(plan.names)
+    lengths = (length for survey in surveys for length in survey.lengths)
+    for part, length in zip(plan.parts, lengths, strict=True):
+        if part != LEFT_OUT:
+            totals[part] += length
+    return totals
+
+
+def write_docs(
+    docs: Iterator[DocParts], paths: Sequence[Path], n_tokens: Sequence[int], examiner: Examiner
+) -> None:
+    """Examine the docs and write each to its part; no file is left half written.
+
+    Parts of an earlier conversion that this one has not are removed with it, so that
+    a folder never holds the parts of two corpora.
+    """
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        writers = []
+        for path, n in zip(paths, n_tokens, strict=True):
+            writers.append(open_writer(path, n_tokens=n))
+            stack.callback(writers[-1].discard)
+        for part, survey, sentences, doc in docs:
+            examiner.add(part, survey, sentences, doc)
+            writers[part].add(doc)
+        for writer in writers:
+            writer.close()
+    if len(paths) > 1:
+        for name in PARTS:
+            old = paths[0].with_name(f"{name}.spacy")
+            if old not in paths:
+                old.unlink(missing_ok=True)
+
+
+def _doc_and_part(item: tuple[int, int, object]) -> tuple[int, int]:
+    return item[0], item[1]

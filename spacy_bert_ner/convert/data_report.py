@@ -1,0 +1,148 @@
+"""What the two passes of a conversion found → one report, ready for JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..read import Notes
+from .checks import Examiner, PartFacts
+from .placement import Plan
+from .settings import Conversion
+from .split import LEFT_OUT
+from .survey import Survey
+
+Report = dict[str, Any]
+"""A report: text, numbers, lists and dicts of them."""
+
+
+def build_report(
+    surveys: Sequence[Survey],
+    plan: Plan,
+    examiner: Examiner,
+    settings: Conversion,
+    paths: Sequence[Path],
+) -> Report:
+    """Put together what the two passes found.
+
+    surveys (Sequence[Survey]): The first pass, file by file.
+    plan (Plan): Doc and part of each sentence.
+    examiner (Examiner): The second pass.
+    settings (Conversion): The conversion's settings.
+    paths (Sequence[Path]): The file of each part; none if nothing was written.
+    RETURNS (Report): The report, ready for JSON.
+    """
+    notes = Notes()
+    for found in (*(survey.notes for survey in surveys), examiner.notes):
+        notes.merge(found)
+    _note_leaks(surveys, plan, notes)
+    _note_parts(plan.names, examiner.parts, notes)
+    n_entities = sum(sum(part.entities.values()) for part in examiner.parts)
+    n_cut = sum(examiner.cut_tokens.values())
+    return {
+        "spacy_bert_ner": __version__,
+        "settings": _list_settings(settings),
+        "inputs": [_describe_input(survey, plan.names) for survey in surveys],
+        "parts": {
+            name: _describe_part(part, str(paths[i]) if paths else None)
+            for i, (name, part) in enumerate(zip(plan.names, examiner.parts, strict=True))
+        },
+        "repeats": {
+            "sentences": plan.n_repeats,
+            "leaks": len(plan.leaks),
+            "leaks_left_out": 0 if plan.keeps_leaks else len(plan.leaks),
+            "sentences_left_out": plan.parts.count(LEFT_OUT),
+        },
+        "tokenizer": {
+            "lang": settings.lang,
+            "entities": n_entities,
+            "cut": n_cut,
+            "kept_share": 1 - n_cut / n_entities if n_entities else None,
+            "cut_by_full_stop": sum(
+                n for token, n in examiner.cut_tokens.items() if token.endswith(".")
+            ),
+            "tokens": dict(examiner.cut_tokens.most_common(20)),
+        },
+        "encoder": _describe_encoder(examiner, settings),
+        "findings": [
+            {"kind": kind, "count": note.count, "text": note.text, "places": note.places}
+            for kind, note in notes.kinds.items()
+        ],
+    }
+
+
+def _describe_input(survey: Survey, names: Sequence[str]) -> Report:
+    source = survey.data.source
+    return {
+        "name": source.name,
+        "path": str(source.path),
+        "part": None if survey.part is None else names[survey.part],
+        "bytes": source.size,
+        "sha256": source.sha256,
+        "format": survey.data.format,
+        "encoding": source.encoding,
+        "non_ascii_bytes": source.n_non_ascii,
+        "scheme": survey.scheme,
+        "documents": survey.n_documents,
+        "sentences": len(survey.keys),
+        "tokens": sum(survey.lengths),
+        "entities": dict(sorted(survey.entities.items())),
+        "stray_tags": survey.n_strays,
+    }
+
+
+def _describe_part(part: PartFacts, path: str | None) -> Report:
+    return {
+        "path": path,
+        "docs": part.docs,
+        "sentences": part.sentences,
+        "tokens": part.tokens,
+        "entities": dict(sorted(part.entities.items())),
+        "lengths": {str(n): part.lengths[n] for n in sorted(part.lengths)},
+    }
+
+
+def _describe_encoder(examiner: Examiner, settings: Conversion) -> Report | None:
+    if settings.count_pieces is None:
+        return None
+    return {
+        "window": settings.window,
+        "words_without_piece": examiner.n_without_piece,
+        "distinct_words_without_piece": len(examiner.words_without_piece),
+        "sentences_longer_than_window": examiner.n_too_long,
+    }
+
+
+def _list_settings(settings: Conversion) -> Report:
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    values["label_map"] = dict(settings.label_map)
+    del values["count_pieces"]
+    return values
+
+
+def _note_leaks(surveys: Sequence[Survey], plan: Plan, notes: Notes) -> None:
+    if not plan.leaks:
+        return
+    places = [f"{survey.data.source.name}:{line}" for survey in surveys for line in survey.lines]
+    done = "kept" if plan.keeps_leaks else "left out of the earlier part"
+    for i in plan.leaks:
+        notes.add("leak", f"sentences that stand in a later part too, {done}", places[i])
+
+
+def _note_parts(names: Sequence[str], parts: Sequence[PartFacts], notes: Notes) -> None:
+    named = list(zip(names, parts, strict=True))
+    everywhere: Counter[str] = Counter()
+    for part in parts:
+        everywhere.update(part.entities.keys())
+    for name, part in named:
+        if not part.docs:
+            notes.add("empty-part", "parts without a sentence", name)
+        elif not part.entities:
+            notes.add("no-entity", "parts without an entity", name)
+    for label, n_parts in sorted(everywhere.items()):
+        if n_parts < len(parts):
+            has = ", ".join(name for name, part in named if part.entities[label])
+            text = "labels that are not in every part (--stratify shares out rare ones)"
+            notes.add("label-missing", text, f"{label}: only in {has}")

@@ -1,0 +1,70 @@
+"""Sentences of tagged words → what a Doc is made of → Doc."""
+
+from collections.abc import Mapping, Sequence
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..read import DocData, Sentence
+from ..schemes import Span, tags_to_spans
+from .spacing import Spacer
+
+
+def sentences_to_doc_data(
+    sentences: Sequence[Sentence],
+    *,
+    spacer: Spacer | None,
+    label_map: Mapping[str, str] | None = None,
+) -> DocData:
+    """Join sentences to one Doc, a blank between them.
+
+    sentences (Sequence[Sentence]): One or more, in order.
+    spacer (Spacer | None): Gives natural spacing to words whose file does not know it;
+        without one, a blank stands after each word.
+    label_map (Mapping[str, str] | None): Label in the file → label of the entity.
+    RETURNS (DocData): The parts of the Doc.
+    """
+    words: list[str] = []
+    spaces: list[bool] = []
+    spans: list[Span] = []
+    starts: list[int] = []
+    for sentence in sentences:
+        offset = len(words)
+        if sentence.spaces is None and spaces:
+            spaces[-1] = True
+        if not sentence.is_text:
+            starts.append(offset)
+        words.extend(sentence.words)
+        spaces.extend(_find_spaces(sentence, spacer))
+        for start, end, label in tags_to_spans(sentence.tags):
+            label = label_map.get(label, label) if label_map else label
+            spans.append((start + offset, end + offset, label))
+    return DocData(words, spaces, spans, starts)
+
+
+def doc_data_to_doc(data: DocData, vocab: Vocab) -> Doc:
+    """Make the Doc.
+
+    data (DocData): Its parts.
+    vocab (Vocab): Its vocabulary.
+    RETURNS (Doc): With entities, and sentence starts if they are marked.
+    """
+    tags = ["O"] * len(data.words)
+    for start, end, label in data.spans:
+        tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
+    starts = set(data.starts)
+    return Doc(
+        vocab,
+        words=data.words,
+        spaces=data.spaces,
+        ents=tags,
+        sent_starts=[i in starts for i in range(len(tags))] if starts else None,
+    )
+
+
+def _find_spaces(sentence: Sentence, spacer: Spacer | None) -> list[bool]:
+    if sentence.spaces is not None:
+        return sentence.spaces
+    if spacer is not None:
+        return spacer.find_spaces(sentence.words)
+    return [True] * (len(sentence.words) - 1) + [False]

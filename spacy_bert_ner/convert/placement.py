@@ -1,0 +1,138 @@
+"""Surveys of the input files → for each sentence its doc and its part."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..read import FormatError
+from .split import LEFT_OUT, draw_parts, draw_sample, find_leaks
+from .survey import Survey
+
+
+@dataclass
+class Plan:
+    """Where each sentence goes, all files one after another.
+
+    names (list[str]): Names of the parts.
+    docs (list[int]): Number of each sentence's doc.
+    parts (list[int]): Number of each sentence's part, or `LEFT_OUT`.
+    n_repeats (int): Sentences that stand earlier in the input already.
+    leaks (list[int]): Sentences that stand in a later part too.
+    keeps_leaks (bool): Whether they are written all the same.
+    """
+
+    names: list[str]
+    docs: list[int]
+    parts: list[int]
+    n_repeats: int
+    leaks: list[int]
+    keeps_leaks: bool
+
+
+def make_plan(
+    surveys: Sequence[Survey],
+    names: Sequence[str],
+    *,
+    shares: Sequence[float] | None = None,
+    docs: str = "auto",
+    by_document: bool = False,
+    seed: int = 0,
+    stratify: bool = False,
+    allow_leaks: bool = False,
+    limits: Sequence[int] = (),
+) -> Plan:
+    """Decide for each sentence which doc and which part it belongs to.
+
+    surveys (Sequence[Survey]): The files; if no shares are given, with their parts.
+    names (Sequence[str]): Names of the parts.
+    shares (Sequence[float] | None): Share of each part, to draw them.
+    docs (str): `sentence`, `document` or a number of sentences; `auto` is a text for
+        files of texts, a sentence for others.
+    by_document (bool): Keep documents on one side.
+    seed (int): The same seed makes the same plan.
+    stratify (bool): Share out rare labels first.
+    allow_leaks (bool): Let repeated sentences stand in several parts.
+    limits (Sequence[int]): Docs to draw of each part; 0 is all.
+    RETURNS (Plan): The plan.
+    RAISES (FormatError): If documents are asked for and a file marks none.
+    """
+    keys = [key for survey in surveys for key in survey.keys]
+    labels = [names for survey in surveys for names in survey.labels] if stratify else None
+    doc_numbers = _number_docs(surveys, docs)
+    if shares is None:
+        parts = [survey.part or 0 for survey in surveys for _ in survey.keys]
+    else:
+        groups: Sequence[Hashable] = doc_numbers
+        if by_document:
+            groups = _number_docs(surveys, "document")
+        elif not allow_leaks:
+            groups = _group_repeats(keys, doc_numbers)
+        parts = draw_parts(groups, shares, seed=seed, labels=labels)
+    leaks = find_leaks(keys, parts)
+    if not allow_leaks:
+        for i in leaks:
+            parts[i] = LEFT_OUT
+    for part, limit in enumerate(limits):
+        if limit:
+            _limit_part(parts, part, doc_numbers, limit, seed, labels)
+    n_repeats = len(keys) - len(set(keys))
+    return Plan(list(names), doc_numbers, parts, n_repeats, leaks, allow_leaks)
+
+
+def _number_docs(surveys: Sequence[Survey], docs: str) -> list[int]:
+    numbers: list[int] = []
+    for survey in surveys:
+        way = docs
+        if docs == "auto":
+            way = "document" if survey.data.has_texts else "sentence"
+        elif docs == "document" and not survey.n_documents:
+            raise FormatError(
+                survey.data.source.name,
+                "no border between documents, expected -DOCSTART- lines. "
+                "Group by sentences instead (--docs sentence, or a number).",
+            )
+        numbers.extend(_number_file(survey, way, numbers[-1] + 1 if numbers else 0))
+    return numbers
+
+
+def _number_file(survey: Survey, way: str, first: int) -> Iterator[int]:
+    size = {"sentence": 1, "document": len(survey.keys)}.get(way) or int(way)
+    number = first
+    for _, run in groupby(survey.documents):
+        n_sentences = sum(1 for _ in run)
+        for i in range(n_sentences):
+            yield number + i // size
+        number += (n_sentences - 1) // size + 1
+
+
+def _group_repeats(keys: Sequence[int], doc_numbers: Sequence[int]) -> list[Hashable]:
+    # docs of the same sentences are one group
+    groups: list[Hashable] = []
+    for _, run in groupby(zip(doc_numbers, keys, strict=True), key=_first):
+        doc = tuple(key for _, key in run)
+        groups.extend([doc] * len(doc))
+    return groups
+
+
+def _limit_part(
+    parts: list[int],
+    part: int,
+    doc_numbers: Sequence[int],
+    limit: int,
+    seed: int,
+    labels: Sequence[Sequence[str]] | None,
+) -> None:
+    members = [i for i, number in enumerate(parts) if number == part]
+    kept = draw_sample(
+        [doc_numbers[i] for i in members],
+        limit,
+        seed=seed,
+        labels=None if labels is None else [labels[i] for i in members],
+    )
+    for i in members:
+        if doc_numbers[i] not in kept:
+            parts[i] = LEFT_OUT
+
+
+def _first(pair: tuple[int, int]) -> int:
+    return pair[0]

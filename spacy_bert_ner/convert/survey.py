@@ -1,0 +1,106 @@
+"""A data file → what a first pass over its sentences finds; memory grows with sentences only."""
+
+import unicodedata
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ..read import DataFile, FormatError, Notes
+from ..schemes import Bigrams, count_bigrams, count_entities, count_strays, recognise_scheme
+
+LONG_SENTENCE = 1_000
+"""Words above which a sentence is worth a note."""
+
+
+@dataclass
+class Survey:
+    """Facts about one file, and four numbers for each of its sentences.
+
+    data (DataFile): The file.
+    part (int | None): Number of the part that the user gave the file to.
+    scheme (str): Its tag scheme.
+    n_strays (int): Pairs of neighbouring tags that the scheme does not allow.
+    bigrams (Bigrams): All pairs of neighbouring tags.
+    words (Counter[str]): Its distinct words.
+    invisible (set[str]): Words of control, zero-width or white-space characters only.
+    keys (array): A hash of each sentence's words.
+    lengths (array): Words of each sentence.
+    lines (array): Line of each sentence.
+    documents (array): Number of each sentence's document.
+    labels (list[tuple[str, ...]]): Labels of each sentence; equal ones are one tuple.
+    notes (Notes): What was noticed in reading.
+    """
+
+    data: DataFile
+    part: int | None = None
+    scheme: str = ""
+    n_strays: int = 0
+    bigrams: Bigrams = field(default_factory=Counter)
+    words: Counter[str] = field(default_factory=Counter)
+    invisible: set[str] = field(default_factory=set)
+    keys: array = field(default_factory=lambda: array("q"))
+    lengths: array = field(default_factory=lambda: array("q"))
+    lines: array = field(default_factory=lambda: array("q"))
+    documents: array = field(default_factory=lambda: array("q"))
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def entities(self) -> Counter[str]:
+        """RETURNS (Counter[str]): Entities of each label in the file."""
+        return count_entities(self.bigrams)
+
+    @property
+    def n_documents(self) -> int:
+        """RETURNS (int): Documents whose borders the file marks; 0 if it marks none."""
+        numbers = set(self.documents)
+        return len(numbers) if max(numbers) > 0 else 0
+
+
+def survey_file(data: DataFile, *, part: int | None = None) -> Survey:
+    """Pass over a file once.
+
+    data (DataFile): The file.
+    part (int | None): Number of the part that the user gave it to.
+    RETURNS (Survey): What was found.
+    RAISES (FormatError): At the first fault, and if the file has no sentence or tags of
+        two schemes.
+    """
+    survey = Survey(data, part)
+    label_sets: dict[frozenset[str], tuple[str, ...]] = {}
+    for sentence in data.sentences(survey.notes):
+        survey.keys.append(hash(tuple(sentence.words)))
+        survey.lengths.append(len(sentence.words))
+        survey.lines.append(sentence.lines[0])
+        survey.documents.append(sentence.document)
+        count_bigrams(survey.bigrams, sentence.tags)
+        survey.words.update(sentence.words)
+        tags = frozenset(sentence.tags)
+        if tags not in label_sets:
+            label_sets[tags] = tuple(sorted({tag[2:] for tag in tags if tag != "O"}))
+        survey.labels.append(label_sets[tags])
+        if len(sentence.words) > LONG_SENTENCE and not sentence.is_text:
+            survey.notes.add(
+                "long-sentence",
+                f"sentences of more than {LONG_SENTENCE:,} words: a blank line may be missing",
+                f"{data.source.name}:{sentence.lines[0]} ({len(sentence.words):,} words)",
+            )
+    if not survey.keys:
+        raise FormatError(data.source.name, "no sentence, expected one or more. Fetch it again.")
+    try:
+        survey.scheme = recognise_scheme(survey.bigrams)
+    except ValueError as err:
+        raise FormatError(data.source.name, str(err)) from err
+    survey.n_strays = count_strays(survey.bigrams, survey.scheme)
+    survey.invisible = {word for word in survey.words if is_invisible(word)}
+    return survey
+
+
+def is_invisible(word: str) -> bool:
+    """Whether a word has no character that shows: control, zero-width or white space.
+
+    EXAMPLE:
+        >>> [is_invisible(word) for word in ("\\x94", "\\u200b", " ", "a\\u200b")]
+        [True, True, True, False]
+    """
+    return not word.isalnum() and all(unicodedata.category(char)[0] in "CZ" for char in word)

@@ -1,0 +1,1 @@
+"""Tag scores → the best valid path → entities with probabilities, written to the doc."""

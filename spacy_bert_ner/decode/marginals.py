@@ -1,0 +1,217 @@
+"""Tag scores and steps between tags → probabilities of tags, steps and spans."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from .best_path import CONTINUE, OPEN, TagSet, find_ends, find_spans
+
+# A tag this many nats below the best of its word counts as this far below: far beyond
+# what any probability shows, and no product of two can underflow.
+MAX_GAP = 300.0
+
+
+class Packing(NamedTuple):
+    """An order of words in which all sentences are walked through together.
+
+    First come the first words of all sentences, the longest sentence first, then
+    their second words, and so on: without padding, each step is one slice, and
+    the sentences still running are the first ones of the slice before.
+
+    order (ndarray): The words in this order. Shape: (n_words,).
+    borders (List[int]): Where each step begins, and the end. Shape: (n_steps + 1,).
+    """
+
+    order: np.ndarray
+    borders: list[int]
+
+
+def pack_sentences(is_start: np.ndarray) -> Packing:
+    """Find the order in which all sentences are walked through together.
+
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    RETURNS (Packing): The order.
+
+    EXAMPLE:
+        >>> pack_sentences(np.asarray([True, True, False])).order.tolist()
+        [1, 0, 2]
+    """
+    starts = np.flatnonzero(is_start)
+    sentence = np.cumsum(is_start) - 1
+    lengths = np.diff(np.append(starts, len(is_start)))
+    position = np.arange(len(is_start)) - starts[sentence]
+    order = np.lexsort((sentence, -lengths[sentence], position))
+    return Packing(order, np.cumsum([0, *np.bincount(position)]).tolist())
+
+
+class Marginals(NamedTuple):
+    """What all paths through some sentences say together.
+
+    log_sum (float): Log of the sum of all paths' exponential scores, added up.
+    tags (ndarray): Probability of each tag. Shape: (n_words, n_tags).
+    steps (ndarray): Expected number of each step; the last row and column are those
+        from and to a border. Shape: (n_tags + 1, n_tags + 1).
+    before (ndarray): Probability of each tag as the words up to here see it.
+        Shape: (n_words, n_tags).
+    after (ndarray): What the words that follow make of it, as a factor: `tags` is
+        the product of the two. Shape: (n_words, n_tags).
+    enter (ndarray): Factor for coming to each word's tag, without that of the step.
+        Shape: (n_words, n_tags).
+    moves (ndarray): Factor of each step inside. Shape: (n_tags, n_tags).
+    """
+
+    log_sum: float
+    tags: np.ndarray
+    steps: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    enter: np.ndarray
+    moves: np.ndarray
+
+
+def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Marginals:
+    """Sum over all tag paths, forward and backward (Rabiner 1989, scaled).
+
+    scores (ndarray): Scores of each word's tags, -inf to forbid one; some path must
+        be left. Shape: (n_words, n_tags).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    RETURNS (Marginals): The probabilities.
+    """
+    order, borders = pack_sentences(is_start)
+    slices = [slice(a, b) for a, b in pairwise(borders)]
+    best = scores.max(axis=1, keepdims=True)
+    gaps = np.maximum(scores - best, -MAX_GAP, dtype=np.float64)
+    emit = np.where(np.isneginf(scores), 0.0, np.exp(gaps))[order]
+    factors = np.exp(steps)
+    moves, opens, closes = factors[:-1, :-1], factors[-1, :-1], factors[:-1, -1]
+
+    before = np.empty_like(emit)
+    norms = np.empty((len(emit), 1))
+    for here, last in zip(slices, [None, *slices[:-1]], strict=True):
+        n = here.stop - here.start
+        reached = opens if last is None else before[last][:n] @ moves
+        found = reached * emit[here]
+        norms[here] = found.sum(axis=1, keepdims=True)
+        before[here] = found / norms[here]
+
+    enter = emit / norms
+    # Right for last words; the others are overwritten, back to front.
+    ends = np.where(find_ends(is_start)[order, None], before @ closes[:, None], 1.0)
+    after = closes / ends
+    for here, last in zip(slices[:0:-1], slices[-2::-1], strict=True):
+        n = here.stop - here.start
+        after[last][:n] = (enter[here] * after[here]) @ moves.T
+
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    before, after, enter = before[back], after[back], enter[back]
+    tags = before * after
+    return Marginals(
+        log_sum=float(np.log(norms).sum() + np.log(ends).sum() + best.sum()),
+        tags=tags,
+        steps=count_steps(tags, before, enter * after, moves, is_start),
+        before=before,
+        after=after,
+        enter=enter,
+        moves=moves,
+    )
+
+
+def count_steps(
+    tags: np.ndarray,
+    before: np.ndarray,
+    coming: np.ndarray,
+    moves: np.ndarray,
+    is_start: np.ndarray,
+) -> np.ndarray:
+    """Count the expected steps from tag to tag; see `Marginals`.
+
+    RETURNS (ndarray): Shape: (n_tags + 1, n_tags + 1).
+    """
+    inner = np.flatnonzero(~is_start)
+    steps = np.zeros((tags.shape[1] + 1, tags.shape[1] + 1))
+    steps[:-1, :-1] = moves * (before[inner - 1].T @ coming[inner])
+    steps[-1, :-1] = tags[is_start].sum(axis=0)
+    steps[:-1, -1] = tags[find_ends(is_start)].sum(axis=0)
+    return steps
+
+
+def score_spans(
+    path: np.ndarray, is_start: np.ndarray, marginals: Marginals, tag_set: TagSet
+) -> np.ndarray:
+    """Give the probability of each entity on a path.
+
+    It is the share of all valid paths, by weight, that have exactly this entity:
+    both borders and the label. What stands elsewhere on those paths is summed out,
+    and so are the tags that can begin the same entity (IOB1 has two for each label).
+
+    path (ndarray): A valid path. Shape: (n_words,).
+    is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
+    marginals (Marginals): What `sum_paths` gave.
+    tag_set (TagSet): The tags.
+    RETURNS (ndarray): From 0 to 1, in the order of `find_spans`. Shape: (n_spans,).
+    """
+    firsts, lasts = find_spans(path, tag_set)
+    if not len(firsts):
+        return np.zeros(0)
+    moves, enter = marginals.moves, marginals.enter
+    is_long = lasts > firsts
+    # Shape: (n_spans, n_openers)
+    openers = find_openers(tag_set)[path[firsts]]
+    ending = np.where(is_long[:, None], path[lasts, None], openers)
+    stops = sum_stops(lasts, ending, is_start, marginals, tag_set)
+    # Their second words; an entity of one word has none, and what is put there is put
+    # over again below.
+    seconds = firsts + is_long
+    leave = np.where(is_long[:, None], moves[openers, path[seconds, None]], stops)
+    inside = enter[np.arange(len(path)), path]
+    inside[1:] *= moves[path[:-1], path[1:]]
+    inside[seconds] = enter[seconds, path[seconds]]
+    inside[firsts] = (marginals.before[firsts[:, None], openers] * leave).sum(axis=1)
+    # Each slice of a span by itself; the slices between two spans are passed over.
+    bounds = np.stack([firsts, lasts + 1], axis=1).ravel()
+    if bounds[-1] == len(path):
+        bounds = bounds[:-1]
+    product = np.multiply.reduceat(inside, bounds)[::2]
+    return np.clip(product * np.where(is_long, stops[:, 0], 1.0), 0.0, 1.0)
+
+
+def find_openers(tag_set: TagSet) -> np.ndarray:
+    """Give for each tag those that open an entity of its label; for "O" only zeros.
+
+    RETURNS (ndarray): Indices into the tags. Shape: (n_tags, n_openers).
+    """
+    labels = np.asarray(tag_set.labels)
+    opening = np.flatnonzero(tag_set.kinds == OPEN)
+    inside = np.flatnonzero(labels != "")
+    # Row by row: the opening tags of the label, as many for each.
+    _, found = np.nonzero(labels[inside, None] == labels[opening])
+    openers = np.zeros((len(labels), len(found) // len(inside)), dtype=np.int64)
+    openers[inside] = opening[found].reshape(len(inside), -1)
+    return openers
+
+
+def sum_stops(
+    lasts: np.ndarray,
+    tags: np.ndarray,
+    is_start: np.ndarray,
+    marginals: Marginals,
+    tag_set: TagSet,
+) -> np.ndarray:
+    """Give what follows some words, as a factor, where no entity goes on after them.
+
+    lasts (ndarray): The words. Shape: (n_spans,).
+    tags (ndarray): Some tags for each. Shape: (n_spans, n).
+    is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
+    marginals (Marginals): What `sum_paths` gave.
+    tag_set (TagSet): The tags.
+    RETURNS (ndarray): The factor if the word has the tag. Shape: (n_spans, n).
+    """
+    stops = marginals.after[lasts[:, None], tags]
+    inner = np.flatnonzero(~find_ends(is_start)[lasts])
+    later = lasts[inner] + 1
+    coming = marginals.enter[later] * marginals.after[later] * (tag_set.kinds != CONTINUE)
+    stops[inner] = np.einsum("snt,st->sn", marginals.moves[tags[inner]], coming)
+    return stops

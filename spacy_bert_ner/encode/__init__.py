@@ -1,0 +1,1 @@
+"""Wordpieces → one vector for each spaCy token."""

@@ -1,0 +1,234 @@
+"""Hugging Face folder or bytes ↔ encoder, word cutter and limits; data only."""
+
+import inspect
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
+
+from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
+from ..pieces.cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
+from ..pieces.shapes import add_shapes, split_shapes
+from .dropout import quicken_dropout
+
+# entry of the safetensors header with the texts; one, as the order of several varies
+HEADER, POOLING = "spacy-bert-ner", "pooling"
+# settings of Hugging Face configs that are dropout rates of the encoder
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+# entries that say where the files lay when they were read
+PLACES = ("_name_or_path", "name_or_path")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An encoder and what belongs to it.
+
+    model (PreTrainedModel): The encoder, without pooler, in float32.
+    files (Dict[str, str]): Texts of its config and tokenizer, by file name.
+    cutter (WordCutter): Cuts words into pieces.
+    pad (int): The piece for padding.
+    limit (int): Most pieces that the encoder reads at once, special ones included.
+    """
+
+    model: PreTrainedModel
+    files: dict[str, str]
+    cutter: WordCutter
+    pad: int
+    limit: int
+
+
+def read_checkpoint(
+    path: Path,
+    *,
+    attention: str,
+    dropout: float | None,
+    attention_dropout: float | None = None,
+    shapes: bool = False,
+) -> Checkpoint:
+    """Read an encoder from a local folder.
+
+    path (Path): A folder in Hugging Face layout, weights as safetensors.
+    attention (str): How attention is computed: "sdpa" or "eager".
+    dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; that
+        of all layers if None.
+    shapes (bool): Whether it gets a new table of word shapes.
+    RETURNS (Checkpoint): The encoder.
+    RAISES (FileNotFoundError): If the folder or one of its files is not there.
+    RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
+    """
+    check_folder(path)
+    config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    _set_dropout(config, dropout, attention_dropout)
+    cls: Any = MODEL_MAPPING[type(config)]
+    with quiet():
+        model, info = cls.from_pretrained(
+            path,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            **_get_options(cls, attention),
+        )
+    _check_weights(info, str(path))
+    if shapes:
+        add_shapes(model)
+    return _make_checkpoint(model, *read_tokenizer(path))
+
+
+def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
+    """Write an encoder as safetensors, config and tokenizer in the header.
+
+    checkpoint (Checkpoint): The encoder.
+    pooling (str): Which pieces give a token's vector, as trained.
+    RETURNS (bytes): A safetensors file; the same bytes for the same weights.
+    """
+    state = checkpoint.model.state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    texts = {**checkpoint.files, POOLING: pooling}
+    return safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)})
+
+
+def bytes_to_checkpoint(
+    data: bytes,
+    *,
+    pooling: str,
+    attention: str,
+    dropout: float | None,
+    attention_dropout: float | None = None,
+    shapes: bool = False,
+) -> Checkpoint:
+    """Read an encoder that `checkpoint_to_bytes` wrote.
+
+    Needs nothing but the bytes: not the folder that the encoder came from.
+
+    data (bytes): A safetensors file with config and tokenizer in the header.
+    pooling (str): Which pieces give a token's vector; must be as trained.
+    attention (str): How attention is computed: "sdpa" or "eager".
+    dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; that
+        of all layers if None.
+    shapes (bool): Whether it reads word shapes; must be as trained.
+    RETURNS (Checkpoint): The encoder.
+    RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
+        come from a model with another pooling, or of which only one reads shapes.
+    """
+    files = _read_header(data)
+    if files[POOLING] != pooling:
+        raise ValueError(
+            f'The encoder was trained with pooling = "{files[POOLING]}", but the config says '
+            f'"{pooling}". Set `pooling` in [components.transformer.model] of config.cfg back.'
+        )
+    # stored in half precision perhaps; kept and trained in float32
+    state, table = split_shapes({n: X.float() for n, X in safetensors.torch.load(data).items()})
+    if (table is not None) != shapes:
+        trained, now = ("without", "true") if shapes else ("with", "false")
+        raise ValueError(
+            f"The encoder was trained {trained} word shapes, but the config says shapes = {now}. "
+            "Set `shapes` in [components.transformer.model] of config.cfg back."
+        )
+    check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
+    config = AutoConfig.for_model(**json.loads(files[CONFIG]))
+    _set_dropout(config, dropout, attention_dropout)
+    cls: Any = MODEL_MAPPING[type(config)]
+    with quiet():
+        model, info = cls.from_pretrained(
+            None,
+            config=config,
+            state_dict=state,
+            **_get_options(cls, attention),
+        )
+    _check_weights(info, "saved encoder")
+    if table is not None:
+        add_shapes(model, table)
+    return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
+
+
+def _read_header(data: bytes) -> dict[str, str]:
+    # a safetensors file: 8 bytes length of the header, the header as JSON, the tensors
+    n_header = int.from_bytes(data[:8], "little")
+    is_safetensors = data[8:9] == b"{" and 8 + n_header <= len(data)
+    header = json.loads(data[8 : 8 + n_header]) if is_safetensors else {}
+    files = json.loads(header.get("__metadata__", {}).get(HEADER, "{}"))
+    missing = [name for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG) if name not in files]
+    if missing:
+        raise ValueError(
+            "The weights were not written by spacy-bert-ner.TransformerModel.v1: found "
+            f"{len(data):,} bytes without {', '.join(missing)}, expected safetensors with these "
+            "in the header. A model keeps the architecture that it was trained with: set "
+            "`@architectures` back to that one, or train again with this one."
+        )
+    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+    n_expected = 8 + n_header + max(ends)
+    if len(data) != n_expected:
+        raise ValueError(
+            f"The encoder's weights are {len(data):,} bytes, expected {n_expected:,}: the file was "
+            "cut or changed. Copy or download the model again."
+        )
+    return files
+
+
+def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
+    of_attention = dropout if attention_dropout is None else attention_dropout
+    for names, rate in ((DROPOUTS, dropout), (ATTENTION_DROPOUTS, of_attention)):
+        for name in names:
+            if rate is not None and hasattr(config, name):
+                setattr(config, name, rate)
+
+
+def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
+    has_sdpa = getattr(cls, "_supports_sdpa", False)
+    options = {
+        "attn_implementation": attention if has_sdpa else "eager",
+        "output_loading_info": True,
+    }
+    if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
+        options["add_pooling_layer"] = False
+    return options
+
+
+def _check_weights(info: dict[str, Any], place: str) -> None:
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"{place}: {len(missing)} weights are missing ({', '.join(missing[:3])}, …), expected "
+            f"all weights of the encoder that its config describes. {ADVICE}"
+        )
+
+
+def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: str) -> Checkpoint:
+    settings = _without(json.loads(tokenizer_config), PLACES)
+    config = _without(model.config.to_dict(), PLACES)
+    quicken_dropout(model)
+    return Checkpoint(
+        model=model.float(),
+        files={
+            CONFIG: json.dumps(config, sort_keys=True),
+            TOKENIZER: tokenizer,
+            TOKENIZER_CONFIG: json.dumps(settings, sort_keys=True),
+        },
+        cutter=make_word_cutter(tokenizer, settings),
+        pad=model.config.pad_token_id or 0,
+        limit=_find_limit(model, settings),
+    )
+
+
+def _find_limit(model: PreTrainedModel, settings: dict[str, Any]) -> int:
+    limits = [settings.get("model_max_length") or 10**9]
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa counts positions from behind the padding's
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            limits.append(module.num_embeddings - first)
+    if len(limits) == 1:
+        limits.append(getattr(model.config, "max_position_embeddings", None) or 512)
+    return int(min(limits))
+
+
+def _without(data: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in names}

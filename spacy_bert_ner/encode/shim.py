@@ -1,0 +1,265 @@
+"""Holds the encoder for thinc: precision, devices, updates, saving."""
+
+import contextlib
+import copy
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from thinc.api import Optimizer, PyTorchGradScaler, PyTorchShim, torch2xp, xp2torch
+from thinc.shims.shim import Shim
+from thinc.types import Floats2d
+from thinc.util import get_torch_default_device
+
+from ..optimize.joint_optimizer import JointOptimizer
+from ..pieces.shapes import make_shaped
+from ..pieces.table import WordTable
+from ..pieces.windows import Bucket
+from .checkpoint import Checkpoint, bytes_to_checkpoint, checkpoint_to_bytes
+from .forward import compute_vectors, find_dtype, freeze_parameters
+from .settings import Settings
+from .torch_params import exchanged_params
+
+# Most pieces that the encoder computes at once: on a processor, about what its
+# caches hold; on a GPU, enough to keep it busy.
+BATCH_PIECES = {"cpu": 1024, "cuda": 32_768}
+# A training batch pays for each part of it with a pass backward.
+TRAIN_BATCH_PIECES = {**BATCH_PIECES, "cpu": 2048}
+
+
+class EncoderShim(PyTorchShim):
+    """Holds the encoder, runs buckets through it, updates, saves and loads it.
+
+    Outside an update the encoder is always in evaluation mode, and predicting
+    changes nothing but replaceable caches: any number of threads may do it at once.
+    Parameters are known to the optimizer as `(shim.id, Hugging Face's name)`.
+
+    settings (Settings): Precision, pooling and what is trained.
+    """
+
+    def __init__(self, settings: Settings):
+        """Start without an encoder; `load` or `from_bytes` brings it."""
+        super().__init__(None, grad_scaler=PyTorchGradScaler(enabled=False))
+        self.settings = settings
+        self.checkpoint: Checkpoint | None = None
+        self.table: WordTable | None = None
+        self.size, self.context = 0, 0
+        self._low_model: torch.nn.Module | None = None
+        self._process = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What pickle and deepcopy keep: not the caches."""
+        return {**self.__dict__, "_low_model": None}
+
+    def copy(self) -> "EncoderShim":
+        """RETURNS (EncoderShim): A copy that the optimizer can tell from this one."""
+        copied = copy.deepcopy(self)
+        with Shim.global_id_lock:
+            Shim.global_id += 1
+            copied.id = Shim.global_id
+        return copied
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """RETURNS (torch.dtype): What the encoder computes in on its device."""
+        return find_dtype(self.settings.compute_dtype, self.device)
+
+    @property
+    def width(self) -> int:
+        """RETURNS (int): The width of a vector."""
+        return self._model.config.hidden_size
+
+    def find_batch_pieces(self, *, is_train: bool = False) -> int:
+        """Find the most pieces that the encoder computes at once.
+
+        is_train (bool): Whether gradients will follow.
+        RETURNS (int): The setting, or else what suits the device.
+        """
+        defaults = TRAIN_BATCH_PIECES if is_train else BATCH_PIECES
+        return self.settings.batch_pieces or defaults.get(self.device.type, 1024)
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Take an encoder, and freeze and place it as the settings say.
+
+        checkpoint (Checkpoint): The encoder and what belongs to it.
+        RAISES (ValueError): If there are fewer layers than should be frozen.
+        """
+        device = get_torch_default_device()
+        model: Any = checkpoint.model
+        model.to(device).eval()
+        freeze_parameters(model, self.settings.freeze)
+        if self.settings.gradient_checkpointing:
+            model.gradient_checkpointing_enable(
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
+        cutter = checkpoint.cutter
+        self.size, self.context = self.settings.find_sizes(checkpoint.limit, cutter.n_special)
+        cut = make_shaped(model, cutter, unknown=cutter.unknown) if self.settings.shapes else cutter
+        self.table = WordTable(
+            cut,
+            unknown=cutter.unknown,
+            limit=self.size,
+            has_blanks=cutter.has_blanks,
+            first_has_blank=cutter.first_has_blank,
+        )
+        self.checkpoint = checkpoint
+        self._model = model
+        self._low_model = None
+        needs_scaler = device.type == "cuda" and self.dtype == torch.float16
+        self._grad_scaler = PyTorchGradScaler(enabled=needs_scaler)
+        self._grad_scaler.to_(device)
+
+    def require(self) -> tuple[Checkpoint, WordTable]:
+        """Give what reads words.
+
+        RETURNS (Tuple[Checkpoint, WordTable]): The encoder and its table of words.
+        RAISES (ValueError): If there is no encoder yet.
+        """
+        if self.checkpoint is None or self.table is None:
+            raise ValueError(
+                "The transformer model has no weights yet. Train the pipeline with `spacy train`, "
+                f"load a trained one, or call `nlp.initialize`, which reads {self.settings.name}."
+            )
+        return self.checkpoint, self.table
+
+    def __call__(
+        self, inputs: tuple[Sequence[Bucket], int], is_train: bool
+    ) -> tuple[Floats2d, Callable[[Floats2d], None]]:
+        """Give token vectors.
+
+        inputs (Tuple[Sequence[Bucket], int]): The batch, and its number of tokens.
+        is_train (bool): Whether gradients will follow.
+        RETURNS (Tuple[Floats2d, Callable]): A vector for each token, zeros for a
+            token without pieces, and a callback that takes their gradient. Shape:
+            (n_tokens, width).
+        """
+        if is_train and self.settings.freeze != "all":
+            return self._encode_to_update(*inputs)
+        return self._encode(*inputs), _ignore_gradient
+
+    def _encode(self, buckets: Sequence[Bucket], n_tokens: int) -> Floats2d:
+        if os.getpid() != self._process:
+            # a forked worker hangs if torch starts more threads than one
+            torch.set_num_threads(1)
+            self._process = os.getpid()
+        with torch.no_grad():
+            Y = self._run(self._get_model_to_predict(), buckets, n_tokens)
+        return cast(Floats2d, torch2xp(Y))
+
+    def _encode_to_update(
+        self, buckets: Sequence[Bucket], n_tokens: int
+    ) -> tuple[Floats2d, Callable[[Floats2d], None]]:
+        # float16 needs a scaler for its gradients, which there is for CUDA only
+        is_mixed = self.dtype == torch.bfloat16 or self._grad_scaler._enabled
+        with self._training(), torch.autocast(self.device.type, self.dtype, enabled=is_mixed):
+            Y = self._run(self._model, buckets, n_tokens)
+
+        def backprop(dY: Floats2d) -> None:
+            if not Y.requires_grad:  # docs of whitespace only
+                return
+            gradient = self._grad_scaler.scale(xp2torch(dY, device=self.device))
+            with self._training():
+                Y.backward(gradient)
+
+        return cast(Floats2d, torch2xp(Y.detach())), backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights and clear their gradients.
+
+        optimizer (Optimizer): Called with each parameter and its gradient.
+        """
+        if self._model is None:
+            return
+        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        if not gradients:
+            return
+        self._grad_scaler.unscale(gradients)
+        if isinstance(optimizer, JointOptimizer) and not self._grad_scaler.found_inf:
+            optimizer.add_parameters(self.id, self._model.named_parameters())
+            self._grad_scaler.update()
+        else:
+            super().finish_update(optimizer)
+        self._low_model = None
+
+    @contextlib.contextmanager
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Compute with other weights for a while.
+
+        params (Dict): Weights by the optimizer's keys; others are left alone.
+        """
+        named = [] if self._model is None else self._model.named_parameters()
+        self._low_model = None
+        try:
+            with exchanged_params(self.id, named, params):
+                yield
+        finally:
+            self._low_model = None
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the encoder; the low-precision copy is made again there.
+
+        device_type (str): "cpu" or "gpu".
+        device_id (int): Which GPU.
+        """
+        super().to_device(device_type, device_id)
+        self._low_model = None
+
+    def to_bytes(self) -> bytes:
+        """RETURNS (bytes): The encoder as safetensors; empty if there is none yet."""
+        if self.checkpoint is None:
+            return b""
+        return checkpoint_to_bytes(self.checkpoint, pooling=self.settings.pooling)
+
+    def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
+        """Load what `to_bytes` gave, onto the present device.
+
+        bytes_data (bytes): A safetensors file.
+        RETURNS (EncoderShim): This shim.
+        RAISES (ValueError): If the bytes are something else.
+        """
+        if bytes_data:
+            self.load(
+                bytes_to_checkpoint(
+                    bytes_data,
+                    pooling=self.settings.pooling,
+                    attention=self.settings.attention,
+                    dropout=self.settings.dropout,
+                    attention_dropout=self.settings.attention_dropout,
+                    shapes=self.settings.shapes,
+                )
+            )
+        return self
+
+    def _run(
+        self, model: torch.nn.Module, buckets: Sequence[Bucket], n_tokens: int
+    ) -> torch.Tensor:
+        return compute_vectors(
+            model,
+            buckets,
+            n_tokens=n_tokens,
+            width=self.width,
+            pooling=self.settings.pooling,
+            device=self.device,
+        )
+
+    @contextlib.contextmanager
+    def _training(self) -> Iterator[None]:
+        self._model.train()
+        try:
+            yield
+        finally:
+            self._model.eval()
+
+    def _get_model_to_predict(self) -> torch.nn.Module:
+        if self.dtype == torch.float32:
+            return self._model
+        low_model = self._low_model
+        if low_model is None:
+            low_model = copy.deepcopy(self._model).to(self.dtype)
+            self._low_model = low_model
+        return low_model
+
+
+def _ignore_gradient(dY: Floats2d) -> None:
+    pass

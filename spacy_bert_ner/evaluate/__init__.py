@@ -1,0 +1,1 @@
+"""A trained pipeline and gold docs → every number of the report, reconciled."""

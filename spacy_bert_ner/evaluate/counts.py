@@ -1,0 +1,101 @@
+"""Gold and found entities → counts → precision, recall and F-score."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..schemes import Span
+
+Scores = dict[str, Any]
+"""Part of the results: numbers, text and dicts of them, ready for JSON."""
+
+
+class Counts(NamedTuple):
+    """How many entities are right, found and gold.
+
+    right (int): Found with the borders and the label of a gold one.
+    found (int): Found.
+    gold (int): Annotated: the support.
+    """
+
+    right: int
+    found: int
+    gold: int
+
+    def to_scores(self) -> Scores:
+        """Give precision, recall and F-score from 0 to 1, and the counts.
+
+        A share of nothing counts as 0, as in spaCy and seqeval; where nothing is
+        found and nothing is gold, all three are `None`.
+
+        EXAMPLE:
+            >>> Counts(right=1, found=2, gold=4).to_scores()
+            {'p': 0.5, 'r': 0.25, 'f': 0.33..., 'right': 1, 'found': 2, 'gold': 4}
+        """
+        right, found, gold = self
+        shares: Scores = {"p": None, "r": None, "f": None}
+        if found or gold:
+            # 2PR / (P + R), with the shares multiplied out
+            shares = {
+                "p": right / found if found else 0.0,
+                "r": right / gold if gold else 0.0,
+                "f": 2 * right / (found + gold),
+            }
+        return {**shares, "right": right, "found": found, "gold": gold}
+
+
+def count_spans(pairs: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> dict[str, Counts]:
+    """Count by label: an entity is right only if both borders and the label are.
+
+    pairs (Iterable[Tuple[Sequence[Span], Sequence[Span]]]): Gold and found entities of
+        each line.
+    RETURNS (Dict[str, Counts]): By label, sorted; labels that stand on either side.
+    """
+    right: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    gold: Counter[str] = Counter()
+    for gold_spans, found_spans in pairs:
+        right.update(span[2] for span in set(gold_spans) & set(found_spans))
+        found.update(span[2] for span in found_spans)
+        gold.update(span[2] for span in gold_spans)
+    return {x: Counts(right[x], found[x], gold[x]) for x in sorted(found.keys() | gold.keys())}
+
+
+def sum_counts(counts: Iterable[Counts]) -> Counts:
+    """Add up counts; all are 0 where there are none."""
+    rows = list(counts)
+    return Counts(*(sum(row[i] for row in rows) for i in range(3)))
+
+
+def summarize(by_label: Mapping[str, Counts]) -> Scores:
+    """Give the scores of all entities and of each label.
+
+    by_label (Mapping[str, Counts]): The counts.
+    RETURNS (Dict[str, Any]): "micro" (every entity counts the same), "macro" (every
+        label does), "weighted" (labels by their support) and "labels", as scikit-learn
+        and seqeval define them. Averages of no label are `None`.
+    """
+    labels = {label: counts.to_scores() for label, counts in by_label.items()}
+    support = [counts.gold for counts in by_label.values()]
+    return {
+        "micro": sum_counts(by_label.values()).to_scores(),
+        "macro": average(list(labels.values()), [1] * len(labels)),
+        "weighted": average(list(labels.values()), support),
+        "labels": labels,
+    }
+
+
+def average(rows: Sequence[Scores], weights: Sequence[int]) -> Scores:
+    """Give the weighted means of precision, recall and F-score.
+
+    rows (Sequence[Dict[str, Any]]): The scores.
+    weights (Sequence[int]): What each of them counts.
+    RETURNS (Dict[str, Any]): "p", "r" and "f"; `None` if the weights sum to 0.
+    """
+    total = sum(weights)
+    if not total:
+        return {"p": None, "r": None, "f": None}
+    return {
+        key: sum(row[key] * weight for row, weight in zip(rows, weights, strict=True)) / total
+        for key in "prf"
+    }

@@ -1,0 +1,126 @@
+"""An example → its gold and found entities, on one line of units that both sides share."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy.tokens import Span as DocSpan
+from spacy.training import Example
+
+from ..decode.annotate import get_score
+from ..schemes import Span, spans_to_tags
+
+
+class Line(NamedTuple):
+    """The entities of one doc, gold and found, in units.
+
+    A unit is a stretch of text that neither side's tokens cut, without white space. On
+    the corpus's own words, units are its words. So every entity has its place, also one
+    whose borders fall inside the other side's tokens.
+
+    doc (int): Number of the gold doc; sentences of one doc share it.
+    text (str): The text.
+    units (List[Tuple[int, int]]): First character of each unit and the one after its last.
+    gold (List[Tuple[int, int, str]]): Gold entities; start, end (exclusive) and label.
+    found (List[Tuple[int, int, str]]): Those that the pipeline found, without those that
+        touch a unit that nobody annotated.
+    scores (List[float | None]): Their probabilities, where the pipeline gives some.
+    missing (FrozenSet[int]): The units that nobody annotated.
+    n_words (int): Words of the gold doc.
+    n_ignored (int): Found entities left out, for they touch a missing unit.
+    """
+
+    doc: int
+    text: str
+    units: list[tuple[int, int]]
+    gold: list[Span]
+    found: list[Span]
+    scores: list[float | None]
+    missing: frozenset[int]
+    n_words: int
+    n_ignored: int
+
+    @property
+    def gold_tags(self) -> list[str]:
+        """The gold entities as IOB2 tags, one for each unit."""
+        return _write_tags(self.gold, len(self.units))
+
+    @property
+    def found_tags(self) -> list[str]:
+        """The found entities as IOB2 tags, one for each unit."""
+        return _write_tags(self.found, len(self.units))
+
+    def get_text(self, span: Span) -> str:
+        """Give the text of an entity, as the doc has it."""
+        start, end, _ = span
+        return self.text[self.units[start][0] : self.units[end - 1][1]] if start < end else ""
+
+
+def example_to_line(eg: Example, number: int = 0) -> Line:
+    """Put both sides of an example on one line.
+
+    eg (Example): The doc with the found entities, and the gold doc.
+    number (int): Number of the gold doc.
+    RETURNS (Line): Their entities, in units.
+    """
+    doc, gold_doc = eg.predicted, eg.reference
+    starts, gold_starts = _count_chars(doc), _count_chars(gold_doc)
+    borders = np.union1d(starts, gold_starts)
+    # Shape: (n_visible_characters,)
+    visible = np.flatnonzero(~_find_blanks(doc.text))
+    units = [(int(visible[a]), int(visible[b - 1]) + 1) for a, b in pairwise(borders.tolist())]
+    missing = {
+        unit
+        for token in gold_doc
+        if token.ent_iob == 0
+        for unit in range(*np.searchsorted(borders, gold_starts[token.i : token.i + 2]).tolist())
+    }
+    found = list(zip(_place(doc.ents, starts, borders), _list_scores(doc), strict=True))
+    kept = [(span, score) for span, score in found if missing.isdisjoint(range(*span[:2]))]
+    return Line(
+        doc=number,
+        text=doc.text,
+        units=units,
+        gold=_place(gold_doc.ents, gold_starts, borders),
+        found=[span for span, _ in kept],
+        scores=[score for _, score in kept],
+        missing=frozenset(missing),
+        n_words=sum(not token.is_space for token in gold_doc),
+        n_ignored=len(found) - len(kept),
+    )
+
+
+def _find_blanks(text: str) -> np.ndarray:
+    # Shape: (n_characters,)
+    return np.fromiter(map(str.isspace, text), dtype=bool, count=len(text))
+
+
+def _count_chars(doc: Doc) -> np.ndarray:
+    # visible characters before each token, and in all; Shape: (n_tokens + 1,)
+    ends = np.concatenate([[0], np.cumsum(~_find_blanks(doc.text))])
+    return ends[[*(token.idx for token in doc), len(doc.text)]]
+
+
+def _list_scores(doc: Doc) -> list[float | None]:
+    # Other pipelines than ours have no such extension.
+    has_scores = doc.has_extension("ent_scores")
+    return [get_score(ent) if has_scores else None for ent in doc.ents]
+
+
+def _place(ents: Sequence[DocSpan], starts: np.ndarray, borders: np.ndarray) -> list[Span]:
+    # each entity's units
+    return [
+        (
+            int(np.searchsorted(borders, starts[ent.start])),
+            int(np.searchsorted(borders, starts[ent.end])),
+            ent.label_,
+        )
+        for ent in ents
+    ]
+
+
+def _write_tags(spans: Iterable[Span], n_units: int) -> list[str]:
+    # An entity of nothing but white space has no unit.
+    return spans_to_tags([span for span in spans if span[0] < span[1]], n_units)

@@ -1,0 +1,211 @@
+"""What a pipeline finds in a corpus → the results, as `metrics.json` holds them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import srsly
+from spacy.language import Language
+
+from ..pipe.bert_ner import BertNer
+from ..train.log import read_log
+from .certainty import score_certainty
+from .counts import Scores, count_spans, summarize
+from .errors import summarize_errors
+from .intervals import compare_counts, count_docs, find_intervals
+from .lines import Line
+from .partial import score_partial
+from .predict import View, measure_speed, predict_view
+from .probe import count_pieces, probe_tags
+from .provenance import describe_file, describe_machine, describe_model
+from .rules import score_by_rules
+from .slices import read_seen, score_lengths, score_seen
+from .tokens import list_tag_pairs, score_pieces, score_tags
+
+SCHEMA_VERSION = 1
+"""Of metrics.json, as docs/metrics.md describes it; a change of meaning is a new one."""
+
+SEED = 0
+
+
+class Evaluation(NamedTuple):
+    """One pipeline's results, and the lines that they were counted on.
+
+    metrics (Dict[str, Any]): The results, ready for JSON.
+    views (Dict[str, View]): "words", the corpus's own, and "text", raw.
+    """
+
+    metrics: Scores
+    views: dict[str, View]
+
+
+class Sources(NamedTuple):
+    """Files about a model that are worth a section of its report.
+
+    train (Path | None): The training data: which entities has the model seen?
+    log (Path | None): The log of its training: the learning curve.
+    data_report (Path | None): What the conversion wrote about the data.
+    """
+
+    train: Path | None = None
+    log: Path | None = None
+    data_report: Path | None = None
+
+
+def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Sources) -> Evaluation:
+    """Measure all that a report says about one pipeline.
+
+    nlp (Language): The pipeline.
+    model (str | Path): Its folder or package, as the user named it.
+    data (Path): The gold docs, a `.spacy` file.
+    sources (Sources): Further files about the model.
+    RETURNS (Evaluation): The results.
+    RAISES (ValueError): If there is no doc to evaluate on, or the pipeline does not write
+        to `doc.ents`.
+    """
+    keys = {name: pipe.spans_key for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)}
+    if keys and None not in keys.values():
+        name, spans_key = next(iter(keys.items()))
+        raise ValueError(
+            f"'{name}' writes to doc.spans['{spans_key}'], and a report is about doc.ents. "
+            "Score it with `spacy evaluate`, which gives the same precision and recall."
+        )
+    started, start = datetime.now(timezone.utc), perf_counter()
+    words = predict_view(nlp, data, gold_words=True)
+    if not words.lines:
+        raise ValueError(
+            f"{data}: no doc with a token, expected gold docs (.spacy). Convert the data with "
+            "`python -m spacy bert-ner convert`."
+        )
+    text = predict_view(nlp, data, gold_words=False)
+    pairs = list_tag_pairs(words.lines)
+    greedy = probe_tags(nlp, data)
+    metrics = {
+        "schema": "spacy-bert-ner.metrics",
+        "schema_version": SCHEMA_VERSION,
+        "model": describe_model(nlp, model),
+        "data": {**describe_file(data), **count_data(words.lines, text.lines)},
+        "words": score_view(words),
+        "text": score_view(text),
+        "rules": {
+            "decoded": score_by_rules(pairs),
+            "best_tags": greedy and {key: greedy[key] for key in ("rules", "ill_formed")},
+        },
+        "loss": greedy and greedy["loss"],
+        "tokens": score_tags(pairs),
+        "pieces": score_word_pieces(nlp, words.lines),
+        **score_lengths(words.lines),
+        "seen": sources.train and score_seen(words.lines, read_seen(sources.train)),
+        "train": sources.train and describe_file(sources.train),
+        "speed": measure_speed(nlp, text),
+        "learning_curve": read_log(sources.log) if sources.log else None,
+        "data_report": sources.data_report and read_data_report(sources.data_report),
+        "machine": describe_machine(),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(perf_counter() - start, 1),
+    }
+    return Evaluation(metrics, {"words": words, "text": text})
+
+
+def read_data_report(path: Path) -> Scores:
+    """Read what a conversion reported of the data.
+
+    path (Path): Its report.json.
+    RETURNS (Dict[str, Any]): The report.
+    RAISES (ValueError): If it is something else.
+    """
+    report = srsly.read_json(path)
+    if not isinstance(report, dict) or not {"parts", "findings"} <= report.keys():
+        raise ValueError(
+            f"{path}: no 'parts' and 'findings', expected the report.json that `bert-ner convert` "
+            "wrote beside the data. Name the right one with `--data-report`."
+        )
+    return report
+
+
+def score_view(view: View) -> Scores:
+    """Give all scores of the entities of one view.
+
+    view (View): What the pipeline found.
+    RETURNS (Dict[str, Any]): As `summarize` gives them, with "intervals", "partial",
+        "errors", "certainty", and "spacy": the same by spaCy's own scorer.
+    """
+    by_label = count_spans((line.gold, line.found) for line in view.lines)
+    labels = list(by_label)
+    return {
+        **summarize(by_label),
+        "intervals": find_intervals(count_docs(view.lines, labels), labels, seed=SEED),
+        "partial": score_partial((line.gold, line.found) for line in view.lines),
+        "errors": summarize_errors(view.lines),
+        "certainty": score_certainty(view.lines),
+        "spacy": {key: view.spacy[f"ents_{key}"] for key in "prf"},
+        "n_ignored": sum(line.n_ignored for line in view.lines),
+        "seconds": round(view.seconds, 3),
+    }
+
+
+def count_data(words: Sequence[Line], text: Sequence[Line]) -> Scores:
+    """Count what the gold docs hold.
+
+    words (Sequence[Line]): Its sentences, as words.
+    text (Sequence[Line]): Its docs, as text.
+    RETURNS (Dict[str, Any]): "n_docs", "n_sentences", "n_words", "n_entities".
+    """
+    return {
+        "n_docs": len(text),
+        "n_sentences": len(words),
+        "n_words": sum(line.n_words for line in words),
+        "n_entities": sum(len(line.gold) for line in words),
+    }
+
+
+def score_word_pieces(nlp: Language, lines: Sequence[Line]) -> Scores | None:
+    """Score tags repeated for each wordpiece; see `score_pieces`.
+
+    nlp (Language): The pipeline.
+    lines (Sequence[Line]): The lines, of the corpus's own words.
+    RETURNS (Dict[str, Any] | None): Micro scores; `None` unless the pipeline has an
+        encoder of ours.
+    """
+    words = [[line.text[start:end] for start, end in line.units] for line in lines]
+    lengths = count_pieces(nlp, words)
+    if lengths is None:
+        return None
+    pairs = [(line.gold_tags, line.found_tags) for line in lines]
+    return score_pieces(pairs, lengths)
+
+
+def compare_models(ours: Evaluation, other: Evaluation) -> Scores:
+    """Say whether two pipelines differ on the same data, beyond chance.
+
+    ours (Evaluation): One pipeline's results.
+    other (Evaluation): The other one's, on the same data.
+    RETURNS (Dict[str, Any]): For "words" and "text" what `compare_counts` gives, and how
+        many entities only one of the two gets right.
+    """
+    found: Scores = {}
+    for name, view in ours.views.items():
+        other_lines = other.views[name].lines
+        labels = sorted(
+            {span[2] for x in (*view.lines, *other_lines) for span in (*x.gold, *x.found)}
+        )
+        counts = [count_docs(lines, labels).sum(axis=1) for lines in (view.lines, other_lines)]
+        rights = [_list_right(lines) for lines in (view.lines, other_lines)]
+        found[name] = {
+            **compare_counts(*counts, seed=SEED),
+            "right_only_here": len(rights[0] - rights[1]),
+            "right_only_there": len(rights[1] - rights[0]),
+        }
+    return found
+
+
+def _list_right(lines: Sequence[Line]) -> set[tuple]:
+    # characters, for two pipelines may cut the same text into different units
+    return {
+        (i, line.units[start][0], line.units[end - 1][1], label)
+        for i, line in enumerate(lines)
+        for start, end, label in set(line.gold) & set(line.found)
+        if start < end
+    }

@@ -1,0 +1,108 @@
+"""A model, its data and this machine → what has to be known to repeat a run."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+
+from ..fetch.fetch import hash_file
+
+PACKAGES = (
+    "spacy-bert-ner",
+    "spacy",
+    "spacy-transformers",
+    "thinc",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+)
+
+
+def describe_model(nlp: Language, name: str | Path) -> dict[str, Any]:
+    """Say which model it is.
+
+    nlp (Language): The pipeline, loaded from a folder or a package.
+    name (str | Path): The folder or package, as the user named it.
+    RETURNS (Dict[str, Any]): Path, name, version, language, components, labels, seed,
+        config, calibration errors on the dev set before and after calibrating (`None`
+        without), size in bytes, and one hash over the names and hashes of all its files.
+    """
+    dev = nlp.meta.get("performance", {})
+    folder = nlp.path
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    config = nlp.config.copy()
+    return {
+        "path": str(name),
+        "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
+        "version": nlp.meta["version"],
+        "lang": nlp.lang,
+        "pipeline": list(nlp.pipe_names),
+        "labels": sorted({x for labels in nlp.pipe_labels.values() for x in labels}),
+        "seed": config.interpolate().get("training", {}).get("seed"),
+        "dev_ece": {"before": dev.get("ents_ece_uncalibrated"), "after": dev.get("ents_ece")},
+        "bytes": sum(file.stat().st_size for file in files),
+        "sha256": hash_files(files, folder),
+        "config": config.to_str(),
+    }
+
+
+def hash_files(files: Sequence[Path], root: Path) -> str:
+    """Give one sha256 for some files: of their names and hashes, as `sha256sum` lists them.
+
+    files (Sequence[Path]): The files, in order.
+    root (Path): The folder that their names start from.
+    RETURNS (str): 64 hex digits.
+    """
+    rows = [f"{hash_file(file)}  {file.relative_to(root).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Say which data file it is.
+
+    path (Path): A `.spacy` file, or a folder of them.
+    RETURNS (Dict[str, Any]): Path, size in bytes and sha256.
+    """
+    files = sorted(path.rglob("*.spacy")) if path.is_dir() else [path]
+    return {
+        "path": str(path),
+        "bytes": sum(file.stat().st_size for file in files),
+        "sha256": hash_files(files, path) if path.is_dir() else hash_file(path),
+    }
+
+
+def describe_machine() -> dict[str, Any]:
+    """Say what ran: versions, processor, memory and GPU."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _find_processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "gpu": gpu,
+        "packages": {name: _find_version(name) for name in PACKAGES},
+    }
+
+
+def _find_processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _find_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

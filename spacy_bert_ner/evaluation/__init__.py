@@ -1,1 +1,0 @@
-"""A trained pipeline and gold docs → every number, reconciled → one report."""

@@ -1,0 +1,1 @@
+"""The name of an encoder → a local folder: checked, recorded, data only."""

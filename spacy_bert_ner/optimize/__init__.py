@@ -1,0 +1,1 @@
+"""Gradients → one step for all weights; learning rates over the training."""

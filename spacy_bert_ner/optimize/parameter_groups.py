@@ -1,0 +1,72 @@
+"""Names and shapes of parameters → each one's share of the learning rate, and its decay."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..encode.settings import LAYER
+from ..pieces.shapes import TABLE
+
+Key = tuple[int, str]
+
+_EMBEDDINGS = re.compile(r"(?:^|[._])(?:embeddings?|embed_tokens|wte|wpe)(?:[._]|$)")
+# Biases and the gains of layer normalization, in torch's and in thinc's names.
+_UNDECAYED = ("bias", "b", "G")
+
+
+class Options(NamedTuple):
+    """How one parameter is stepped.
+
+    factor (float): Its learning rate, as a multiple of the schedule's.
+    decay (float): Its weight decay.
+    """
+
+    factor: float
+    decay: float
+
+
+def find_options(
+    n_dims: Mapping[Key, int], *, layer_decay: float, head_factor: float, weight_decay: float
+) -> dict[Key, Options]:
+    """Find how each parameter is stepped, by its name.
+
+    A model with numbered layers is an encoder, everything else is a head. Biases
+    and vectors (the gains of layer normalization) are not decayed.
+
+    n_dims (Mapping[Tuple[int, str], int]): Dimensions of each parameter, by the
+        number of its model and its name.
+    layer_decay (float): What the rate of the encoder is multiplied with for each
+        layer between a parameter and the head; the embeddings lie below layer 0, but
+        the table of word shapes, which is new, is stepped as the last layer is.
+    head_factor (float): What the rate of a head is multiplied with.
+    weight_decay (float): Decay of the matrices.
+    RETURNS (Dict[Tuple[int, str], Options]): The options of each parameter.
+
+    EXAMPLE:
+    >>> n_dims = {(1, "layer.0.weight"): 2, (1, "layer.1.bias"): 1, (2, "W"): 2}
+    >>> options = find_options(n_dims, layer_decay=0.5, head_factor=10, weight_decay=0.1)
+    >>> [tuple(option) for option in options.values()]
+    [(0.5, 0.1), (1.0, 0.0), (10.0, 0.1)]
+    """
+    n_layers: dict[int, int] = {}
+    for model_id, name in n_dims:
+        match = LAYER.search(name)
+        if match:
+            n_layers[model_id] = max(n_layers.get(model_id, 0), int(match[1]) + 1)
+    options = {}
+    for (model_id, name), n in n_dims.items():
+        factor = float(head_factor)
+        if model_id in n_layers:
+            factor = layer_decay ** _count_layers_above(name, n_layers[model_id])
+        is_decayed = n >= 2 and re.split(r"[._]", name)[-1] not in _UNDECAYED
+        options[model_id, name] = Options(factor, weight_decay if is_decayed else 0.0)
+    return options
+
+
+def _count_layers_above(name: str, n_layers: int) -> int:
+    match = LAYER.search(name)
+    if match:
+        return n_layers - 1 - int(match[1])
+    if name.endswith(TABLE):
+        return 0
+    return n_layers if _EMBEDDINGS.search(name) else 0

@@ -1,0 +1,1 @@
+"""A trained pipeline → wheels, tried in clean environments."""

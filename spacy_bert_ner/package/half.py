@@ -1,0 +1,74 @@
+"""A model folder with weights in float32 → the same with weights stored in float16."""
+
+import json
+from pathlib import Path
+
+import safetensors.torch
+import srsly
+import torch
+
+from ..encode.checkpoint import HEADER
+
+LIMIT = torch.finfo(torch.float16).max
+
+
+def halve_weights(folder: Path) -> int:
+    """Store the encoder's weights in half precision, in place.
+
+    Loading makes float32 of them again, so a pipeline computes and trains as before;
+    each weight is rounded to 11 bits. The head, which is small, stays as it is.
+
+    folder (Path): The folder that `nlp.to_disk` wrote.
+    RETURNS (int): How many weights were rounded; 0 if they were in float16 already.
+    RAISES (ValueError): If there is no encoder of ours, or a weight is too large.
+    """
+    n_rounded, n_encoders = 0, 0
+    for path in sorted(folder.glob("*/model")):
+        message = srsly.read_msgpack(path)
+        for shims in message.get("shims", []):
+            for i, data in enumerate(shims):
+                if not is_encoder(data):
+                    continue
+                n_encoders += 1
+                shims[i], n = halve_bytes(data, str(path))
+                n_rounded += n
+        if n_rounded:
+            srsly.write_msgpack(path, message)
+    if not n_encoders:
+        raise ValueError(
+            f"{folder}: no weights of spacy-bert-ner.TransformerModel.v1, expected an encoder to "
+            "store in half precision. Package this model without that option."
+        )
+    return n_rounded
+
+
+def is_encoder(data: bytes) -> bool:
+    """Tell whether bytes are an encoder that `checkpoint_to_bytes` wrote."""
+    n_header = int.from_bytes(data[:8], "little")
+    return data[8:9] == b"{" and f'"{HEADER}"'.encode() in data[8 : 8 + n_header]
+
+
+def halve_bytes(data: bytes, place: str) -> tuple[bytes, int]:
+    """Round the weights of an encoder to half precision.
+
+    data (bytes): What `checkpoint_to_bytes` gave.
+    place (str): What to call it in the message.
+    RETURNS (Tuple[bytes, int]): The same in float16, and how many weights were rounded.
+    RAISES (ValueError): If a weight is too large for float16.
+    """
+    n_header = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + n_header])["__metadata__"]
+    tensors = safetensors.torch.load(data)
+    n_rounded = 0
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            continue
+        largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+        if not largest <= LIMIT:
+            raise ValueError(
+                f"{place}: {name} has a weight of {largest:g}, but float16 ends at {LIMIT:,.0f}. "
+                "Package this model without half precision."
+            )
+        tensors[name] = tensor.half()
+        n_rounded += tensor.numel()
+    return safetensors.torch.save(tensors, metadata=metadata), n_rounded

@@ -1,0 +1,167 @@
+"""The wheels of a model → tried in clean environments: versions, entities, sizes, times."""
+
+import json
+import os
+import re
+import subprocess
+import venv
+from collections.abc import Sequence
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from packaging.requirements import Requirement
+
+from ..manifest import PLUGIN
+
+N_LOADS = 5
+SCORE_TOLERANCE = 1e-4
+"""Most that scores of the same entity may differ between versions of torch."""
+REPORTED = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "numpy")
+# Runs in the new environment: texts on standard input, what it finds on standard output.
+READER = """
+import json, statistics, sys, time
+from importlib.metadata import version
+import spacy, spacy_bert_ner
+from spacy_bert_ner.manifest import verify
+name, n_loads, dists = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+n_files = verify(name)
+times = []
+for _ in range(n_loads):
+    start = time.perf_counter()
+    nlp = spacy.load(name)
+    times.append(time.perf_counter() - start)
+docs = list(spacy_bert_ner.load(name).pipe(json.load(sys.stdin)))
+ents = [[[e.start_char, e.end_char, e.label_, e._.score] for e in d.ents] for d in docs]
+versions = {dist: version(dist) for dist in dists}
+json.dump({"file": str(nlp.path), "n_files": n_files, "load_s": statistics.median(times),
+           "ents": ents, "versions": versions}, sys.stdout)
+"""
+
+Entity = tuple[int, int, str, float]
+
+
+class Trial(NamedTuple):
+    """How a model did in one environment.
+
+    name (str): Name of the environment.
+    pins (List[str]): What pip was held to.
+    failure (str): Why it could not be tried, or what differed; empty if all is well.
+    was_tried (bool): Whether the installation succeeded.
+    versions (Dict[str, str]): What was installed.
+    load_s (float): Seconds to load the model, median.
+    n_files (int): Files that the manifest confirmed.
+    """
+
+    name: str
+    pins: list[str]
+    failure: str
+    was_tried: bool = False
+    versions: dict[str, str] = {}  # noqa: RUF012 - never changed
+    load_s: float = 0.0
+    n_files: int = 0
+
+
+def make_environments(*, torch: str | None = None) -> dict[str, list[str]]:
+    """Give the environments in which a release is tried.
+
+    torch (str | None): A version of torch to hold all of them to; `None` for the
+        oldest and the newest that we support.
+    RETURNS (Dict[str, List[str]]): Pins for pip: "oldest" the lowest versions of spaCy
+        and torch that setup.cfg allows, "newest" whatever pip takes.
+    """
+    lowest = {}
+    for requirement in map(Requirement, requires(PLUGIN) or []):
+        bounds = [s.version for s in requirement.specifier if s.operator == ">="]
+        if requirement.name in ("spacy", "spacy-transformers", "torch") and bounds:
+            lowest[requirement.name] = bounds[0]
+    oldest = [f"{name}=={version}" for name, version in lowest.items()]
+    held = [f"torch=={torch}"] if torch else []
+    return {
+        "oldest": [pin for pin in oldest if not (held and pin.startswith("torch=="))] + held,
+        "newest": held,
+    }
+
+
+def try_wheels(
+    folder: Path,
+    wheels: Sequence[Path],
+    *,
+    name: str,
+    environment: str,
+    pins: Sequence[str],
+    texts: Sequence[str],
+    expected: Sequence[Sequence[Entity]],
+) -> Trial:
+    """Install wheels where nothing else is, and compare what the model finds.
+
+    folder (Path): An empty folder outside the checkout.
+    wheels (Sequence[Path]): The wheels.
+    name (str): The model's package.
+    environment (str): Name of the environment.
+    pins (Sequence[str]): Versions that pip is held to.
+    texts (Sequence[str]): The fixture.
+    expected (Sequence[Sequence[Tuple[int, int, str, float]]]): For each text, the
+        entities' characters, label and score.
+    RETURNS (Trial): How it went.
+    """
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    variables["HF_HUB_OFFLINE"] = "1"
+    venv.create(folder / "env", with_pip=True)
+    python = str(folder / "env" / "bin" / "python")
+    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
+    done = _run([*install, *pins, *(str(wheel.resolve()) for wheel in wheels)], folder, variables)
+    if done.returncode != 0:
+        return Trial(environment, list(pins), f"not installed: {_last_line(done.stderr)}")
+    command = [python, "-c", READER, name, str(N_LOADS), *REPORTED]
+    done = _run(command, folder, variables, json.dumps(list(texts)))
+    if done.returncode != 0:
+        return Trial(environment, list(pins), _last_line(done.stderr), was_tried=True)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    failure = compare_entities(expected, answer["ents"])
+    if not Path(answer["file"]).is_relative_to(folder):
+        failure = f"it was loaded from {answer['file']}, not from {folder}"
+    return Trial(
+        environment,
+        list(pins),
+        failure,
+        was_tried=True,
+        versions=answer["versions"],
+        load_s=answer["load_s"],
+        n_files=answer["n_files"],
+    )
+
+
+def compare_entities(
+    expected: Sequence[Sequence[Entity]], found: Sequence[Sequence[Sequence[Any]]]
+) -> str:
+    """Say where the entities or scores of two runs differ.
+
+    expected, found (Sequence[Sequence[Tuple[int, int, str, float]]]): For each text,
+        the entities' characters, label and score.
+    RETURNS (str): What differs first; empty if nothing does.
+
+    EXAMPLE:
+        >>> compare_entities([[(0, 4, "PER", 0.9)]], [[[0, 4, "PER", 0.90001]]])
+        ''
+    """
+    for i, (wanted, has) in enumerate(zip(expected, found, strict=True)):
+        if [tuple(ent[:3]) for ent in wanted] != [tuple(ent[:3]) for ent in has]:
+            return f"text {i}: found {has}, expected {list(wanted)}"
+        for one, other in zip(wanted, has, strict=True):
+            if abs(one[3] - other[3]) > SCORE_TOLERANCE:
+                return f"text {i}: {one[2]} has the score {other[3]:.6f}, expected {one[3]:.6f}"
+    return ""
+
+
+def _run(
+    command: list[str], folder: Path, variables: dict[str, str], text: str | None = None
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, cwd=folder, env=variables
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if not re.match(r"\[?notice", line)]
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,121 @@
+"""A trained pipeline and its scores → meta, a model wheel and our own wheel."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import srsly
+from spacy.cli.package import generate_readme, package
+from spacy.util import load_meta
+
+from ..manifest import find_supported, write_manifest
+from .half import halve_weights
+from .merge_wheels import build_wheel
+
+PRECISIONS = ("full", "half")
+
+
+def build_plugin_wheel(project: Path, output: Path) -> Path:
+    """Build the wheel of spacy-bert-ner from its source folder.
+
+    project (Path): The folder with setup.cfg.
+    output (Path): Where the wheel goes.
+    RETURNS (Path): The wheel; the same bytes for the same sources.
+    RAISES (RuntimeError): If the build fails, with the last line that it said.
+    """
+    return build_wheel(project, output)
+
+
+def build_model_wheel(
+    model: Path,
+    output: Path,
+    *,
+    name: str,
+    version: str,
+    meta: dict[str, Any],
+    precision: str = "full",
+) -> Path:
+    """Build an installable wheel of a trained pipeline, with a manifest of its files.
+
+    model (Path): The folder that `spacy train` wrote.
+    output (Path): Where the package folder goes; an older one is replaced.
+    name (str): Name without the language, for example "kaggle_ner".
+    version (str): Version of the model.
+    meta (Dict[str, Any]): Entries of meta.json that replace the model's own.
+    precision (str): "full", or "half" to store the encoder's weights in float16.
+    RETURNS (Path): The wheel; the same bytes for the same model and meta.
+    RAISES (ValueError): If the precision is unknown, or the weights do not fit it.
+    RAISES (RuntimeError): If no wheel was built.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"Precision '{precision}', expected one of {', '.join(PRECISIONS)}.")
+    full_meta = {**load_meta(model / "meta.json"), **meta, "name": name, "version": version}
+    # The 3.8 releases read each other's pipelines; what we support is what we try.
+    full_meta["spacy_version"] = find_supported("spacy")
+    folder = output / f"{full_meta['lang']}_{name}-{version}"
+    if folder.exists():
+        shutil.rmtree(folder)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as tmp:
+        staged = Path(tmp) / "model"
+        shutil.copytree(model, staged)
+        if precision == "half":
+            halve_weights(staged)
+        srsly.write_json(staged / "meta.json", full_meta)
+        if not (staged / "README.md").exists():
+            (staged / "README.md").write_text(generate_readme(full_meta), encoding="utf8")
+        package(staged, output, create_sdist=False, create_wheel=False)
+    seal_package(folder)
+    return build_wheel(folder, folder / "dist")
+
+
+def seal_package(folder: Path) -> None:
+    """Write the manifest of the model inside a package folder.
+
+    folder (Path): The folder that `spacy package` made: its setup.py copies meta.json to
+        the model when the wheel is built, so this is done before.
+    """
+    meta = load_meta(folder / "meta.json")
+    # spaCy collects them in a set.
+    meta["requirements"] = sorted(meta["requirements"])
+    srsly.write_json(folder / "meta.json", meta)
+    package_name = f"{meta['lang']}_{meta['name']}"
+    model = folder / package_name / f"{package_name}-{meta['version']}"
+    shutil.copy(folder / "meta.json", model / "meta.json")
+    write_manifest(model)
+
+
+def describe_model(
+    *, scores: dict[str, Any], lock: dict[str, Any], data: dict[str, str]
+) -> dict[str, Any]:
+    """Fill the meta entries that spaCy cannot know.
+
+    scores (Dict[str, Any]): metrics.json of the evaluation; see docs/metrics.md.
+    lock (Dict[str, Any]): The encoder's lock file.
+    data (Dict[str, str]): The corpus as a source: "name", "url", "author", "license".
+    RETURNS (Dict[str, Any]): Entries for meta.json; spaCy writes the model card from them.
+    """
+    words, text = scores["words"], scores["text"]["spacy"]
+    performance = {f"ents_{key}": words["micro"][key] for key in "prf"}
+    performance["ents_per_type"] = {
+        label: {key: row[key] for key in "prf"} for label, row in words["labels"].items()
+    }
+    # The calibration error; pipelines without probabilities have none.
+    performance["ents_ece"] = words["certainty"] and words["certainty"]["ece"]
+    # As `spacy evaluate` says it; the report is stricter.
+    performance.update({f"text_ents_{key}": text[key] for key in "prf"})
+    performance["token_acc"] = scores["tokens"]["accuracy"]
+    encoder = {"name": lock["name"], "license": lock["license"], "author": lock["source"]}
+    return {
+        "description": (
+            f"Named entities by spacy-bert-ner: {lock['name']} fine-tuned on {data['name']}. "
+            "ents_* are scored on the corpus's words, text_ents_* on raw text, both on its test "
+            f"split ({scores['data']['n_sentences']:,} sentences)."
+        ),
+        "author": "spacy-bert-ner",
+        # Fine-tuned weights are a derived work of the encoder's.
+        "license": lock["license"],
+        "sources": [data, encoder],
+        "performance": performance,
+    }

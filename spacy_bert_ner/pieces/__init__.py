@@ -1,0 +1,1 @@
+"""Words → wordpieces and shapes → windows of bounded length."""

@@ -1,0 +1,1 @@
+"""The pipeline component `bert_ner`, and what has to stand before it."""

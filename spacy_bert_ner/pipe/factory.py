@@ -1,0 +1,89 @@
+"""The factory `bert_ner`: config → pipeline component."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Config, Model
+from thinc.types import Floats2d
+
+from ..tag.loss import TagLoss
+from .bert_ner import BertNer
+
+DEFAULT_MODEL = Config().from_str(
+    """
+    [model]
+    @architectures = "spacy-bert-ner.TokenClassifier.v1"
+    hidden = null
+    decoder = "crf"
+    dropout = 0.1
+
+    [model.tok2vec]
+    @architectures = "spacy-transformers.TransformerListener.v1"
+    grad_factor = 1.0
+    pooling = {"@layers": "reduce_mean.v1"}
+
+    [model.features]
+    @architectures = "spacy-bert-ner.WordForms.v1"
+    """
+)["model"]
+
+
+@Language.factory(
+    "bert_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc._.ent_scores"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "loss": {"@losses": "spacy-bert-ner.TagLoss.v1"},
+        "scheme": "IOB2",
+        "spans_key": None,
+        "threshold": 0.0,
+        "scorer": {"@scorers": "spacy-bert-ner.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+        "ents_ece": None,
+    },
+)
+def make_bert_ner(
+    nlp: Language,
+    name: str,
+    model: Model[list[Doc], list[Floats2d]],
+    loss: TagLoss,
+    scheme: str,
+    spans_key: str | None,
+    threshold: float | dict[str, float],
+    scorer: Callable[..., dict[str, Any]] | None,
+) -> BertNer:
+    """Make the component; the factory is named `bert_ner`.
+
+    model (Model[List[Doc], List[Floats2d]]): One row of tag scores for each token,
+        with a reference "tag_scores" to the layer whose `nO` is the number of tags,
+        and "transitions" to a layer with learned steps, if the decoder has them.
+    loss (TagLoss): The loss of single tags. With learned steps the loss is that of
+        whole paths, and this stays as it is by default.
+    scheme (str): How the head counts its tags: "IOB2" or "BILOU"; "IO" or "IOB1" for
+        a head that was trained elsewhere so. With "IO", neighbours of one label are
+        learned as one entity.
+    spans_key (str | None): Write to this group of `doc.spans`, and learn from it
+        where gold docs have it; `None` for `doc.ents`.
+    threshold (float | Dict[str, float]): Entities less probable than this, from 0 to
+        1, are left out; one for all labels, or one for each, 0 for the others.
+    scorer (Callable | None): The scoring method.
+    RETURNS (BertNer): The component.
+    RAISES (ValueError): If a setting has a value that it cannot have.
+    """
+    return BertNer(
+        nlp.vocab,
+        model,
+        name,
+        loss=loss,
+        scheme=scheme,
+        spans_key=spans_key,
+        threshold=threshold,
+        scorer=scorer,
+    )

@@ -1,0 +1,185 @@
+"""What a `bert_ner` knows beside its weights: labels, tags, settings; saved and loaded."""
+
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from ..decode.annotate import register_extensions
+from ..decode.best_path import build_tag_set
+from ..decode.entities import TagModel, Temperatures
+from ..tag.loss import TagLoss
+
+
+class LabelledPipe(TrainablePipe):
+    """A trainable pipe with labels, their tags, and a model that scores the tags."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], list[Floats2d]],
+        name: str = "ner",
+        *,
+        loss: TagLoss = TagLoss(),  # noqa: B008 - it is a tuple
+        scheme: str = "IOB2",
+        spans_key: str | None = None,
+        threshold: float | dict[str, float] = 0.0,
+        scorer: Callable[..., dict[str, Any]] | None = None,
+    ) -> None:
+        """Make a component without labels; see `make_bert_ner`."""
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.loss = loss
+        self.scheme = scheme
+        self.spans_key = spans_key
+        self.threshold = threshold
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "tag_weights": None,
+            "temperature": 1.0,
+            "label_temperatures": {},
+        }
+        self._tag_set = build_tag_set([], scheme=scheme)
+        if self.has_transitions and loss != TagLoss():
+            raise ValueError(
+                f"The loss of '{name}' has settings for single tags ({loss}), but its decoder "
+                'learns whole paths. Set decoder = "valid" in its model block, or leave the loss '
+                "as it is."
+            )
+        register_extensions()
+
+    @property
+    def threshold(self) -> float | dict[str, float]:
+        """How probable an entity must be to be kept; for all labels, or for each.
+
+        It comes from the config, and only the config is saved: what is set here holds
+        for this object and its pickles, and `to_disk` and `to_bytes` leave it out. To
+        save it, set it in the config as well:
+        `nlp.get_pipe_config("ner")["threshold"] = 0.5`.
+
+        RAISES (ValueError): When it is set to anything but numbers from 0 to 1.
+        """
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, given: float | dict[str, float]) -> None:
+        values = given.values() if isinstance(given, dict) else [given]
+        if not all(is_probability(value) for value in values):
+            raise ValueError(
+                f"threshold of '{self.name}' is {given!r}, expected a number from 0 to 1, or one "
+                'for each label, as {"PER": 0.8}.'
+            )
+        self._threshold = given
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity labels, in the order of the tags."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> tuple[str, ...]:
+        """What `spacy init labels` saves and `initialize` takes as `labels`."""
+        return self.labels
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags, in the order of the columns of the scores."""
+        return self._tag_set.tags
+
+    @property
+    def has_transitions(self) -> bool:
+        """Whether the decoder has learned steps from tag to tag."""
+        return "transitions" in self.model.ref_names
+
+    @property
+    def tag_model(self) -> TagModel:
+        """The tags, their rules and learned steps."""
+        if not self.has_transitions:
+            return TagModel(self._tag_set)
+        weights = self.model.get_ref("transitions").get_param("T")
+        return TagModel(self._tag_set, self.model.ops.to_numpy(weights))
+
+    @property
+    def temperatures(self) -> Temperatures:
+        """What tag scores are divided by before they become probabilities."""
+        return Temperatures(self.cfg["temperature"], self.cfg["label_temperatures"])
+
+    def add_label(self, label: str) -> int:
+        """Add a label before the component is initialized.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label was there already, otherwise 1.
+        RAISES (TypeError): If the label is not a string.
+        RAISES (ValueError): If it is empty, or the model has its sizes already.
+        """
+        if not isinstance(label, str):
+            raise TypeError(f"Label {label!r} is of type {type(label).__name__}, expected str.")
+        if not label:
+            raise ValueError("Found an empty label; a label needs at least one character.")
+        if label in self.cfg["labels"]:
+            return 0
+        if self.model.get_ref("tag_scores").has_dim("nO"):
+            raise ValueError(
+                f"Can't add the label {label!r} to '{self.name}': it was initialized with the "
+                f"labels {', '.join(self.labels)}, and its model has no room for another. Add "
+                "labels before `nlp.initialize`, or initialize and train again."
+            )
+        self._set_labels([*self.cfg["labels"], label])
+        return 1
+
+    def _set_labels(self, labels: Sequence[str]) -> None:
+        self.cfg["labels"] = list(labels)
+        for label in labels:
+            self.vocab.strings.add(label)
+        self._tag_set = build_tag_set(labels, scheme=self.scheme)
+
+    def _require_model(self) -> None:
+        if not self.model.get_ref("tag_scores").has_dim("nO"):
+            raise ValueError(
+                f"'{self.name}' has no weights yet. Train the pipeline with `spacy train`, "
+                "load a trained one, or call `nlp.initialize` with examples."
+            )
+
+    def _check_threshold(self) -> None:
+        given = self.threshold if isinstance(self.threshold, dict) else {}
+        unknown = sorted(given.keys() - set(self.labels))
+        if unknown:
+            raise ValueError(
+                f"threshold of '{self.name}' names {', '.join(unknown)}, expected labels of the "
+                f"model: {', '.join(self.labels)}."
+            )
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
+        """Load the component from bytes; see `TrainablePipe.from_bytes`."""
+        super().from_bytes(data, exclude=tuple(exclude))
+        return self._after_loading()
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
+        """Load the component from a folder; see `TrainablePipe.from_disk`."""
+        super().from_disk(path, exclude=tuple(exclude))
+        return self._after_loading()
+
+    def _after_loading(self) -> "LabelledPipe":
+        self._set_labels(self.cfg["labels"])
+        self._check_threshold()
+        n_scores = self.model.get_ref("tag_scores").maybe_get_dim("nO")
+        if n_scores not in (None, len(self.tags)):
+            raise ValueError(
+                f"The weights of '{self.name}' score {n_scores} tags, but the scheme {self.scheme} "
+                f"of the config has {len(self.tags)} for its labels. Load it with the scheme that "
+                "it was trained with."
+            )
+        return self
+
+
+def is_probability(value: object) -> bool:
+    """Whether a value is a number from 0 to 1; `True` and `False` are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1

@@ -1,0 +1,1 @@
+"""Numbers → pages, tables and pictures for people."""

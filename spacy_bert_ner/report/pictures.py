@@ -1,0 +1,152 @@
+"""Results → pictures, each as PNG and as SVG."""
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..evaluate.counts import Scores
+from ..train.curve import draw_learning_curve
+
+MAX_NUMBERS = 25  # labels of a confusion matrix whose cells still hold numbers
+NOTHING = "nothing"
+
+
+def draw_pictures(metrics: Scores, folder: Path, *, log: Path | None = None) -> dict[str, Path]:
+    """Draw all pictures of a report for which there are numbers.
+
+    metrics (Dict[str, Any]): The results.
+    folder (Path): Where they are written.
+    log (Path | None): The log of the training, for the learning curve.
+    RETURNS (Dict[str, Path]): The SVG of each picture by its name; a PNG of the same name
+        stands beside it. Empty if matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        return {}
+    folder.mkdir(parents=True, exist_ok=True)
+    words = metrics["words"]
+    pictures: dict[str, Path] = {}
+    if words["labels"]:
+        pictures["labels"] = _draw(draw_labels, words, folder / "labels.svg")
+        pictures["confusion"] = _draw(draw_confusion, words, folder / "confusion.svg")
+    if words["certainty"]:
+        pictures["calibration"] = _draw(draw_calibration, words, folder / "calibration.svg")
+        pictures["thresholds"] = _draw(draw_thresholds, words, folder / "thresholds.svg")
+    if log is not None:
+        pictures["learning_curve"] = draw_learning_curve(log, folder)[1]
+    return pictures
+
+
+def _draw(draw: Callable[[Any, Scores], None], view: Scores, path: Path) -> Path:
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # needs no display
+    from matplotlib.figure import Figure
+
+    # Labels are text, never formulas; the same numbers give the same file.
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False}
+    with rc_context(settings), warnings.catch_warnings():
+        # In the PNG, letters that matplotlib's font lacks are boxes; the SVG is text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        figure = Figure(layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure, view)
+        figure.savefig(path, metadata={"Date": None}, transparent=True)
+        figure.savefig(path.with_suffix(".png"), dpi=130)
+    return path
+
+
+def draw_labels(figure: Any, view: Scores) -> None:
+    """Draw the F-score of each label with its interval, most frequent label first."""
+    rows = sorted(view["labels"].items(), key=_get_support)
+    figure.set_size_inches(7, 1.2 + 0.28 * len(rows))
+    axes = figure.subplots()
+    scores = [100 * scores["f"] for _, scores in rows]
+    axes.barh(range(len(rows)), scores, color="#8fb3d9", edgecolor="#1f4e79")
+    intervals = view["intervals"].get("labels", {})
+    bounds = [(y, *intervals[label]) for y, (label, _) in enumerate(rows) if label in intervals]
+    for y, low, high in bounds:
+        axes.hlines(y, 100 * low, 100 * high, color="black", linewidth=1.5)
+    names = [f"{shorten(label)}  ({scores['gold']:,})" for label, scores in rows]
+    axes.set_yticks(range(len(rows)), names)
+    axes.set(xlabel="F1 (%), line: 95 % interval", xlim=(0, 100), ylim=(-0.6, len(rows) - 0.4))
+    axes.set_ylabel("label (gold entities)")
+    axes.grid(axis="x", alpha=0.3)
+
+
+def draw_confusion(figure: Any, view: Scores) -> None:
+    """Draw which label is found for which gold one, as shares of the gold label."""
+    rows = view["errors"]["confusion"]
+    labels = [*sorted({label for row in rows for label in row[:2] if label}), ""]
+    counts = {(gold, found): n for gold, found, n in rows}
+    names = [shorten(label) if label else NOTHING for label in labels]
+    size = max(4.0, 1.5 + 0.45 * min(len(labels), MAX_NUMBERS))
+    figure.set_size_inches(size + 1, size)
+    axes = figure.subplots()
+    totals = {gold: sum(counts.get((gold, found), 0) for found in labels) for gold in labels}
+    shares = [
+        [100 * counts.get((gold, found), 0) / max(totals[gold], 1) for found in labels]
+        for gold in labels
+    ]
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    figure.colorbar(image, ax=axes, label="share of the row (%)")
+    font = 10 if len(labels) <= MAX_NUMBERS else 5
+    axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=font)
+    axes.set_yticks(range(len(labels)), names, fontsize=font)
+    axes.set(xlabel="label found", ylabel="gold label")
+    if len(labels) > MAX_NUMBERS:
+        return
+    for y, gold in enumerate(labels):
+        for x, found in enumerate(labels):
+            if (gold, found) in counts:
+                color = "white" if shares[y][x] > 60 else "black"
+                text = f"{counts[gold, found]:,}"
+                axes.text(x, y, text, ha="center", va="center", fontsize=7, color=color)
+
+
+def draw_calibration(figure: Any, view: Scores) -> None:
+    """Draw how many of the entities are right, by how probable they were said to be."""
+    bins = view["certainty"]["bins"]
+    figure.set_size_inches(5.5, 4.5)
+    axes = figure.subplots()
+    axes.plot([0, 100], [0, 100], "--", color="gray", label="perfect")
+    said, right = ([100 * row[key] for row in bins] for key in ("probability", "right"))
+    axes.plot(
+        said, right, "o-", color="#1f4e79", label=f"ECE {100 * view['certainty']['ece']:.2f} %"
+    )
+    for row, x, y in zip(bins, said, right, strict=True):
+        axes.annotate(f"{row['n']:,}", (x, y), (4, -12), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="probability of the entities (%)", ylabel="share that is right (%)")
+    axes.set(xlim=(0, 104), ylim=(0, 104))
+    axes.legend(loc="upper left")
+    axes.grid(alpha=0.3)
+
+
+def draw_thresholds(figure: Any, view: Scores) -> None:
+    """Draw precision, recall and F-score of the entities above each threshold."""
+    rows = view["certainty"]["thresholds"]
+    figure.set_size_inches(5.5, 4.5)
+    axes = figure.subplots()
+    for key, name, style in (("p", "precision", "o-"), ("r", "recall", "s--"), ("f", "F1", "^:")):
+        kept = [row for row in rows if row["found"]]
+        scores = [100 * row[key] for row in kept]
+        axes.plot([row["threshold"] for row in kept], scores, style, markersize=4, label=name)
+    axes.set(xlabel="threshold: least probability that is kept", ylabel="score (%)")
+    axes.set(xlim=(0, 1.02), ylim=(0, 102))
+    axes.legend(loc="lower left")
+    axes.grid(alpha=0.3)
+
+
+def shorten(label: str, n: int = 24) -> str:
+    """Shorten a label to what fits beside an axis.
+
+    EXAMPLE:
+        >>> shorten("abcdef", 4), shorten("abcd", 4)
+        ('abc…', 'abcd')
+    """
+    return label if len(label) <= n else f"{label[: n - 1]}…"
+
+
+def _get_support(row: tuple[str, Scores]) -> tuple[int, str]:
+    return row[1]["gold"], row[0]

@@ -1,0 +1,91 @@
+"""A trained pipeline and gold docs → a folder with metrics.json, report.md and report.html."""
+
+import json
+from pathlib import Path
+
+from spacy.util import load_model
+
+from ..evaluate.counts import Scores
+from ..evaluate.metrics import Evaluation, Sources, compare_models, evaluate_model
+from .examples import pick_differences, pick_errors
+from .markdown import render_markdown
+from .page import render_page
+from .pictures import draw_pictures
+
+
+def evaluate(
+    model: str | Path,
+    data: Path,
+    output: Path,
+    *,
+    compare: str | Path | None = None,
+    train: Path | None = None,
+    log: Path | None = None,
+    data_report: Path | None = None,
+) -> Scores:
+    """Evaluate a pipeline, and write its report.
+
+    model (str | Path): Folder or package of the pipeline; any that sets `doc.ents`.
+    data (Path): Gold docs, a `.spacy` file.
+    output (Path): The folder to write: metrics.json, report.md, report.html and, where
+        matplotlib is installed, pictures as PNG and SVG.
+    compare (str | Path | None): Another pipeline to set beside it.
+    train (Path | None): The training data, to tell seen entities from new ones.
+    log (Path | None): The log of its training; `None` for log.jsonl beside the model.
+    data_report (Path | None): What the conversion wrote; `None` for report.json beside the
+        data.
+    RETURNS (Dict[str, Any]): What metrics.json holds.
+    RAISES (ValueError): If a file is not there, or there is no doc to evaluate on.
+    RAISES (OSError): If there is no such pipeline.
+    """
+    for path in (data, train, log, data_report):
+        if path is not None and not path.exists():
+            raise ValueError(f"{path}: no such file. Check the path, or leave it out.")
+    nlp = load_model(model)
+    sources = Sources(
+        train,
+        log or _find_beside(nlp.path, "log.jsonl"),
+        data_report or _find_beside(data, "report.json"),
+    )
+    ours = evaluate_model(nlp, model, data, sources)
+    other = None
+    if compare is not None:
+        other_nlp = load_model(compare)
+        other_sources = Sources(train, _find_beside(other_nlp.path, "log.jsonl"))
+        other = evaluate_model(other_nlp, compare, data, other_sources)
+    return write_report(ours, output, other=other, log=sources.log)
+
+
+def _find_beside(path: Path, name: str) -> Path | None:
+    found = path.resolve().parent / name
+    return found if found.is_file() else None
+
+
+def write_report(
+    ours: Evaluation, output: Path, *, other: Evaluation | None = None, log: Path | None = None
+) -> Scores:
+    """Write metrics.json, report.md, report.html and the pictures.
+
+    ours (Evaluation): The results.
+    output (Path): The folder.
+    other (Evaluation | None): Results of a second pipeline on the same data.
+    log (Path | None): The log of the training, for the learning curve.
+    RETURNS (Dict[str, Any]): What metrics.json holds.
+    """
+    metrics = {
+        **ours.metrics,
+        "comparison": other and compare_models(ours, other),
+        "compared_with": other and other.metrics,
+    }
+    lines = ours.views["words"].lines
+    differences = other and pick_differences(lines, other.views["words"].lines, ("A", "B"))
+    output.mkdir(parents=True, exist_ok=True)
+    # Not by srsly, which cuts numbers to ten digits.
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
+    (output / "metrics.json").write_text(text, encoding="utf8")
+    pictures = draw_pictures(metrics, output, log=log)
+    markdown = render_markdown(metrics, pictures)
+    (output / "report.md").write_text(markdown, encoding="utf8")
+    page = render_page(metrics, pick_errors(lines), pictures, differences=differences)
+    (output / "report.html").write_text(page, encoding="utf8")
+    return metrics

@@ -1,0 +1,178 @@
+"""A trained pipeline and gold docs → thresholds for a wanted precision."""
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import load_config
+
+from ..manifest import MANIFEST, check_manifest, write_manifest
+from ..pipe.bert_ner import BertNer
+from ..tag.gold import find_gold_ents
+from .reliability import (
+    Threshold,
+    check_precision,
+    find_most_precise,
+    find_threshold,
+    list_thresholds,
+)
+from .scorer import judge_entities
+
+ALL = ""
+"""The key of the one threshold that holds for all labels; no label is empty."""
+
+# What configparser reads otherwise than as a key, and spaCy as a function's name. As one
+# JSON value a dict could hold it, but spaCy writes every dict as a section when it loads.
+_UNSAFE = re.compile(r"[\r\n:=]|^[\s#;\[@]|\s\Z")
+
+
+class FoundThresholds(NamedTuple):
+    """The thresholds for a wanted precision, and the labels that have none.
+
+    reached (Dict[str, Threshold]): By label, or one under `ALL`.
+    unreached (Dict[str, Threshold]): For each label that reaches the precision nowhere,
+        the threshold where it is most precise.
+    """
+
+    reached: dict[str, Threshold]
+    unreached: dict[str, Threshold]
+
+
+def find_thresholds(
+    nlp: Language,
+    examples: Iterable[Example],
+    *,
+    precision: float,
+    name: str | None = None,
+    per_label: bool = False,
+) -> FoundThresholds:
+    """Find the thresholds that keep most entities at a wanted precision.
+
+    nlp (Language): The trained pipeline.
+    examples (Iterable[Example]): Gold docs that it was not trained on; they stay as
+        they are.
+    precision (float): The wanted precision, above 0, up to 1.
+    name (str | None): Name of the component; `None` for the only `bert_ner`.
+    per_label (bool): Whether each label gets its own, instead of one for all.
+    RETURNS (FoundThresholds): Labels that the model never finds are in neither part.
+    RAISES (ValueError): If no threshold reaches the precision; with `per_label`, if none
+        does for any of the labels.
+    """
+    check_precision(precision)
+    pipe: Any = nlp.get_pipe(find_component(nlp) if name is None else name)
+    examples = annotate_copies(nlp, pipe, examples)
+    judged = [
+        (label if per_label else ALL, score, is_right)
+        for eg in examples
+        for label, score, is_right in judge_entities(eg, pipe.spans_key)
+    ]
+    gold = [
+        ent.label_ if per_label else ALL
+        for eg in examples
+        for ent in find_gold_ents(eg.reference, pipe.spans_key)
+    ]
+    found = FoundThresholds({}, {})
+    for label in sorted({row[0] for row in judged}) or [ALL]:
+        rows = [row[1:] for row in judged if row[0] == label]
+        probs, is_right = np.asarray(rows, dtype=np.float64).reshape(-1, 2).T
+        best = find_most_precise(list_thresholds(probs, is_right, gold.count(label)))
+        if per_label and best.precision < precision:
+            found.unreached[label] = best
+        else:
+            found.reached[label] = find_threshold(
+                probs, is_right, gold.count(label), precision=precision
+            )
+    if not found.reached:
+        best_of_each = ", ".join(f"{key} {t.precision:.4f}" for key, t in found.unreached.items())
+        raise ValueError(
+            f"No label reaches a precision of {precision} at any threshold: the best are "
+            f"{best_of_each}. Ask for less, or train a better model."
+        )
+    return found
+
+
+def annotate_copies(nlp: Language, pipe: BertNer, examples: Iterable[Example]) -> list[Example]:
+    """Run a pipeline on copies of the predicted docs, with threshold 0.
+
+    nlp (Language): The pipeline.
+    pipe (BertNer): Its component; it has its own threshold again afterwards.
+    examples (Iterable[Example]): Gold docs.
+    RETURNS (List[Example]): The copies with the same gold docs.
+    """
+    examples = list(examples)
+    kept, pipe.threshold = pipe.threshold, 0.0
+    try:
+        docs = list(nlp.pipe(eg.predicted.copy() for eg in examples))
+    finally:
+        pipe.threshold = kept
+    return [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
+
+
+def find_component(nlp: Language) -> str:
+    """Give the name of the only `bert_ner` of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (str): The name.
+    RAISES (ValueError): If there is none, or more than one.
+    """
+    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
+    if len(names) != 1:
+        raise ValueError(
+            f"Found {len(names)} components bert_ner in the pipeline {nlp.pipe_names}, expected "
+            "one. Give its name."
+        )
+    return names[0]
+
+
+def find_unsafe(labels: Iterable[str]) -> list[str]:
+    """Find the labels that a config cannot hold as the keys of a section.
+
+    labels (Iterable[str]): The labels.
+    RETURNS (List[str]): Those of them.
+
+    EXAMPLE:
+        >>> find_unsafe(["PER", "a.b", "a:b", "#a"])
+        ['a:b', '#a']
+    """
+    return [label for label in labels if _UNSAFE.search(label)]
+
+
+def save_with_thresholds(
+    model: Path, output: Path, name: str, thresholds: dict[str, Threshold]
+) -> None:
+    """Copy a pipeline, with other thresholds in its config.
+
+    If the pipeline has a manifest, it is checked, and the copy gets its own.
+
+    model (Path): Folder of the pipeline.
+    output (Path): Folder of the copy; it must not exist.
+    name (str): Name of the component.
+    thresholds (Dict[str, Threshold]): The `reached` of what `find_thresholds` gave.
+    RAISES (ValueError): If the folder of the copy exists, or a config cannot hold a
+        label.
+    RAISES (BrokenModelError): If the pipeline is not as its manifest says.
+    """
+    if output.exists():
+        raise ValueError(f"{output} exists; give a folder that does not, or remove it.")
+    values = {label: found.value for label, found in thresholds.items()}
+    unsafe = find_unsafe(values)
+    if unsafe:
+        raise ValueError(
+            f"A config cannot hold a threshold for {', '.join(map(repr, unsafe))}: labels in it "
+            "have no line breaks, ':' or '=', begin with none of '#;[@', and neither begin nor "
+            "end with a space. Take one threshold for all labels, or train with other names."
+        )
+    has_manifest = (model / MANIFEST).exists()
+    if has_manifest:
+        check_manifest(model)
+    shutil.copytree(model, output)
+    config = load_config(output / "config.cfg")
+    config["components"][name]["threshold"] = values.get(ALL, values)
+    config.to_disk(output / "config.cfg")
+    if has_manifest:
+        write_manifest(output)

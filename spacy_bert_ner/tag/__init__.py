@@ -1,0 +1,1 @@
+"""Token vectors → tag scores; gold entities → gold tags; the loss between them."""

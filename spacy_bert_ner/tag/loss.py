@@ -1,0 +1,128 @@
+"""Tag scores and gold tags → the loss of single tags, and its gradient."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..decode.best_path import TagSet
+
+BALANCED = "balanced"
+
+
+class TagLoss(NamedTuple):
+    """The settings of the loss of single tags; see `make_tag_loss_v1`."""
+
+    class_weights: str | dict[str, float] | None = None
+    label_smoothing: float = 0.0
+    focal_gamma: float = 0.0
+
+
+def make_tag_loss_v1(
+    class_weights: str | dict[str, float] | None = None,
+    label_smoothing: float = 0.0,
+    focal_gamma: float = 0.0,
+) -> TagLoss:
+    """Make the loss of `bert_ner`: the cross-entropy of each word's tag.
+
+    Entry point: spacy-bert-ner.TagLoss.v1.
+
+    class_weights (str | Dict[str, float] | None): How much words count by their
+        gold tag: weights by tag ("B-PER"), label ("PER") or "O", 1 for the others;
+        "balanced" for weights that make all tags count the same in sum.
+    label_smoothing (float): Share of the target that is spread over all tags
+        (Szegedy et al. 2016). From 0 to below 1.
+    focal_gamma (float): How much words that are right already count less: the loss
+        is multiplied with (1 - probability) ** gamma (Lin et al. 2017). 0 for off.
+    RETURNS (TagLoss): The settings.
+    RAISES (ValueError): If a setting is out of its bounds.
+    """
+    if isinstance(class_weights, str) and class_weights != BALANCED:
+        raise ValueError(
+            f'class_weights is "{class_weights}", expected "{BALANCED}", null, or weights by tag, '
+            'label or "O", such as {"O": 0.5, "PER": 2.0}.'
+        )
+    if isinstance(class_weights, dict) and any(weight < 0 for weight in class_weights.values()):
+        raise ValueError(f"class_weights holds a negative weight: {class_weights}.")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 <= share < 1.")
+    if focal_gamma < 0:
+        raise ValueError(f"focal_gamma is {focal_gamma}, expected 0 or more.")
+    return TagLoss(class_weights, label_smoothing, focal_gamma)
+
+
+def weigh_tags(
+    class_weights: Mapping[str, float] | None, tag_set: TagSet, *, name: str
+) -> np.ndarray:
+    """Give each tag its weight.
+
+    class_weights (Mapping[str, float] | None): Weights by tag, label or "O"; what
+        stands under a tag counts more than what stands under its label.
+    tag_set (TagSet): The tags.
+    name (str): Name of the component, for the error.
+    RETURNS (ndarray): Shape: (n_tags,).
+    RAISES (ValueError): If there is a weight for an unknown tag or label.
+    """
+    given = dict(class_weights or {})
+    unknown = given.keys() - {*tag_set.tags, *tag_set.labels[1:]}
+    if unknown:
+        raise ValueError(
+            f"class_weights of '{name}' has {', '.join(sorted(map(repr, unknown)))}, expected "
+            f"tags or labels of the model: {', '.join(dict.fromkeys(tag_set.labels[1:]))}, 'O'."
+        )
+    weights = [
+        given.get(tag, given.get(label, 1.0))
+        for tag, label in zip(tag_set.tags, tag_set.labels, strict=True)
+    ]
+    return np.asarray(weights, dtype=np.float64)
+
+
+def balance_tags(counts: Sequence[int]) -> list[float]:
+    """Give weights that make all tags count the same in sum.
+
+    counts (Sequence[int]): How often each tag occurs. Shape: (n_tags,).
+    RETURNS (List[float]): n / (number of tags that occur * count); 1 for tags
+        that do not occur.
+    """
+    n_kinds = sum(count > 0 for count in counts)
+    total = sum(counts)
+    return [round(total / (n_kinds * count), 6) if count else 1.0 for count in counts]
+
+
+def compute_tag_loss(
+    scores: np.ndarray, gold: np.ndarray, tag_weights: np.ndarray, settings: TagLoss
+) -> tuple[float, np.ndarray]:
+    """Compute the weighted mean loss of the words whose gold tag is known.
+
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
+    gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
+    tag_weights (ndarray): How much a word counts by its gold tag. Shape: (n_tags,).
+    settings (TagLoss): Label smoothing and focal gamma.
+    RETURNS (Tuple[float, ndarray]): The loss in nats, and d_scores in the shape of
+        the scores.
+    """
+    d_scores = np.zeros(scores.shape)
+    rows = np.flatnonzero(gold >= 0)
+    weights = tag_weights[gold[rows]]
+    if not weights.sum():
+        return 0.0, d_scores
+    weights = weights / weights.sum()
+    X = scores[rows].astype(np.float64)
+    X -= X.max(axis=1, keepdims=True)
+    log_probs = X - np.log(np.exp(X).sum(axis=1, keepdims=True))
+    probs = np.exp(log_probs)
+    # Shape: (n_known, n_tags)
+    is_gold = gold[rows, None] == np.arange(scores.shape[1])
+    target = is_gold * (1 - settings.label_smoothing) + settings.label_smoothing / X.shape[1]
+    losses = -(target * log_probs).sum(axis=1)
+    gradient = probs - target
+    if settings.focal_gamma:
+        p_gold = probs[is_gold]
+        # Away from 0, where a power below 1 has no slope.
+        rest = np.maximum(1 - p_gold, 1e-12)
+        focus = rest**settings.focal_gamma
+        slope = -settings.focal_gamma * rest ** (settings.focal_gamma - 1) * p_gold
+        gradient = focus[:, None] * gradient + (slope * losses)[:, None] * (is_gold - probs)
+        losses = focus * losses
+    d_scores[rows] = weights[:, None] * gradient
+    return float((weights * losses).sum()), d_scores

@@ -1,0 +1,126 @@
+"""Tag scores of docs, a row for each token or for each piece → one array, and back."""
+
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from thinc.api import Ops
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from ..decode.best_path import OPEN, TagSet
+from ..pieces.table import gather_ragged
+
+TagScores = list[Floats2d] | list[Ragged]
+"""Scores of some docs: a row for each token, or the rows of each token's pieces."""
+
+
+class TagRows(NamedTuple):
+    """The tag scores of some docs in one array.
+
+    X (ndarray): The scores. Shape: (n_rows, n_tags).
+    n_rows (List[int]): Rows of each doc.
+    lengths (List[ndarray] | None): Rows of each token, by doc; `None` for one row
+        each. Shapes: (n_tokens,).
+    """
+
+    X: np.ndarray
+    n_rows: list[int]
+    lengths: list[np.ndarray] | None
+
+    def place(
+        self, tokens: np.ndarray, tags: np.ndarray, tag_set: TagSet
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the rows of some tokens, and the tags to be learned there.
+
+        The first piece of a token has its tag; in the others the entity goes on, as in
+        Hugging Face's examples with `label_all_tokens`.
+
+        tokens (ndarray): The tokens, counted through all docs. Shape: (n_words,).
+        tags (ndarray): Their tags, -1 where missing. Shape: (n_words,).
+        tag_set (TagSet): The tags.
+        RETURNS (Tuple[ndarray, ndarray]): Rows of `X`, and a tag for each. Shapes: (n,),
+            where n counts the rows of the tokens.
+        """
+        if self.lengths is None:
+            return tokens, tags
+        all_lengths = np.concatenate(self.lengths)
+        lengths = all_lengths[tokens]
+        starts = (np.cumsum(all_lengths) - all_lengths)[tokens]
+        rows = gather_ragged(np.arange(len(self.X)), starts, lengths)
+        # A missing tag, -1, stays missing. Shape: (n_tags + 1,)
+        going_on = np.append(find_tags_going_on(tag_set), -1)
+        row_tags = np.repeat(going_on[tags], lengths)
+        row_tags[np.cumsum(lengths) - lengths] = tags
+        return rows, row_tags
+
+    def split(self, X: Any) -> TagScores:
+        """Give each doc its rows of an array, in the form that the scores had.
+
+        X (Floats2d): An array like `X`. Shape: (n_rows, n_tags).
+        RETURNS (List[Floats2d] | List[Ragged]): The rows of each doc.
+        """
+        ends = np.cumsum(self.n_rows).tolist()
+        parts = [X[end - n : end] for end, n in zip(ends, self.n_rows, strict=True)]
+        if self.lengths is None:
+            return parts
+        return [
+            Ragged(part, cast(Ints1d, lengths))
+            for part, lengths in zip(parts, self.lengths, strict=True)
+        ]
+
+
+def join_scores(scores: TagScores, ops: Ops) -> TagRows:
+    """Put the tag scores of some docs into one array.
+
+    scores (List[Floats2d] | List[Ragged]): The scores of each doc, at least one doc.
+    ops (Ops): The backend that they come from.
+    RETURNS (TagRows): The array, on the processor.
+    """
+    rows: list[Any] = [X.data if isinstance(X, Ragged) else X for X in scores]
+    lengths = [ops.to_numpy(cast(Any, X.lengths)) for X in scores if isinstance(X, Ragged)]
+    # Ragged forgets the width of an empty doc's rows.
+    filled = [row for row in rows if len(row)] or rows[:1]
+    return TagRows(
+        X=ops.to_numpy(ops.xp.concatenate(filled)),
+        n_rows=[len(row) for row in rows],
+        lengths=lengths or None,
+    )
+
+
+def find_tags_going_on(tag_set: TagSet) -> np.ndarray:
+    """Give for each tag the one with which its entity goes on inside a word.
+
+    tag_set (TagSet): The tags.
+    RETURNS (ndarray): "I-" of the same label for tags that begin an entity, and all
+        others themselves; indices into the tags. Shape: (n_tags,).
+    """
+    number = {tag: i for i, tag in enumerate(tag_set.tags)}
+    return np.asarray(
+        [
+            number[f"I-{label}"] if kind == OPEN else i
+            for i, (label, kind) in enumerate(zip(tag_set.labels, tag_set.kinds, strict=True))
+        ]
+    )
+
+
+def merge_neighbours(tags: np.ndarray, is_start: np.ndarray, tag_set: TagSet) -> np.ndarray:
+    """Let an entity go on where the scheme cannot say that another one begins.
+
+    That is between two of one label in IO: what is read off such tags is one entity,
+    and so it has to be learned.
+
+    tags (ndarray): Gold tags, -1 where missing. Shape: (n_words,).
+    is_start (ndarray): Words that begin a sentence. Shape: (n_words,).
+    tag_set (TagSet): The tags.
+    RETURNS (ndarray): The tags that the scheme has for it. Shape: (n_words,).
+
+    EXAMPLE:
+        >>> from spacy_bert_ner.decode.best_path import build_tag_set
+        >>> tag_set = build_tag_set(["LOC"], scheme="IO")
+        >>> tags, is_start = np.asarray([1, 1, 1]), np.asarray([True, False, True])
+        >>> [tag_set.tags[i] for i in merge_neighbours(tags, is_start, tag_set)]
+        ['B-LOC', 'I-LOC', 'B-LOC']
+    """
+    is_barred = np.zeros(len(tags), dtype=bool)
+    is_barred[1:] = ~tag_set.follows[tags[:-1], tags[1:]] & (tags[:-1] >= 0) & (tags[1:] >= 0)
+    is_barred &= ~is_start
+    return np.where(is_barred, find_tags_going_on(tag_set)[tags], tags)

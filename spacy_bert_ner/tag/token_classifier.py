@@ -1,0 +1,198 @@
+"""Token vectors (+ the word's own shape) → tag scores."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import cast
+
+import torch
+from safetensors import torch as safetensors
+from spacy.tokens import Doc
+from thinc.api import (
+    Dropout,
+    Model,
+    chain,
+    concatenate,
+    with_array,
+)
+from thinc.layers.pytorchwrapper import (
+    convert_pytorch_default_inputs,
+    convert_pytorch_default_outputs,
+)
+from thinc.layers.pytorchwrapper import forward as forward_torch
+from thinc.types import Floats2d
+from torch import nn
+
+from ..encode.torch_params import TorchShim
+
+DECODERS = ("crf", "valid")
+
+
+def build_token_classifier_v1(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    features: Model[list[Doc], list[Floats2d]] | None = None,
+    hidden: int | None = None,
+    decoder: str = "crf",
+    dropout: float = 0.1,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build the head of `bert_ner`: one score for each tag and token.
+
+    Entry point: spacy-bert-ner.TokenClassifier.v1. The number of tags is set by
+    the component when it is initialized with its labels, or by loaded weights.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): One vector for each token: a
+        transformer listener, or any of spaCy's tok2vec layers.
+    features (Model[List[Doc], List[Floats2d]] | None): A second vector for each
+        token, put beside the first; `None` for none.
+    hidden (int | None): Width of a GELU layer before the scores; `None` for a
+        plain linear head.
+    decoder (str): "crf": steps from tag to tag have scores too; they are learned by
+        the exact likelihood of whole paths (a linear-chain CRF). "valid": tags are
+        learned one by one. Both find the best path that the tag scheme allows.
+    dropout (float): Share of vector entries dropped in training, until
+        `training.dropout` sets its own.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
+    RAISES (ValueError): If the decoder is unknown.
+    """
+    if decoder not in DECODERS:
+        raise ValueError(f"Decoder '{decoder}', expected one of {', '.join(DECODERS)}.")
+    vectors: Model[list[Doc], list[Floats2d]] = chain(tok2vec, keep_width())
+    if features is not None:
+        vectors = concatenate(vectors, features)
+    tag_scores = build_tag_scores(hidden)
+    drop: Model[Floats2d, Floats2d] = Dropout(dropout)
+    scores: Model[list[Floats2d], list[Floats2d]] = with_array(chain(drop, tag_scores))
+    model: Model[list[Doc], list[Floats2d]]
+    if decoder == "crf":
+        transitions = build_transitions()
+        model = chain(vectors, scores, transitions)
+        model.set_ref("transitions", transitions)
+    else:
+        model = chain(vectors, scores)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("tag_scores", tag_scores)
+    return model
+
+
+def keep_width() -> Model[list[Floats2d], list[Floats2d]]:
+    """Build a layer that gives empty docs the width of the others.
+
+    The stock transformer listener answers an empty doc with an array of shape
+    (0, 0), which cannot be joined with the rest.
+    """
+    return Model("keep_width", forward_keep_width)
+
+
+def forward_keep_width(
+    model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    """Pass on all arrays but the empty ones. Shapes: (n_tokens, width)."""
+    width = max((X.shape[1] for X in Xs), default=0)
+    Ys = [X if len(X) else model.ops.alloc2f(0, width) for X in Xs]
+
+    def backprop(dYs: list[Floats2d]) -> list[Floats2d]:
+        return dYs
+
+    return Ys, backprop
+
+
+def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:
+    """Build a layer that holds the scores of steps from tag to tag, "T".
+
+    It passes the tag scores on as they are. Where the scores of steps count, that
+    is in the loss and in the search for the best path, the component takes them
+    from here, and puts their gradient here. The last row and column are steps from
+    and to a sentence's border. Shape: (nO + 1, nO + 1).
+    """
+    return Model(
+        "transitions",
+        forward_transitions,
+        init=init_transitions,
+        params={"T": None},
+        dims={"nO": None},
+    )
+
+
+def forward_transitions(
+    model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
+    """Pass on all scores. Shapes: (n_tokens, nO)."""
+
+    def backprop(dYs: list[Floats2d]) -> list[Floats2d]:
+        return dYs
+
+    return Xs, backprop
+
+
+def init_transitions(
+    model: Model[list[Floats2d], list[Floats2d]],
+    X: list[Floats2d] | None = None,
+    Y: list[Floats2d] | None = None,
+) -> None:
+    """Make all steps equal, for the number of tags of the sample."""
+    if Y is not None:
+        model.set_dim("nO", Y[0].shape[1], force=True)
+    n_tags = model.get_dim("nO")
+    model.set_param("T", model.ops.alloc2f(n_tags + 1, n_tags + 1))
+
+
+def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
+    """Build the torch layer that scores the tags; its sizes come later.
+
+    They come with the data (`initialize`) or with the weights (`from_bytes`).
+
+    hidden (int | None): Width of the hidden GELU layer, or `None`.
+    """
+    return Model(
+        "tag_scores",
+        forward_torch,
+        init=init_tag_scores,
+        attrs={
+            "hidden": hidden,
+            "convert_inputs": convert_pytorch_default_inputs,
+            "convert_outputs": convert_pytorch_default_outputs,
+        },
+        shims=[
+            TorchShim(
+                nn.Sequential(),
+                serialize_model=module_to_bytes,
+                deserialize_model=bytes_to_module,
+            )
+        ],
+        dims={"nI": None, "nO": None},
+    )
+
+
+def init_tag_scores(
+    model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2d | None = None
+) -> None:
+    """Make the torch layers for the widths of the sample."""
+    if X is not None:
+        model.set_dim("nI", X.shape[1], force=True)
+    if Y is not None:
+        model.set_dim("nO", Y.shape[1], force=True)
+    shim = cast(TorchShim, model.shims[0])
+    widths = [model.get_dim("nI"), model.attrs["hidden"], model.get_dim("nO")]
+    shim._model = make_layers([width for width in widths if width]).to(shim.device)
+
+
+def make_layers(widths: list[int]) -> nn.Sequential:
+    """Make linear layers between the widths, with a GELU between each two."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.GELU(), nn.Linear(n_in, n_out)]
+    return nn.Sequential(*layers[1:])
+
+
+def module_to_bytes(module: nn.Sequential) -> bytes:
+    """Write the weights in safetensors format."""
+    return safetensors.save({name: X.contiguous() for name, X in module.state_dict().items()})
+
+
+def bytes_to_module(_: nn.Sequential, data: bytes, device: torch.device) -> nn.Sequential:
+    """Make the layers anew from safetensors, whose shapes give the widths."""
+    weights = safetensors.load(data)
+    shapes = [X.shape for name, X in sorted(weights.items()) if name.endswith("weight")]
+    module = make_layers([shapes[0][1], *(shape[0] for shape in shapes)]) if shapes else None
+    module = module or nn.Sequential()
+    module.load_state_dict(weights)
+    return module.to(device)

@@ -1,0 +1,260 @@
+"""What `spacy train` tells after each step → a bar, a table, JSON lines, TensorBoard."""
+
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from itertools import islice, repeat
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any
+
+import torch
+import tqdm
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import registry
+
+from ..pipe.bert_ner import BertNer
+from .curve import draw_learning_curve, require_matplotlib
+from .dev_loss import measure_dev, read_dev
+from .log import Best, Record, add_record, check_losses, check_score, find_best, flatten
+
+LOG_NAME = "log.jsonl"
+_TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
+_HEADER = {"epoch": "EPOCH", "step": "STEP", "loss": "LOSS", "dev_loss": "DEV LOSS"}
+_HEADER |= {"p": "P", "r": "R", "f": "F1", "words": "WORDS/S"}
+
+Info = dict[str, Any]  # what spaCy tells of a step
+LogStep = Callable[[Info | None], None]
+
+
+def make_logger_v1(
+    *,
+    path: str | None = None,
+    progress_bar: bool = True,
+    dev_sentences: int = 500,
+    tensorboard: str | None = None,
+    plot: bool = False,
+) -> Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]:
+    """Make a logger that shows and keeps how a training goes.
+
+    Entry point: spacy-bert-ner.Logger.v1. After each evaluation it prints a row and
+    adds a line of JSON: train and dev loss, token accuracy, precision, recall and F1,
+    all and by label, learning rate, words per second, memory. A loss that is not
+    finite, or a good score that falls to 0, stops the training; the best model stays.
+
+    path (str | None): File for the lines of JSON; if `None`, log.jsonl in the output
+        folder, if there is one. The log of an earlier training is kept beside it.
+    progress_bar (bool): Whether to show a bar with the time left, on a terminal.
+    dev_sentences (int): Dev examples on which loss and token accuracy are measured; 0
+        for none.
+    tensorboard (str | None): Folder for TensorBoard's scalars (needs the extra
+        `tensorboard`); `None` for none.
+    plot (bool): Whether to draw the learning curve beside the lines of JSON at the
+        end (needs the extra `plots`).
+    RETURNS (Callable): The logger, as spaCy wants it.
+    RAISES (ValueError): If an extra is missing, or the training has gone wrong.
+    """
+
+    def setup_logger(
+        nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
+    ) -> tuple[LogStep, Callable[[], None]]:
+        if plot:
+            require_matplotlib()
+        dev = read_dev(nlp, dev_sentences) if dev_sentences else []
+        run = Run(
+            nlp,
+            dev=dev,
+            path=Path(path) if path else None,
+            stdout=stdout,
+            bar=make_bar(nlp, stderr) if progress_bar else None,
+            scalars=make_scalars(tensorboard) if tensorboard else None,
+            plot=plot,
+        )
+        return run.log_step, run.finish
+
+    return setup_logger
+
+
+class Run:
+    """One training: what was seen since the last evaluation, and the best so far."""
+
+    def __init__(
+        self,
+        nlp: Language,
+        *,
+        dev: list[Example],
+        path: Path | None,
+        stdout: IO,
+        bar: tqdm.tqdm | None = None,
+        scalars: Any = None,
+        plot: bool = False,
+    ) -> None:
+        """Begin; see `make_logger_v1`."""
+        self.nlp = nlp
+        self.dev = dev
+        self.path = path
+        self.stdout = stdout
+        self.bar = bar
+        self.scalars = scalars
+        self.plot = plot
+        self.rates = read_rates(nlp)
+        self.best: Best | None = None
+        self._n_steps = 0
+        self._n_words = 0
+        self._start = self._updated = perf_counter()
+        stdout.write(_TABLE.format(**_HEADER))
+
+    def log_step(self, info: Info | None) -> None:
+        """Take note of a step.
+
+        info (Dict[str, Any] | None): What spaCy tells after an evaluation; `None`
+            after other steps.
+        RAISES (ValueError): If the training has gone wrong.
+        """
+        self._n_steps += 1
+        if self.bar is not None:
+            self.bar.update(1 if info is None else info["step"] + 1 - self.bar.n)
+        if info is None:
+            self._updated = perf_counter()
+            return
+        record = self.make_record(info)
+        best_before = find_best(info["checkpoints"][:-1])
+        check_losses(record, best_before)
+        self.best = find_best(info["checkpoints"])
+        self._show(record)
+        if self.path is None and info.get("output_path"):
+            self.path = Path(info["output_path"]).parent / LOG_NAME
+        if self.path is not None:
+            add_record(self.path, record)
+        if self.scalars is not None:
+            for name, value in flatten(record).items():
+                self.scalars.add_scalar(name, value, record["step"])
+        check_score(record, best_before)
+        self._n_steps = 0
+        self._n_words = info["words"]
+        self._start = self._updated = perf_counter()
+
+    def make_record(self, info: Info) -> Record:
+        """Make the line of JSON for an evaluation.
+
+        info (Dict[str, Any]): What spaCy tells.
+        RETURNS (Dict[str, Any]): Losses are means over the batches since the last
+            evaluation, scores are from 0 to 1, memory is in MB.
+        """
+        scores = info["other_scores"]
+        place = find_place(self.nlp, scores)
+        # The time of the step that was evaluated is not known: it is left out.
+        share = (self._n_steps - 1) / self._n_steps
+        seconds = self._updated - self._start
+        n_words = (info["words"] - self._n_words) * share
+        if not self._n_words and self._n_steps <= info["step"]:
+            seconds = 0.0  # a training that goes on: the words before are not known
+        return {
+            "epoch": info["epoch"],
+            "step": info["step"],
+            "seconds": info["seconds"],
+            "score": float(info["score"]),
+            "loss": {name: loss / self._n_steps for name, loss in info["losses"].items()},
+            **measure_dev(self.nlp, self.dev),
+            **{f"ents_{name}": scores.get(f"{place}_{name}") for name in (*"prf", "per_type")},
+            "learn_rate": self.rates(info["step"]),
+            "words_per_second": round(n_words / seconds) if seconds > 0 else None,
+            "memory": measure_memory(),
+        }
+
+    def finish(self) -> None:
+        """Say which evaluation was the best, and draw the learning curve."""
+        if self.bar is not None:
+            self.bar.close()
+        if self.scalars is not None:
+            self.scalars.close()
+        if self.best is not None:
+            score, step = self.best
+            self.stdout.write(f"Best: score {score:.4f} at step {step}\n")
+        if self.plot and self.path is not None and self.path.exists():
+            draw_learning_curve(self.path, self.path.parent)
+
+    def _show(self, record: Record) -> None:
+        row = {
+            "epoch": record["epoch"],
+            "step": record["step"],
+            "loss": f"{sum(record['loss'].values()):.4f}",
+            "dev_loss": _format(record.get("dev_loss"), "{:.4f}"),
+            "words": _format(record["words_per_second"], "{:,}"),
+        }
+        row |= {name: _format(record[f"ents_{name}"], "{:.2%}") for name in "prf"}
+        self.stdout.write(_TABLE.format(**row))
+        self.stdout.flush()
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"loss {row['loss']}, F1 {row['f']}, {row['words']} words/s")
+
+
+def find_place(nlp: Language, scores: Mapping[str, Any]) -> str:
+    """Give what the scores of a pipeline's entities begin with.
+
+    nlp (Language): The pipeline.
+    scores (Mapping[str, Any]): Its scores.
+    RETURNS (str): "ents"; where nothing scores `doc.ents`, "spans_" and the key of the
+        first `bert_ner` that has one.
+    """
+    keys = [pipe.spans_key for _, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
+    return f"spans_{keys[0]}" if keys and keys[0] and "ents_f" not in scores else "ents"
+
+
+def _format(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def read_rates(nlp: Language) -> Callable[[int], float | None]:
+    """Make a function that tells the learning rate of a step.
+
+    nlp (Language): The pipeline, with the optimizer in its config.
+    RETURNS (Callable[[int], float | None]): Takes steps in rising order, the first
+        is 0. Gives `None` where the optimizer has no `learn_rate`.
+    """
+    rate = nlp.config.interpolate()["training"]["optimizer"].get("learn_rate")
+    is_schedule = isinstance(rate, dict)
+    rates = registry.resolve({"rate": rate})["rate"] if is_schedule else repeat(rate)
+    n_taken, last = 0, None
+
+    def read_rate(step: int) -> float | None:
+        nonlocal n_taken, last
+        for value in islice(rates, step + 1 - n_taken):
+            last = value
+            n_taken += 1
+        return last
+
+    return read_rate
+
+
+def make_bar(nlp: Language, stderr: IO) -> tqdm.tqdm:
+    """Make a bar over all steps; none is shown where there is no terminal."""
+    total = nlp.config["training"]["max_steps"] or None
+    return tqdm.tqdm(total=total, disable=None, leave=False, file=stderr, unit="step")
+
+
+def make_scalars(folder: str) -> Any:
+    """Make TensorBoard's writer.
+
+    folder (str): Where TensorBoard looks for scalars.
+    RETURNS (SummaryWriter): The writer.
+    RAISES (ValueError): If the extra is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            f"tensorboard = {folder!r} in [training.logger], but TensorBoard is not installed. "
+            "Install it with `pip install 'spacy-bert-ner[tensorboard]'`, or set it to null."
+        ) from error
+    return SummaryWriter(folder)
+
+
+def measure_memory() -> dict[str, float]:
+    """RETURNS (Dict[str, float]): The most memory used so far, in MB: "cpu", "gpu"."""
+    # Linux counts in KB.
+    memory = {"cpu": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
+    if torch.cuda.is_available():
+        memory["gpu"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return memory

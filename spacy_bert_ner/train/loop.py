@@ -1,0 +1,197 @@
+"""An initialized pipeline → its training, step by step, each evaluation saved."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Any
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training.loop import (
+    DIR_MODEL_BEST,
+    DIR_MODEL_LAST,
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    subdivide_batch,
+    update_meta,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import fix_random_seed, set_gpu_allocator
+
+from ..files import replaced_folder
+from .log import find_best
+from .resume import Progress, iterate_batches, load_checkpoint, save_checkpoint
+
+DIR_CHECKPOINT = "checkpoint"
+
+
+class Training:
+    """A training between its steps: everything that is needed for the next one."""
+
+    def __init__(self, nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
+        """Read the section [training] of the pipeline's config.
+
+        nlp (Language): The initialized pipeline.
+        output (Path): The output folder.
+        use_gpu (int): Number of the GPU; -1 for the CPU.
+        """
+        self.nlp = nlp
+        self.output = output
+        config = nlp.config.interpolate()
+        if config["training"]["seed"] is not None:
+            fix_random_seed(config["training"]["seed"])
+        if use_gpu >= 0 and config["training"]["gpu_allocator"]:
+            set_gpu_allocator(config["training"]["gpu_allocator"])
+        self.settings: dict[str, Any] = registry.resolve(
+            config["training"], schema=ConfigSchemaTraining
+        )
+        names = [self.settings["train_corpus"], self.settings["dev_corpus"]]
+        self.train_corpus, self.dev_corpus = resolve_dot_names(config, names)
+        self.optimizer = self.settings["optimizer"]
+        self.progress = Progress()
+        self.random_state: dict[str, Any] | None = None
+
+    def resume(self) -> None:
+        """Go back to the checkpoint."""
+        self.progress, self.random_state = load_checkpoint(
+            self.output / DIR_CHECKPOINT, self.nlp, self.optimizer
+        )
+
+    def train(self, stdout: IO, stderr: IO) -> None:
+        """Make all steps that are left, with evaluations, logs and checkpoints.
+
+        stdout (IO): Where the log goes.
+        stderr (IO): Where the progress bar goes.
+        """
+        frozen = self.settings["frozen_components"]
+        with self.nlp.select_pipes(disable=frozen):
+            log_step, finish_log = self.settings["logger"](self.nlp, stdout, stderr)
+        try:
+            for info in self.iterate_steps():
+                if info is not None:
+                    with self.nlp.select_pipes(disable=frozen):
+                        update_meta(self.settings, self.nlp, info)
+                    self.save_results()
+                    info["output_path"] = str(self.output / DIR_MODEL_LAST)
+                log_step(info)
+        finally:
+            finish_log()
+
+    def iterate_steps(self) -> Iterator[dict[str, Any] | None]:
+        """Make the steps one by one.
+
+        YIELDS (Dict[str, Any] | None): What loggers are told after an evaluation;
+            `None` after other steps.
+        """
+        progress, max_steps = self.progress, self.settings["max_steps"]
+        start = perf_counter() - progress.seconds
+        losses: dict[str, float] = {}
+        for epoch, batch in self._iterate_batches():
+            progress.step += 1
+            self._update(batch, epoch, losses)
+            progress.words += sum(len(eg) for eg in batch)
+            is_last = 0 < max_steps <= progress.step
+            # Nothing has been learned at step 0, so it is not evaluated.
+            is_due = progress.step > 0 and progress.step % self.settings["eval_frequency"] == 0
+            if not is_due and not is_last:
+                yield None
+                continue
+            yield self._evaluate(epoch, losses, start)
+            losses = {}
+            if is_last or self._has_lost_patience():
+                return
+        if losses:
+            yield self._evaluate(progress.epoch - 1, losses, start)
+
+    def _evaluate(self, epoch: int, losses: dict[str, float], start: float) -> dict[str, Any]:
+        averages = self.optimizer.averages
+        with self.nlp.use_params(averages) if averages else nullcontext():
+            score, scores = create_evaluation_callback(
+                self.nlp, self.dev_corpus, self.settings["score_weights"]
+            )()
+        self.progress.seconds = perf_counter() - start
+        self.progress.results.append((score, self.progress.step))
+        return {
+            "epoch": epoch,
+            "step": self.progress.step,
+            "score": score,
+            "other_scores": scores,
+            "losses": losses,
+            "checkpoints": self.progress.results,
+            "seconds": int(self.progress.seconds),
+            "words": self.progress.words,
+        }
+
+    def _iterate_batches(self) -> Iterator[tuple[int, list]]:
+        examples = list(self.train_corpus(self.nlp))
+        if not examples:
+            raise ValueError(Errors.E986)
+        return iterate_batches(
+            examples,
+            self.settings["batcher"],
+            max_epochs=self.settings["max_epochs"],
+            progress=self.progress,
+            random_state=self.random_state,
+        )
+
+    def _update(self, batch: list, epoch: int, losses: dict[str, float]) -> None:
+        settings, nlp = self.settings, self.nlp
+        if settings["before_update"]:
+            settings["before_update"](nlp, {"step": self.progress.step, "epoch": epoch})
+        for part in subdivide_batch(batch, settings["accumulate_gradient"]):
+            nlp.update(
+                part,
+                drop=settings["dropout"],
+                losses=losses,
+                sgd=False,  # type: ignore[arg-type]
+                exclude=settings["frozen_components"],
+                annotates=settings["annotating_components"],
+            )
+        for name, proc in nlp.pipeline:
+            is_trained = name not in settings["frozen_components"]
+            is_trained &= getattr(proc, "is_trainable", False)
+            if is_trained and getattr(proc, "model", None) not in (True, False, None):
+                proc.finish_update(self.optimizer)  # type: ignore[attr-defined]
+        self.optimizer.step_schedules()
+
+    def _has_lost_patience(self) -> bool:
+        best, patience = find_best(self.progress.results), self.settings["patience"]
+        return bool(patience and best and self.progress.step - best[1] >= patience)
+
+    def save(self, folder: Path) -> None:
+        """Write the pipeline into a folder.
+
+        folder (Path): The folder.
+        """
+        averages = self.optimizer.averages
+        with self.nlp.use_params(averages) if averages else nullcontext():
+            create_before_to_disk_callback(self.settings["before_to_disk"])(self.nlp).to_disk(
+                folder
+            )
+
+    def save_results(self) -> None:
+        """Write the checkpoint and, if this is the best evaluation, the pipeline."""
+        best = find_best(self.progress.results)
+        if best is not None and best[1] == self.progress.step:
+            with replaced_folder(self.output / DIR_MODEL_BEST) as folder:
+                self.save(folder)
+        with replaced_folder(self.output / DIR_CHECKPOINT) as folder:
+            save_checkpoint(folder, self.nlp, self.optimizer, self.progress)
+
+    def describe_stop(self, error: BaseException) -> str:
+        """Say where a training stopped and what is left of it.
+
+        error (BaseException): Why it stopped.
+        RETURNS (str): The message.
+        """
+        best = find_best(self.progress.results)
+        name = type(error).__name__
+        if best is None:
+            return f"Stopped by {name} after step {self.progress.step}, before an evaluation"
+        return (
+            f"Stopped by {name} after step {self.progress.step}. The best score was "
+            f"{best[0]:.4f} at step {best[1]}, saved in {self.output / DIR_MODEL_BEST}. Go on "
+            f"from step {self.progress.results[-1][1]} with `--resume`"
+        )

@@ -1,0 +1,163 @@
+"""Epochs and evaluations as people count them → the steps that `spacy train` counts."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spacy.language import Language
+from spacy.util import logger, registry, resolve_dot_names
+
+from ..optimize.schedules import count_steps, parse_span
+
+# The schedules that want to know how long the training is.
+_PREFIX = "spacy-bert-ner."
+
+
+class Plan(NamedTuple):
+    """The steps of a training.
+
+    epoch_steps (int): Batches of an epoch.
+    max_steps (int): Number of the last step, which is evaluated; the first is 0.
+    eval_frequency (int): Steps from one evaluation to the next.
+    patience (int): Steps without gain after which the training ends; 0 for never.
+    """
+
+    epoch_steps: int
+    max_steps: int
+    eval_frequency: int
+    patience: int
+
+
+def make_plan_training_v1(
+    *, eval_every: str = "1 epochs", patience: int = 0
+) -> Callable[[Language], None]:
+    """Make a callback for `[initialize.after_init]` that counts steps for you.
+
+    Entry point: spacy-bert-ner.plan_training.v1. In the batches of the training
+    corpus it works out, and writes into the config that is saved with the model:
+    `training.eval_frequency`, `training.patience` and `training.max_steps` where
+    they are 0, and `total_steps` and `epoch_steps` of our schedules where they are
+    null. Where it counts the steps, `training.max_epochs` becomes 0, for no bound: how
+    many batches an epoch has differs a little with the order of its examples, and with
+    some orders the epochs would end before the last evaluation. Where the training
+    corpus is absent (a pipeline that was loaded and is initialized by hand), nothing
+    is done.
+
+    eval_every (str): From one evaluation to the next: "0.5 epochs", "25%" of the
+        training or "200 steps".
+    patience (int): Evaluations without gain after which the training ends; 0 to
+        train to the end.
+    RETURNS (Callable[[Language], None]): The callback.
+    RAISES (ValueError): If a setting, or the length of the training, makes no sense.
+    """
+    parse_span(eval_every)
+    if patience < 0:
+        raise ValueError(f"patience = {patience}, expected 0 (never) or a number of evaluations.")
+
+    def plan_training(nlp: Language) -> None:
+        if not has_corpus(nlp):
+            logger.info("No training corpus: the steps of the training are not counted")
+            return
+        training = nlp.config.interpolate()["training"]
+        plan = make_plan(training, count_batches(nlp), eval_every=eval_every, n_patience=patience)
+        write_plan(nlp.config["training"], plan)
+        logger.info("Planned %s", plan)
+
+    return plan_training
+
+
+def has_corpus(nlp: Language) -> bool:
+    """Tell whether the training corpus of the config is there.
+
+    nlp (Language): The pipeline.
+    RETURNS (bool): False if its path is null, or nothing is there.
+    """
+    config = nlp.config.interpolate()
+    block: Any = config
+    for part in config["training"]["train_corpus"].split("."):
+        block = block.get(part, {})
+    if "path" not in block:
+        return bool(block)
+    if block["path"] is None:
+        return False
+    # A file inside a zip archive is named archive.zip:member.
+    return Path(re.sub(r"(?<=\.zip):.*", "", str(block["path"]))).exists()
+
+
+def count_batches(nlp: Language) -> int:
+    """Count the batches of an epoch.
+
+    nlp (Language): The pipeline, with the corpus and the batcher in its config.
+    RETURNS (int): Their number; of a corpus that is streamed, all of it is read.
+    """
+    config = nlp.config.interpolate()
+    (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+    batcher = registry.resolve({"batcher": config["training"]["batcher"]})["batcher"]
+    return sum(1 for _ in batcher(corpus(nlp)))
+
+
+def make_plan(
+    training: dict[str, Any], epoch_steps: int, *, eval_every: str, n_patience: int
+) -> Plan:
+    """Work out the steps of a training.
+
+    training (Dict[str, Any]): The section of the config; what is not 0 in it stays.
+    epoch_steps (int): Batches of an epoch.
+    eval_every (str): From one evaluation to the next.
+    n_patience (int): Evaluations without gain after which the training ends.
+    RETURNS (Plan): The steps. If neither the steps of the training nor those of an
+        evaluation are given, a few steps at the end are left out for the last one
+        to be evaluated.
+    RAISES (ValueError): If no length of the training is given.
+    """
+    max_steps, max_epochs = training["max_steps"], training["max_epochs"]
+    if max_steps < 1 and max_epochs < 1:
+        raise ValueError(
+            f"Found max_epochs = {max_epochs} and max_steps = {max_steps} in [training], expected "
+            "one of them above 0. Set for example `max_epochs = 3`."
+        )
+    last = max_steps or max_epochs * epoch_steps - 1
+    if max_steps and max_epochs > 0:
+        last = min(last, max_epochs * epoch_steps - 1)
+    last = max(1, last)
+    frequency = training["eval_frequency"]
+    if not frequency:
+        frequency = count_steps(eval_every, total_steps=last + 1, epoch_steps=epoch_steps)
+        frequency = min(max(1, frequency), last)
+        if not max_steps:
+            n_evals = max(1, round(last / frequency))
+            frequency = last // n_evals
+            last = frequency * n_evals
+    return Plan(epoch_steps, last, frequency, training["patience"] or n_patience * frequency)
+
+
+def write_plan(training: dict[str, Any], plan: Plan) -> None:
+    """Write the steps into the config, where it leaves them open.
+
+    training (Dict[str, Any]): The section of the config; it is changed.
+    plan (Plan): The steps.
+    """
+    if training["max_steps"] == 0:
+        training["max_epochs"] = 0
+    for name in ("max_steps", "eval_frequency", "patience"):
+        if training[name] == 0:
+            training[name] = getattr(plan, name)
+    lengths = {"total_steps": plan.max_steps + 1, "epoch_steps": plan.epoch_steps}
+    for block in find_blocks(training):
+        if str(block.get("@schedules", "")).startswith(_PREFIX):
+            for name, n_steps in lengths.items():
+                if block.get(name) is None:
+                    block[name] = n_steps
+
+
+def find_blocks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give a section of a config and all sections in it.
+
+    config (Dict[str, Any]): The section.
+    YIELDS (Dict[str, Any]): The sections, outer ones first.
+    """
+    yield config
+    inner: Iterable[Any] = (value for value in config.values() if isinstance(value, dict))
+    yield from chain.from_iterable(find_blocks(value) for value in inner)
