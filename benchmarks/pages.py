@@ -19,7 +19,7 @@ import typer
 from spacy.language import Language
 
 from spacy_bert_ner.corpus.reader import make_corpus_reader_v1
-from spacy_bert_ner.encode.transformer import NAME, get_shim
+from spacy_bert_ner.encode.transformer import MODEL_NAME, get_shim
 
 HEAD = (
     "# F1 on sentences and on pages\n\nMade by `benchmarks/pages.py`: entity F1 on the corpus's "
@@ -39,7 +39,7 @@ def main(
     rows = []
     for name, _, folder in (text.partition("=") for text in model):
         nlp = spacy.load(folder)
-        is_ours = nlp.get_pipe("transformer").model.name == NAME  # type: ignore[attr-defined]
+        is_ours = nlp.get_pipe("transformer").model.name == MODEL_NAME  # type: ignore[attr-defined]
         for window in windows if is_ours else [0]:
             if is_ours:
                 set_window(nlp, window)

@@ -9,7 +9,7 @@ def main(*, gpu_id: int = -1) -> None:
     if gpu_id < 0:
         return
     # Here, because importing torch takes seconds.
-    from spacy_bert_ner.devices import check_gpu
+    from spacy_bert_ner.machine import check_gpu
 
     try:
         check_gpu(gpu_id)

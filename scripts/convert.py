@@ -2,7 +2,7 @@
 
 import typer
 
-from spacy_bert_ner.cli import convert_cli
+from spacy_bert_ner.cli.convert import convert_cli
 
 if __name__ == "__main__":
     typer.run(convert_cli)

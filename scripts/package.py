@@ -7,7 +7,7 @@ import srsly
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, describe_model
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
 
 
 def main(
@@ -22,7 +22,7 @@ def main(
     precision: str = "full",
 ) -> None:
     """Write the plugin's wheel and the model's package folder, with its wheel in dist/."""
-    meta = describe_model(
+    meta = make_model_meta(
         scores=srsly.read_json(scores), lock=srsly.read_json(lock), data=srsly.read_json(data)
     )
     if output.exists():

@@ -14,10 +14,10 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 from wasabi import msg
 
-from spacy_bert_ner.fetch.fetch import hash_file
+from spacy_bert_ner.files import hash_file
 from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.package.trial import Trial, make_environments, try_wheels
-from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, describe_model
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
 
 TEXTS = (
     "Mr. Trump’s tweets began just moments after a Fox News report by Mike Tobin, a reporter for "
@@ -46,7 +46,7 @@ def main(
     CORPUS (.spacy) is compared, too, before and after packaging. With TORCH, its version
     is used in all environments, in place of the oldest and the newest.
     """
-    meta = describe_model(
+    meta = make_model_meta(
         scores=srsly.read_json(scores), lock=srsly.read_json(lock), data=srsly.read_json(data)
     )
     if output.exists():

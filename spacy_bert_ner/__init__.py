@@ -21,6 +21,6 @@ def load(name: str | Path, **options: Any) -> "Language":
         not fit; see `spacy_bert_ner.manifest.load`.
     """
     # Imported late: most modules of this package do without spaCy and torch.
-    from .manifest import load as load_checked
+    from .manifest import load_checked as load_checked
 
     return load_checked(name, **options)

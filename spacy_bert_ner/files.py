@@ -1,6 +1,7 @@
 """Files that are written aside → their place on disk, all at once or not at all."""
 
 import ctypes
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -103,3 +104,12 @@ def keep_copy(output: Path, names: tuple[str, ...]) -> Path | None:
     for path in found:
         path.rename(kept / path.name)
     return kept
+
+
+def hash_file(path: Path) -> str:
+    """Give the sha256 of a file as 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

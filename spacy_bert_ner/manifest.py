@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from spacy.language import Language
 from spacy.util import SimpleFrozenDict, get_package_path, is_package, load_meta
 
-from .fetch.fetch import hash_file
+from .files import hash_file
 
 MANIFEST = "manifest.json"
 PLUGIN = "spacy-bert-ner"
@@ -158,7 +158,7 @@ def verify(name: str | Path) -> int:
     return n_files
 
 
-def load(name: str | Path, **options: Any) -> Language:
+def load_checked(name: str | Path, **options: Any) -> Language:
     """Load a model as `spacy.load` does, after checking its files and versions.
 
     A folder without a manifest, as training leaves it, is loaded with a warning.

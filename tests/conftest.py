@@ -1,9 +1,9 @@
 """Fixtures shared by all tests: a switch for the slow ones; tiny encoders."""
 
 import pytest
-from checkpoints import build_checkpoint
-from hub import hub  # noqa: F401 - a fixture
-from pipelines import make_nlp, train
+from support.checkpoints import build_checkpoint
+from support.hub_server import hub  # noqa: F401 - a fixture
+from support.pipelines import make_nlp, train
 
 
 def pytest_addoption(parser):

@@ -1,17 +1,14 @@
 """The configs of the project: complete, valid, and without a setting that is ignored."""
 
-from pathlib import Path
-
 import pytest
 from confection import ConfigValidationError
 from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import fill_config
 from spacy.schemas import ConfigSchemaTraining
-from spacy.util import load_config, load_model_from_config, registry
+from spacy.util import load_config
+from support.configs import CONFIGS, PATHS, read, resolve
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.cfg"), key=str)
 OURS = [path for path in CONFIGS if path.stem != "stock"]
-PATHS = {"paths.train": "train.spacy", "paths.dev": "dev.spacy", "paths.encoder": "assets/encoder"}
 
 
 def get_block(config, names):
@@ -25,17 +22,6 @@ def find_blocks(config, names=()):
     for name, value in config.items():
         if isinstance(value, dict):
             yield from find_blocks(value, (*names, name))
-
-
-def read(path):
-    return load_config(path, overrides=PATHS, interpolate=True)
-
-
-def resolve(config):
-    nlp = load_model_from_config(config, auto_fill=True)
-    registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
-    registry.resolve(nlp.config.interpolate()["corpora"])
-    registry.resolve(nlp.config.interpolate()["initialize"])
 
 
 def test_all_configs_are_there():

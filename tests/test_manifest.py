@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import spacy
-from pipelines import make_nlp, train
+from support.pipelines import make_nlp, train
 
 import spacy_bert_ner
 from spacy_bert_ner.manifest import BrokenModelError, check_versions, verify, write_manifest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import srsly
-from training_setup import write_corpus
+from support.trainings import write_corpus
 from weasel.cli.document import project_document
 from weasel.util import load_project_config
 

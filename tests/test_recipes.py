@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import spacy
-from test_configs import read, resolve
-from test_vectors import make_nlp
+from support.configs import read, resolve
+from support.listening import make_nlp
 from thinc.api import Config
 
 ROOT = Path(__file__).parent.parent

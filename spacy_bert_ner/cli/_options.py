@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ..convert.settings import Conversion
-from ..read import FORMATS
+from ..read.data_file import FORMATS
 from ..schemes import parse_label_map
 
 Format = Annotated[

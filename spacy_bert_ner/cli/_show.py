@@ -7,7 +7,7 @@ from wasabi import msg
 
 from ..convert.data_report import Report
 from ..evaluate.counts import Scores
-from ..report.page import format_p_value, format_percent, format_signed
+from ..report.text import format_p_value, format_percent, format_signed
 
 
 def show_report(report: Report, paths: Sequence[Path]) -> None:

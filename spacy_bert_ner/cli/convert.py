@@ -7,7 +7,7 @@ from wasabi import msg
 
 from ..convert.convert import convert
 from ..convert.datasets import DATASETS, find_inputs
-from ..report.data_page import find_report_stem, write_report
+from ..report.data_page import find_report_stem, write_data_report
 from . import _options as options
 from ._app import bert_ner_cli, shown_errors
 from ._show import show_report
@@ -82,4 +82,4 @@ def convert_cli(
         elif data:
             raise ValueError("--data goes with --dataset: give inputs by name, or both flags.")
         report = convert(inputs, output, settings=settings, dataset=dataset or None)
-        show_report(report, write_report(report, find_report_stem(output)))
+        show_report(report, write_data_report(report, find_report_stem(output)))

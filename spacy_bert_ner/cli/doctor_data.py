@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..convert.convert import convert
-from ..report.data_page import render_report, write_report
+from ..report.data_page import render_report, write_data_report
 from . import _options as options
 from ._app import bert_ner_cli, shown_errors
 from ._show import show_report
@@ -64,4 +64,4 @@ def doctor_data_cli(
         if output is None:
             typer.echo(render_report(report))
         else:
-            show_report(report, write_report(report, output / "report"))
+            show_report(report, write_data_report(report, output / "report"))

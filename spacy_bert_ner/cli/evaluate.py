@@ -5,7 +5,7 @@ from pathlib import Path
 import spacy
 import typer
 
-from ..devices import check_gpu
+from ..machine import check_gpu
 from ._app import bert_ner_cli, shown_errors
 from ._show import show_scores
 

@@ -7,7 +7,8 @@ import typer
 from wasabi import msg
 
 from ..corpus.docbin import GroupCorpus
-from ..score.thresholds import ALL, find_component, find_thresholds, save_with_thresholds
+from ..pipe.factory import find_component
+from ..score.thresholds import ALL, find_thresholds, save_with_thresholds
 from ._app import bert_ner_cli, shown_errors
 
 

@@ -8,7 +8,7 @@ from spacy.cli._util import import_code, parse_config_overrides, show_validation
 from spacy.util import load_config
 from thinc.api import require_gpu
 
-from ..devices import check_gpu
+from ..machine import check_gpu
 from ..train.train import train
 from ._app import bert_ner_cli, shown_errors
 

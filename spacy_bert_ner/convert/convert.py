@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
-from ..read import OUTPUT_SUFFIXES, DocData, Sentence, make_tokenizer, open_writer
-from .checks import Examiner
-from .cuts import CutFinder
+from ..read.data_file import make_tokenizer
+from ..read.sentence import DocData, Sentence
+from ..read.writers import OUTPUT_SUFFIXES, open_writer
+from .checks import CutFinder, Examiner
 from .data_report import Report, build_report
 from .datasets import check_pin
 from .docs import sentences_to_doc_data
-from .placement import Plan, make_plan
+from .placement import Placement, place_sentences
 from .settings import Conversion, parse_input
 from .spacing import Spacer
 from .split import LEFT_OUT, PARTS
@@ -57,7 +58,7 @@ def convert(
         for file, (part, _) in zip(files, given, strict=True)
     ]
     check_labels(surveys, settings)
-    plan = make_plan(
+    placement = place_sentences(
         surveys,
         names,
         shares=settings.shares,
@@ -69,13 +70,13 @@ def convert(
         limits=settings.find_limits(names),
     )
     examiner = make_examiner(surveys, len(names), settings)
-    docs = make_docs(surveys, plan, settings)
+    docs = make_docs(surveys, placement, settings)
     if paths:
-        write_docs(docs, paths, count_tokens(surveys, plan), examiner)
+        write_docs(docs, paths, count_tokens(surveys, placement), examiner)
     else:
         for doc in docs:
             examiner.add(*doc)
-    return build_report(surveys, plan, examiner, settings, paths)
+    return build_report(surveys, placement, examiner, settings, paths)
 
 
 def find_part_names(
@@ -160,17 +161,19 @@ def make_examiner(surveys: Sequence[Survey], n_parts: int, settings: Conversion)
     )
 
 
-def make_docs(surveys: Sequence[Survey], plan: Plan, settings: Conversion) -> Iterator[DocParts]:
-    """Read the files again and make the docs that the plan wants.
+def make_docs(
+    surveys: Sequence[Survey], placement: Placement, settings: Conversion
+) -> Iterator[DocParts]:
+    """Read the files again and make the docs that the placement wants.
 
     surveys (Sequence[Survey]): The files.
-    plan (Plan): Doc and part of each sentence.
+    placement (Placement): Doc and part of each sentence.
     settings (Conversion): Spacing and labels.
     YIELDS (DocParts): The docs in file order.
     """
     spacer = Spacer(settings.lang) if settings.spacing == "natural" else None
     sentences = ((survey, sent) for survey in surveys for sent in survey.data.sentences())
-    numbered = zip(plan.docs, plan.parts, sentences, strict=True)
+    numbered = zip(placement.docs, placement.parts, sentences, strict=True)
     kept = (item for item in numbered if item[1] != LEFT_OUT)
     for (_, part), run in groupby(kept, key=_doc_and_part):
         items = [item for _, _, item in run]
@@ -179,11 +182,11 @@ def make_docs(surveys: Sequence[Survey], plan: Plan, settings: Conversion) -> It
         yield part, items[0][0], doc_sentences, doc
 
 
-def count_tokens(surveys: Sequence[Survey], plan: Plan) -> list[int]:
+def count_tokens(surveys: Sequence[Survey], placement: Placement) -> list[int]:
     """RETURNS (list[int]): Tokens of each part."""
-    totals = [0] * len(plan.names)
+    totals = [0] * len(placement.names)
     lengths = (length for survey in surveys for length in survey.lengths)
-    for part, length in zip(plan.parts, lengths, strict=True):
+    for part, length in zip(placement.parts, lengths, strict=True):
         if part != LEFT_OUT:
             totals[part] += length
     return totals

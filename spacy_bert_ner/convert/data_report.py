@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..read import Notes
+from ..read.sentence import Notes
 from .checks import Examiner, PartFacts
-from .placement import Plan
+from .placement import Placement
 from .settings import Conversion
 from .split import LEFT_OUT
 from .survey import Survey
@@ -20,7 +20,7 @@ Report = dict[str, Any]
 
 def build_report(
     surveys: Sequence[Survey],
-    plan: Plan,
+    placement: Placement,
     examiner: Examiner,
     settings: Conversion,
     paths: Sequence[Path],
@@ -28,7 +28,7 @@ def build_report(
     """Put together what the two passes found.
 
     surveys (Sequence[Survey]): The first pass, file by file.
-    plan (Plan): Doc and part of each sentence.
+    placement (Placement): Doc and part of each sentence.
     examiner (Examiner): The second pass.
     settings (Conversion): The conversion's settings.
     paths (Sequence[Path]): The file of each part; none if nothing was written.
@@ -37,23 +37,23 @@ def build_report(
     notes = Notes()
     for found in (*(survey.notes for survey in surveys), examiner.notes):
         notes.merge(found)
-    _note_leaks(surveys, plan, notes)
-    _note_parts(plan.names, examiner.parts, notes)
+    _note_leaks(surveys, placement, notes)
+    _note_parts(placement.names, examiner.parts, notes)
     n_entities = sum(sum(part.entities.values()) for part in examiner.parts)
     n_cut = sum(examiner.cut_tokens.values())
     return {
         "spacy_bert_ner": __version__,
         "settings": _list_settings(settings),
-        "inputs": [_describe_input(survey, plan.names) for survey in surveys],
+        "inputs": [_describe_input(survey, placement.names) for survey in surveys],
         "parts": {
             name: _describe_part(part, str(paths[i]) if paths else None)
-            for i, (name, part) in enumerate(zip(plan.names, examiner.parts, strict=True))
+            for i, (name, part) in enumerate(zip(placement.names, examiner.parts, strict=True))
         },
         "repeats": {
-            "sentences": plan.n_repeats,
-            "leaks": len(plan.leaks),
-            "leaks_left_out": 0 if plan.keeps_leaks else len(plan.leaks),
-            "sentences_left_out": plan.parts.count(LEFT_OUT),
+            "sentences": placement.n_repeats,
+            "leaks": len(placement.leaks),
+            "leaks_left_out": 0 if placement.keeps_leaks else len(placement.leaks),
+            "sentences_left_out": placement.parts.count(LEFT_OUT),
         },
         "tokenizer": {
             "lang": settings.lang,
@@ -122,12 +122,12 @@ def _list_settings(settings: Conversion) -> Report:
     return values
 
 
-def _note_leaks(surveys: Sequence[Survey], plan: Plan, notes: Notes) -> None:
-    if not plan.leaks:
+def _note_leaks(surveys: Sequence[Survey], placement: Placement, notes: Notes) -> None:
+    if not placement.leaks:
         return
     places = [f"{survey.data.source.name}:{line}" for survey in surveys for line in survey.lines]
-    done = "kept" if plan.keeps_leaks else "left out of the earlier part"
-    for i in plan.leaks:
+    done = "kept" if placement.keeps_leaks else "left out of the earlier part"
+    for i in placement.leaks:
         notes.add("leak", f"sentences that stand in a later part too, {done}", places[i])
 
 

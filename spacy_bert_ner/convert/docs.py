@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..read import DocData, Sentence
+from ..read.sentence import DocData, Sentence
 from ..schemes import Span, tags_to_spans
 from .spacing import Spacer
 

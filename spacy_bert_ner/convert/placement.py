@@ -4,13 +4,13 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ..read import FormatError
+from ..read.sentence import FormatError
 from .split import LEFT_OUT, draw_parts, draw_sample, find_leaks
 from .survey import Survey
 
 
 @dataclass
-class Plan:
+class Placement:
     """Where each sentence goes, all files one after another.
 
     names (list[str]): Names of the parts.
@@ -29,7 +29,7 @@ class Plan:
     keeps_leaks: bool
 
 
-def make_plan(
+def place_sentences(
     surveys: Sequence[Survey],
     names: Sequence[str],
     *,
@@ -40,7 +40,7 @@ def make_plan(
     stratify: bool = False,
     allow_leaks: bool = False,
     limits: Sequence[int] = (),
-) -> Plan:
+) -> Placement:
     """Decide for each sentence which doc and which part it belongs to.
 
     surveys (Sequence[Survey]): The files; if no shares are given, with their parts.
@@ -49,11 +49,11 @@ def make_plan(
     docs (str): `sentence`, `document` or a number of sentences; `auto` is a text for
         files of texts, a sentence for others.
     by_document (bool): Keep documents on one side.
-    seed (int): The same seed makes the same plan.
+    seed (int): The same seed makes the same placement.
     stratify (bool): Share out rare labels first.
     allow_leaks (bool): Let repeated sentences stand in several parts.
     limits (Sequence[int]): Docs to draw of each part; 0 is all.
-    RETURNS (Plan): The plan.
+    RETURNS (Placement): The placement.
     RAISES (FormatError): If documents are asked for and a file marks none.
     """
     keys = [key for survey in surveys for key in survey.keys]
@@ -76,7 +76,7 @@ def make_plan(
         if limit:
             _limit_part(parts, part, doc_numbers, limit, seed, labels)
     n_repeats = len(keys) - len(set(keys))
-    return Plan(list(names), doc_numbers, parts, n_repeats, leaks, allow_leaks)
+    return Placement(list(names), doc_numbers, parts, n_repeats, leaks, allow_leaks)
 
 
 def _number_docs(surveys: Sequence[Survey], docs: str) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..read import FORMATS, DataFile, open_data
+from ..read.data_file import FORMATS, DataFile, open_data
 from .split import PARTS, parse_split
 
 CountPieces = Callable[[Sequence[str]], list[int]]
@@ -57,11 +57,11 @@ class Conversion:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _check_choice("format", self.format or FORMATS[0], FORMATS)
-        _check_choice("spacing", self.spacing, ("natural", "words"))
-        _check_choice("split_by", self.split_by, ("sentence", "document"))
+        _check_option("format", self.format or FORMATS[0], FORMATS)
+        _check_option("spacing", self.spacing, ("natural", "words"))
+        _check_option("split_by", self.split_by, ("sentence", "document"))
         if not (self.docs.isdecimal() and int(self.docs) > 0):
-            _check_choice("docs", self.docs, ("auto", "sentence", "document", "a number from 1"))
+            _check_option("docs", self.docs, ("auto", "sentence", "document", "a number from 1"))
         if min(self.limit, self.limit_dev, self.limit_test) < 0:
             raise ValueError("A limit below 0, expected a number of docs, or 0 for all.")
         if self.split:
@@ -102,6 +102,6 @@ def parse_input(text: str) -> tuple[str | None, str]:
     return (part, location) if equals and part in PARTS else (None, text)
 
 
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+def _check_option(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ValueError(f"Setting {name} is '{value}', expected one of: {', '.join(choices)}.")

@@ -5,7 +5,8 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..read import DataFile, FormatError, Notes
+from ..read.data_file import DataFile
+from ..read.sentence import FormatError, Notes
 from ..schemes import Bigrams, count_bigrams, count_entities, count_strays, recognise_scheme
 
 LONG_SENTENCE = 1_000

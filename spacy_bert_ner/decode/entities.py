@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..tag.tag_set import Span, TagSet, find_spans, path_to_spans
 from ..tag.words import Words
-from .best_path import Span, TagSet, build_steps, find_best_path, find_spans, path_to_spans
+from .best_path import build_steps, find_best_path
 from .crf import find_best_crf_path, find_best_paths
 from .marginals import score_spans, sum_paths
 from .readings import find_best_readings, find_twins
@@ -71,7 +72,7 @@ def find_path(scores: np.ndarray, is_start: np.ndarray, model: TagModel) -> np.n
     return find_best_crf_path(scores, is_start, model.steps)
 
 
-def score_entities(
+def measure_entities(
     scores: np.ndarray,
     is_start: np.ndarray,
     path: np.ndarray,
@@ -113,7 +114,7 @@ def find_entities(
     """
     path = find_path(scores, words.is_start, model)
     spans = path_to_spans(path, words.tokens, model.tag_set)
-    probs = score_entities(scores, words.is_start, path, model, temperatures)
+    probs = measure_entities(scores, words.is_start, path, model, temperatures)
     return [ScoredSpan(*span, score=p) for span, p in zip(spans, probs.tolist(), strict=True)]
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .best_path import CONTINUE, OPEN, TagSet, find_ends, find_spans
+from ..tag.tag_set import CONTINUE, OPEN, TagSet, find_spans
+from .best_path import find_ends
 
 # A tag this many nats below the best of its word counts as this far below: far beyond
 # what any probability shows, and no product of two can underflow.
@@ -111,7 +112,7 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
     return Marginals(
         log_sum=float(np.log(norms).sum() + np.log(ends).sum() + best.sum()),
         tags=tags,
-        steps=count_steps(tags, before, enter * after, moves, is_start),
+        steps=sum_step_probs(tags, before, enter * after, moves, is_start),
         before=before,
         after=after,
         enter=enter,
@@ -119,7 +120,7 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
     )
 
 
-def count_steps(
+def sum_step_probs(
     tags: np.ndarray,
     before: np.ndarray,
     coming: np.ndarray,

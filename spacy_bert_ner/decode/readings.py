@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .best_path import TagSet
+from ..tag.tag_set import TagSet
 
 # Decimals of a bound, in nats, that make a difference: below is what rounding leaves.
 DECIMALS = 9

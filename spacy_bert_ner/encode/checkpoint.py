@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
-from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_config, check_folder
+from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder, refuse_code
 from ..pieces.cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
 from ..pieces.shapes import add_shapes, split_shapes
 from .dropout import quicken_dropout
@@ -118,7 +118,7 @@ def bytes_to_checkpoint(
     RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
         come from a model with another pooling, or of which only one reads shapes.
     """
-    files = _read_header(data)
+    files = _read_tensor_header(data)
     if files[POOLING] != pooling:
         raise ValueError(
             f'The encoder was trained with pooling = "{files[POOLING]}", but the config says '
@@ -132,7 +132,7 @@ def bytes_to_checkpoint(
             f"The encoder was trained {trained} word shapes, but the config says shapes = {now}. "
             "Set `shapes` in [components.transformer.model] of config.cfg back."
         )
-    check_config(json.loads(files[CONFIG]), "saved encoder, config.json")
+    refuse_code(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
     _set_dropout(config, dropout, attention_dropout)
     cls: Any = MODEL_MAPPING[type(config)]
@@ -149,7 +149,7 @@ def bytes_to_checkpoint(
     return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
 
 
-def _read_header(data: bytes) -> dict[str, str]:
+def _read_tensor_header(data: bytes) -> dict[str, str]:
     # a safetensors file: 8 bytes length of the header, the header as JSON, the tensors
     n_header = int.from_bytes(data[:8], "little")
     is_safetensors = data[8:9] == b"{" and 8 + n_header <= len(data)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..optimize.parameter_groups import LAYER
 from ..pieces.shapes import TABLE
 from ..pieces.table import gather_ragged
 from ..pieces.windows import Bucket
-from .settings import LAYER, parse_freeze
+from .settings import parse_freeze
 
 
 def compute_vectors(

@@ -7,9 +7,6 @@ POOLINGS = ("first", "mean", "last", "pieces")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("sdpa", "eager")
 
-# A numbered layer in Hugging Face's names of weights: encoder.layer.3.…, h.11.…
-LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,7 +51,7 @@ class Settings:
         return window - n_special, context
 
 
-def check_settings(settings: Settings) -> None:
+def check_transformer_settings(settings: Settings) -> None:
     """Check what can be checked before the encoder is there.
 
     settings (Settings): The settings.

@@ -15,11 +15,11 @@ from ..pieces.table import Pieces
 from ..pieces.windows import Bucket, fill_buckets, split_windows, tokens_to_pieces
 from .checkpoint import read_checkpoint
 from .listeners import replace_listener, replace_listener_config
-from .settings import Settings, check_settings
+from .settings import Settings, check_transformer_settings
 from .shim import EncoderShim
 from .vectors import TokenBatch
 
-NAME = "token-transformer"
+MODEL_NAME = "token-transformer"
 
 
 class TransformerModel(Model):
@@ -33,10 +33,10 @@ class TransformerModel(Model):
         RAISES (ValueError): If another architecture wrote it.
         """
         names = [node["name"] for node in msg["nodes"]]
-        if names != [NAME]:
+        if names != [MODEL_NAME]:
             raise ValueError(
-                f"The saved transformer model has the layers {', '.join(names)}, expected {NAME}: "
-                "it was trained with another architecture than "
+                f"The saved transformer model has the layers {', '.join(names)}, expected "
+                f"{MODEL_NAME}: it was trained with another architecture than "
                 "spacy-bert-ner.TransformerModel.v1. Set `@architectures` in "
                 "[components.transformer.model] of config.cfg back to that one "
                 "(spacy-transformers.TransformerModel.v3, if it is spaCy's), or train again with "
@@ -114,9 +114,9 @@ def build_transformer_model_v1(
         gradient_checkpointing=gradient_checkpointing,
         shapes=shapes,
     )
-    check_settings(settings)
+    check_transformer_settings(settings)
     return TransformerModel(
-        NAME,
+        MODEL_NAME,
         forward,
         init=init,
         shims=[EncoderShim(settings)],

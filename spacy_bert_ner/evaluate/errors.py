@@ -8,7 +8,7 @@ from ..schemes import Span
 from .counts import Scores
 from .lines import Line
 
-KINDS = ("label", "border", "label and border", "missed", "invented")
+ERROR_KINDS = ("label", "border", "label and border", "missed", "invented")
 """What can be wrong with an entity."""
 
 
@@ -98,8 +98,8 @@ def summarize_errors(lines: Sequence[Line]) -> Scores:
             confusion[gold, found] += 1
     rows = sorted(confusion.items(), key=_sort_by_count)
     return {
-        "kinds": {kind: kinds[kind] for kind in KINDS},
-        "labels": {x: {kind: by_label[x][kind] for kind in KINDS} for x in sorted(by_label)},
+        "kinds": {kind: kinds[kind] for kind in ERROR_KINDS},
+        "labels": {x: {kind: by_label[x][kind] for kind in ERROR_KINDS} for x in sorted(by_label)},
         "confusion": [[gold, found, n] for (gold, found), n in rows],
     }
 

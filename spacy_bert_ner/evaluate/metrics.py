@@ -19,7 +19,7 @@ from .lines import Line
 from .partial import score_partial
 from .predict import View, measure_speed, predict_view
 from .probe import count_pieces, probe_tags
-from .provenance import describe_file, describe_machine, describe_model
+from .provenance import describe_file, describe_machine, describe_pipeline
 from .rules import score_by_rules
 from .slices import read_seen, score_lengths, score_seen
 from .tokens import list_tag_pairs, score_pieces, score_tags
@@ -85,7 +85,7 @@ def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Source
     metrics = {
         "schema": "spacy-bert-ner.metrics",
         "schema_version": SCHEMA_VERSION,
-        "model": describe_model(nlp, model),
+        "model": describe_pipeline(nlp, model),
         "data": {**describe_file(data), **count_data(words.lines, text.lines)},
         "words": score_view(words),
         "text": score_view(text),

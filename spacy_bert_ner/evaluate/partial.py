@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..schemes import Span
 from .counts import Scores
 
-KINDS = ("correct", "incorrect", "partial", "missed", "spurious")
+MATCH_KINDS = ("correct", "incorrect", "partial", "missed", "spurious")
 
 
 class Mode(NamedTuple):
@@ -95,4 +95,4 @@ def _to_scores(kinds: Counter[str]) -> Scores:
             "r": points / n_gold if n_gold else 0.0,
             "f": 2 * points / (n_found + n_gold),
         }
-    return {**shares, **{kind: kinds[kind] for kind in KINDS}}
+    return {**shares, **{kind: kinds[kind] for kind in MATCH_KINDS}}

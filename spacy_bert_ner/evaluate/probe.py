@@ -11,8 +11,8 @@ from spacy.util import minibatch
 
 from ..encode.shim import EncoderShim
 from ..encode.transformer import get_shim
-from ..pipe.before import pipe_before
 from ..pipe.bert_ner import BertNer
+from ..pipe.upstream import pipe_before
 from ..tag.words import find_words
 from .counts import Scores
 from .predict import make_blank_copy, read_examples

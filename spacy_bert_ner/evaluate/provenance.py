@@ -10,7 +10,7 @@ from typing import Any
 
 from spacy.language import Language
 
-from ..fetch.fetch import hash_file
+from ..files import hash_file
 
 PACKAGES = (
     "spacy-bert-ner",
@@ -24,7 +24,7 @@ PACKAGES = (
 )
 
 
-def describe_model(nlp: Language, name: str | Path) -> dict[str, Any]:
+def describe_pipeline(nlp: Language, name: str | Path) -> dict[str, Any]:
     """Say which model it is.
 
     nlp (Language): The pipeline, loaded from a folder or a package.

@@ -10,8 +10,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .hub import EMBEDDED, LOCK_NAME, FetchError, fetch_from_hub, hash_file, is_wanted
-from .trust import check_config
+from ..files import hash_file
+from .hub import EMBEDDED, LOCK_NAME, FetchError, fetch_from_hub, is_wanted
+from .trust import refuse_code
 
 PIP_SOURCE = re.compile(r"(?P<dist>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)/(?P<folder>.+)")
 
@@ -145,10 +146,10 @@ def check_checkpoint(folder: Path, source: str) -> None:
             "`save_pretrained(..., safe_serialization=True)` where you trust them."
         )
     for path in sorted(folder.glob("*.json")):
-        check_settings(path, source)
+        check_json_file(path, source)
 
 
-def check_settings(path: Path, source: str) -> None:
+def check_json_file(path: Path, source: str) -> None:
     """Refuse a JSON file of a checkpoint that is cut or refers to code.
 
     path (Path): The file.
@@ -156,7 +157,7 @@ def check_settings(path: Path, source: str) -> None:
     RAISES (FetchError): With the reason.
     """
     try:
-        check_config(json.loads(path.read_text(encoding="utf8")), path.name)
+        refuse_code(json.loads(path.read_text(encoding="utf8")), path.name)
     except ValueError as error:
         raise FetchError(f"Encoder {source!r}: {path.name} cannot be used. {error}") from error
 

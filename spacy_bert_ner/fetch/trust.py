@@ -35,10 +35,10 @@ def check_folder(path: Path) -> None:
         raise FileNotFoundError(f"{path}: no model.safetensors in this folder. {ADVICE}")
     for name in (CONFIG, TOKENIZER_CONFIG):
         if (path / name).is_file():
-            check_config(json.loads((path / name).read_text("utf8")), f"{path / name}")
+            refuse_code(json.loads((path / name).read_text("utf8")), f"{path / name}")
 
 
-def check_config(config: Any, place: str) -> None:
+def refuse_code(config: Any, place: str) -> None:
     """Refuse a checkpoint's config that refers to code.
 
     config (Any): The parsed JSON; looked through to any depth.
@@ -59,6 +59,6 @@ def check_config(config: Any, place: str) -> None:
                 f"{place}: refused, because `{key}` = {value!r} downloads a compiled kernel from "
                 "a hub and runs it; expected sdpa or eager. Remove the entry."
             )
-        check_config(value, place)
+        refuse_code(value, place)
     for value in config if isinstance(config, list) else []:
-        check_config(value, place)
+        refuse_code(value, place)

@@ -8,7 +8,7 @@ from typing import Any
 from spacy.language import Language
 from thinc.api import Config
 
-AGGREGATIONS = ("first", "average", "max")
+SUBWORD_LABELS = ("first", "average", "max")
 
 PIPELINE = """
 [paths]

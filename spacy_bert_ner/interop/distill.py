@@ -15,8 +15,8 @@ from spacy.util import minibatch
 from ..decode.entities import find_tag_probs
 from ..encode.shim import EncoderShim
 from ..encode.transformer import build_transformer_model_v1, get_shim
-from ..pipe.before import pipe_before
 from ..pipe.bert_ner import BertNer
+from ..pipe.upstream import pipe_before
 from ..schemes import tags_to_spans
 from ..tag.words import Words, find_words
 from .head import Head
@@ -44,7 +44,7 @@ class Distilled(NamedTuple):
     n_docs: int
 
 
-class Sample(NamedTuple):
+class TaughtDoc(NamedTuple):
     """What is known of the words of one gold doc.
 
     eg (Example): The doc, annotated by the pipeline, and its gold doc.
@@ -73,7 +73,9 @@ def distill_head(
     """
     tags = name_columns(pipe.tag_model.tag_set, "BILOU")
     names = list(dict.fromkeys(tags))
-    samples = list(draw_samples(nlp, pipe, encoder, examples, [names.index(tag) for tag in tags]))
+    samples = list(
+        draw_taught_docs(nlp, pipe, encoder, examples, [names.index(tag) for tag in tags])
+    )
     if len(samples) < 2 * HELD_OUT:
         raise ValueError(
             f"Found {len(samples)} gold docs with words to fit a plain head to, expected at least "
@@ -92,13 +94,13 @@ def distill_head(
     return Distilled(head, f_before, f_after, len(held_out))
 
 
-def draw_samples(
+def draw_taught_docs(
     nlp: Language,
     pipe: BertNer,
     encoder: EncoderShim,
     examples: Iterable[Example],
     columns: Sequence[int],
-) -> Iterator[Sample]:
+) -> Iterator[TaughtDoc]:
     """Run a pipeline over gold docs and note what it says of each word.
 
     nlp (Language): The pipeline.
@@ -106,7 +108,7 @@ def draw_samples(
     encoder (EncoderShim): Its encoder.
     examples (Iterable[Example]): Gold docs.
     columns (Sequence[int]): For each of the pipe's tags, the name that it counts for.
-    YIELDS (Sample): One for each doc with words.
+    YIELDS (TaughtDoc): One for each doc with words.
     """
     first_pieces = build_transformer_model_v1(
         name="",
@@ -130,7 +132,7 @@ def draw_samples(
             X = pipe.model.ops.to_numpy(data.X)[words.tokens]
             pipe.set_annotations([doc], pipe.predict([doc]))
             doc._.trf_data = None
-            yield Sample(Example(doc, eg.reference), find_words(doc), X, probs)
+            yield TaughtDoc(Example(doc, eg.reference), find_words(doc), X, probs)
 
 
 def fit_head(X: np.ndarray, probs: np.ndarray, names: list[str]) -> Head:
@@ -159,10 +161,10 @@ def fit_head(X: np.ndarray, probs: np.ndarray, names: list[str]) -> Head:
     return Head(names, layer.weight.detach(), layer.bias.detach())
 
 
-def tag_doc(sample: Sample, head: Head) -> Doc:
+def tag_doc(sample: TaughtDoc, head: Head) -> Doc:
     """Give a doc the entities of each word's best tag, as `transformers` groups them.
 
-    sample (Sample): The doc and its vectors.
+    sample (TaughtDoc): The doc and its vectors.
     head (Head): Tags and weights.
     RETURNS (Doc): A copy with these entities.
     """

@@ -17,9 +17,9 @@ from ..fetch.trust import CONFIG
 from ..files import replaced_folder
 from ..manifest import write_manifest
 from ..schemes import Bigrams, count_bigrams, recognise_scheme
-from .configs import AGGREGATIONS, make_pipeline_config, make_training_config
+from .configs import SUBWORD_LABELS, make_pipeline_config, make_training_config
 from .head import Head, read_head
-from .tag_columns import MISSING, TagColumns, find_columns
+from .tag_columns import MISSING, TagColumns, match_tag_columns
 
 NEVER = -10_000.0
 """The score of a tag that the checkpoint does not have: never the best, never infinite."""
@@ -68,14 +68,16 @@ def hf_to_pipeline(
     lang (str): Language, which decides on the tokenizer.
     aggregation (str): How the scores of a token's pieces become the token's, as
         in `transformers.pipeline`: "first", "average" or "max".
-    scheme (str | None): How to read the tags; see `find_columns`. `None` to tell from
+    scheme (str | None): How to read the tags; see `match_tag_columns`. `None` to tell from
         their names, and IOB1 from IOB2 by what the checkpoint finds in three sentences.
     RETURNS (Imported): Labels, scheme, source and training config.
     RAISES (FetchError): If the checkpoint cannot be had or holds code.
     RAISES (ValueError): If its tags or its head are not of a kind that we can use.
     """
-    if aggregation not in AGGREGATIONS:
-        raise ValueError(f"Aggregation '{aggregation}', expected one of {', '.join(AGGREGATIONS)}.")
+    if aggregation not in SUBWORD_LABELS:
+        raise ValueError(
+            f"Aggregation '{aggregation}', expected one of {', '.join(SUBWORD_LABELS)}."
+        )
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp) / "checkpoint"
         lock = fetch_encoder(find_source(checkpoint), folder, pins={})
@@ -84,9 +86,9 @@ def hf_to_pipeline(
         record = json.loads((folder / CONFIG).read_text("utf8")).get(RECORD, {})
         if len(record.get("tags", [])) == len(head.names):
             head = head._replace(names=record["tags"])
-        columns = find_columns(head.names, scheme=scheme or record.get("scheme"))
+        columns = match_tag_columns(head.names, scheme=scheme or record.get("scheme"))
         if scheme is None and columns.scheme == "IOB2" and not record and is_iob1(encoder, head):
-            columns = find_columns(head.names, scheme="IOB1")
+            columns = match_tag_columns(head.names, scheme="IOB1")
         nlp = make_pipeline(folder, head, columns, lang=lang, aggregation=aggregation)
     nlp.get_pipe("ner").cfg["temperature"] = record.get("temperature", 1.0)  # type: ignore[attr-defined]
     describe(nlp, lock)

@@ -62,7 +62,7 @@ def push_model(
     """
     if REPO.fullmatch(repo) is None:
         raise ValueError(f"Repository '{repo}', expected OWNER/NAME, such as acme/en_kaggle_ner.")
-    layout = find_layout(model)
+    layout = find_folder_kind(model)
     if (model / MANIFEST).is_file():
         check_manifest(model)
     with staged(model, layout, wheel) as folder:
@@ -76,7 +76,7 @@ def push_model(
     return Upload(repo, layout, files, card, url)
 
 
-def find_layout(model: Path) -> str:
+def find_folder_kind(model: Path) -> str:
     """Tell a pipeline from a checkpoint.
 
     model (Path): The folder.

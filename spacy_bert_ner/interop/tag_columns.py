@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..decode.best_path import SCHEMES, TagSet, build_tag_set
 from ..schemes import is_tag
+from ..tag.tag_set import HEAD_SCHEMES, TagSet, build_tag_set
 
 MISSING = -1
 """The column of a tag that the checkpoint does not have."""
@@ -28,7 +28,7 @@ class TagColumns(NamedTuple):
     columns: list[int]
 
 
-def find_columns(names: Sequence[str], *, scheme: str | None = None) -> TagColumns:
+def match_tag_columns(names: Sequence[str], *, scheme: str | None = None) -> TagColumns:
     """Find our tags in the label names of a checkpoint.
 
     names (Sequence[str]): The tags in the order of the checkpoint's scores.
@@ -38,16 +38,16 @@ def find_columns(names: Sequence[str], *, scheme: str | None = None) -> TagColum
     RAISES (ValueError): If the names are not tags, or not those of the scheme.
 
     EXAMPLE:
-        >>> find_columns(["O", "I-LOC", "B-LOC"]).columns
+        >>> match_tag_columns(["O", "I-LOC", "B-LOC"]).columns
         [0, 2, 1]
-        >>> find_columns(["O", "I-LOC"]).scheme
+        >>> match_tag_columns(["O", "I-LOC"]).scheme
         'IO'
     """
     _check_names(names)
     prefixes = {name[0] for name in names if name != "O"}
     scheme = scheme or _recognise(prefixes)
-    if scheme not in SCHEMES:
-        raise ValueError(f"Tag scheme '{scheme}', expected one of {', '.join(SCHEMES)}.")
+    if scheme not in HEAD_SCHEMES:
+        raise ValueError(f"Tag scheme '{scheme}', expected one of {', '.join(HEAD_SCHEMES)}.")
     strange = sorted(prefixes - set("BIESLU" if scheme == "BILOU" else "BI"))
     if strange:
         raise ValueError(
@@ -57,7 +57,7 @@ def find_columns(names: Sequence[str], *, scheme: str | None = None) -> TagColum
     labels = list(dict.fromkeys(name[2:] for name in names if name != "O"))
     tag_set = build_tag_set(labels, scheme=scheme)
     place = {name: i for i, name in enumerate(names)}
-    columns = [_find_column(tag, scheme, place) for tag in tag_set.tags]
+    columns = [_find_score_column(tag, scheme, place) for tag in tag_set.tags]
     return TagColumns(tag_set, scheme, columns)
 
 
@@ -89,7 +89,7 @@ def _recognise(prefixes: set[str]) -> str:
     return "IOB2" if "B" in prefixes else "IO"
 
 
-def _find_column(tag: str, scheme: str, place: dict[str, int]) -> int:
+def _find_score_column(tag: str, scheme: str, place: dict[str, int]) -> int:
     if tag in place:
         return place[tag]
     letters = "I" if scheme == "IO" else _OTHER_NAMES.get(tag[0], "")

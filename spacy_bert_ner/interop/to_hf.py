@@ -16,7 +16,7 @@ from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from ..files import replaced_folder
 from ..pieces.shapes import split_shapes
 from ..pipe.bert_ner import BertNer
-from ..score.thresholds import find_component
+from ..pipe.factory import find_component
 from .card import make_card
 from .distill import Distilled, distill_head
 from .from_hf import RECORD

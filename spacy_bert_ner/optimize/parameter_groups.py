@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..encode.settings import LAYER
 from ..pieces.shapes import TABLE
 
 Key = tuple[int, str]
@@ -70,3 +69,7 @@ def _count_layers_above(name: str, n_layers: int) -> int:
     if name.endswith(TABLE):
         return 0
     return n_layers if _EMBEDDINGS.search(name) else 0
+
+
+# A numbered layer in Hugging Face's names of weights: encoder.layer.3.…, h.11.…
+LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")

@@ -29,7 +29,7 @@ class Pieces(NamedTuple):
     n_cut: int
 
 
-class Words(NamedTuple):
+class PieceTable(NamedTuple):
     """Distinct words and their pieces: never changed, only replaced.
 
     keys (Ints1d): Sorted hashes of the words. Shape: (n_words,).
@@ -50,15 +50,15 @@ class Words(NamedTuple):
         rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return rows, self.keys[rows] == keys
 
-    def add(self, keys: np.ndarray, pieces: list[list[int]], limit: int) -> "Words":
-        """RETURNS (Words): These words and the new ones, cut to the limit."""
+    def add(self, keys: np.ndarray, pieces: list[list[int]], limit: int) -> "PieceTable":
+        """RETURNS (PieceTable): These words and the new ones, cut to the limit."""
         true_lengths = np.array([len(ids) for ids in pieces], dtype=np.int64)
         lengths = np.minimum(true_lengths, limit)
         ids = np.array([i for word in pieces for i in word[:limit]], dtype=np.int64)
         starts = len(self.ids) + np.cumsum(lengths) - lengths
         all_keys = np.concatenate([self.keys, keys])
         order = np.argsort(all_keys, kind="stable")
-        return Words(
+        return PieceTable(
             keys=all_keys[order],
             starts=np.concatenate([self.starts, starts])[order],
             lengths=np.concatenate([self.lengths, lengths])[order],
@@ -67,10 +67,10 @@ class Words(NamedTuple):
         )
 
 
-def make_no_words() -> Words:
-    """RETURNS (Words): A table that knows only the empty string (hash 0)."""
+def make_no_words() -> PieceTable:
+    """RETURNS (PieceTable): A table that knows only the empty string (hash 0)."""
     none = np.zeros(1, dtype=np.int64)
-    return Words(none.astype(np.uint64), none, none, none.astype(bool), none[:0])
+    return PieceTable(none.astype(np.uint64), none, none, none.astype(bool), none[:0])
 
 
 class WordTable:
@@ -145,12 +145,12 @@ class WordTable:
 
     def _learn(
         self,
-        words: Words,
+        words: PieceTable,
         docs: Sequence[Doc],
         keys: np.ndarray,
         has_blank: np.ndarray,
         is_new: np.ndarray,
-    ) -> Words:
+    ) -> PieceTable:
         positions = np.flatnonzero(is_new)
         new_keys, firsts = np.unique(keys[positions], return_index=True)
         tokens = positions[firsts]

@@ -12,12 +12,12 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 
 from ..decode.annotate import hide_found, write_ents, write_scores, write_spans
-from ..decode.best_path import Span
 from ..decode.crf import compute_path_loss
 from ..decode.entities import ScoredSpan, find_entities, find_readings, find_tag_probs, split_spans
 from ..tag.gold import collect_labels, count_tags, read_gold_tags
 from ..tag.loss import balance_tags, compute_tag_loss, weigh_tags
 from ..tag.tag_rows import TagScores, join_scores, merge_neighbours
+from ..tag.tag_set import Span
 from ..tag.words import Words, find_words, join_words
 from .labelled_pipe import LabelledPipe
 from .upstream import require_transformer, require_vectors

@@ -87,3 +87,19 @@ def make_bert_ner(
         threshold=threshold,
         scorer=scorer,
     )
+
+
+def find_component(nlp: Language) -> str:
+    """Give the name of the only `bert_ner` of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (str): The name.
+    RAISES (ValueError): If there is none, or more than one.
+    """
+    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
+    if len(names) != 1:
+        raise ValueError(
+            f"Found {len(names)} components bert_ner in the pipeline {nlp.pipe_names}, expected "
+            "one. Give its name."
+        )
+    return names[0]

@@ -12,9 +12,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..decode.annotate import register_extensions
-from ..decode.best_path import build_tag_set
 from ..decode.entities import TagModel, Temperatures
 from ..tag.loss import TagLoss
+from ..tag.tag_set import build_tag_set
 
 
 class LabelledPipe(TrainablePipe):

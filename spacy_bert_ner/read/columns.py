@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..schemes import spans_to_tags
-from .blanks import split_at_blanks
 from .sentence import DocData, FormatError, Notes, Sentence
-from .source import Source
+from .source import Source, split_at_blanks
 from .tags import TagChecker
 
 DOCSTART = "-DOCSTART-"

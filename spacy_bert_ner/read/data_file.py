@@ -10,17 +10,15 @@ import spacy
 from spacy.tokenizer import Tokenizer
 
 from ..schemes import is_tag
-from .blanks import split_at_blanks
 from .cells import has_columns
 from .columns import find_layout, read_columns
 from .docbin import read_docbin
 from .fields import Fields, read_json_lines, read_json_list
 from .piped import read_piped
 from .records import doccano_to_record, label_studio_to_record, prodigy_to_record, spacy_to_record
-from .rows import read_token_rows
+from .rows import read_sentence_rows, read_token_rows
 from .sentence import FormatError, Notes, Sentence
-from .sentence_rows import read_sentence_rows
-from .source import Source, open_source
+from .source import Source, open_source, split_at_blanks
 from .texts import read_records
 
 FORMATS = (

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from .blanks import split_at_blanks
 from .sentence import FormatError, Notes, Sentence
-from .source import Source
+from .source import Source, split_at_blanks
 from .tags import TagChecker
 
 

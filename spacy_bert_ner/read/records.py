@@ -7,7 +7,7 @@ from .fields import CharSpan, Fields
 from .sentence import DocData, Notes
 
 
-class Record(NamedTuple):
+class AnnotatedText(NamedTuple):
     """One text with its spans, as a tool exported it.
 
     text (str): The text.
@@ -22,7 +22,7 @@ class Record(NamedTuple):
     starts: list[int] | None = None
 
 
-def prodigy_to_record(task: Fields, notes: Notes) -> Record | None:
+def prodigy_to_record(task: Fields, notes: Notes) -> AnnotatedText | None:
     """Read a Prodigy task: `text`, `spans`, `tokens`; rejected ones are left out."""
     answer = task.get("answer")
     if answer not in (None, "accept"):
@@ -33,10 +33,10 @@ def prodigy_to_record(task: Fields, notes: Notes) -> Record | None:
         )
         return None
     spans = [task.inner(item).span() for item in task.items("spans")]
-    return Record(task.text("text"), spans, _read_tokens(task))
+    return AnnotatedText(task.text("text"), spans, _read_tokens(task))
 
 
-def doccano_to_record(task: Fields, notes: Notes) -> Record | None:
+def doccano_to_record(task: Fields, notes: Notes) -> AnnotatedText | None:
     """Read a Doccano line: `text` with `label` triples, or with `entities` objects."""
     keys = ("label", "labels", "entities")
     key = next((key for key in keys if task.get(key) is not None), "label")
@@ -47,10 +47,10 @@ def doccano_to_record(task: Fields, notes: Notes) -> Record | None:
         else item.triple()
         for item in items
     ]
-    return Record(task.text("text"), spans)
+    return AnnotatedText(task.text("text"), spans)
 
 
-def spacy_to_record(task: Fields, notes: Notes) -> Record | None:
+def spacy_to_record(task: Fields, notes: Notes) -> AnnotatedText | None:
     """Read a line of `Doc.to_json`, or spaCy's `[text, {"entities": [...]}]`."""
     value = task.value
     if isinstance(value, list) and len(value) == 2 and isinstance(value[1], Mapping):
@@ -60,7 +60,7 @@ def spacy_to_record(task: Fields, notes: Notes) -> Record | None:
     sents = None
     if task.get("sents") is not None:
         sents = [task.inner(item).borders()[0] for item in task.items("sents")]
-    return Record(task.text("text"), spans, _read_tokens(task), sents)
+    return AnnotatedText(task.text("text"), spans, _read_tokens(task), sents)
 
 
 def doc_to_spacy(doc: DocData) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def doc_to_spacy(doc: DocData) -> dict[str, Any]:
     return value
 
 
-def label_studio_to_record(task: Fields, notes: Notes) -> Record | None:
+def label_studio_to_record(task: Fields, notes: Notes) -> AnnotatedText | None:
     """Read a Label Studio task, JSON or JSON-MIN: the first annotation that counts.
 
     Its offsets count UTF-16 units, as browsers do; the text that it gives for each span
@@ -115,7 +115,7 @@ def label_studio_to_record(task: Fields, notes: Notes) -> Record | None:
         notes.add("several-annotations", "records annotated twice: the first counts", task.place)
     values = [task.inner(item) for item in done[0] if isinstance(item, Mapping)]
     spans = [_studio_span(value, text) for value in values if value.get("labels")]
-    return Record(text, spans)
+    return AnnotatedText(text, spans)
 
 
 def _read_tokens(task: Fields) -> list[tuple[int, int]] | None:

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 
 from ..schemes import Span, spans_to_tags
 from .fields import CharSpan, Fields
-from .records import Record
+from .records import AnnotatedText
 from .sentence import Notes, Sentence
 
 Tokenize = Callable[[str], Doc]
@@ -16,7 +16,7 @@ Tokenize = Callable[[str], Doc]
 def read_records(
     tasks: Iterable[Fields],
     *,
-    to_record: Callable[[Fields, Notes], Record | None],
+    to_record: Callable[[Fields, Notes], AnnotatedText | None],
     tokenize: Tokenize,
     notes: Notes,
 ) -> Iterator[Sentence]:
@@ -49,7 +49,7 @@ def read_records(
         yield from _split_record(task, record, borders, spans, document, notes)
 
 
-def _keep_spans(task: Fields, record: Record, notes: Notes) -> list[CharSpan]:
+def _keep_spans(task: Fields, record: AnnotatedText, notes: Notes) -> list[CharSpan]:
     # trimmed, sorted, without overlaps
     trimmed = set()
     for start, end, label in record.spans:
@@ -86,7 +86,7 @@ def _longest_first(span: CharSpan) -> tuple[int, int, str]:
 
 
 def _find_tokens(
-    task: Fields, record: Record, tokenize: Tokenize, notes: Notes
+    task: Fields, record: AnnotatedText, tokenize: Tokenize, notes: Notes
 ) -> list[tuple[int, int]]:
     # borders of the tokens; what is between them is nothing or one blank
     text = record.text
@@ -107,7 +107,7 @@ def _find_tokens(
 
 def _cut_tokens(
     task: Fields,
-    record: Record,
+    record: AnnotatedText,
     tokens: list[tuple[int, int]],
     spans: list[CharSpan],
     notes: Notes,
@@ -137,7 +137,7 @@ def _cut_tokens(
 
 def _split_record(
     task: Fields,
-    record: Record,
+    record: AnnotatedText,
     borders: list[tuple[int, int]],
     spans: list[CharSpan],
     document: int,

@@ -1,15 +1,18 @@
 """A data report → `report.json`, `report.md` and a picture."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import srsly
 
 from ..convert.data_report import Report
-from .data_plot import draw_report
+from ..figures import draw_figure, has_matplotlib
+from .pictures import draw_data
+from .text import code
 
 
-def write_report(report: Report, stem: Path) -> list[Path]:
+def write_data_report(report: Report, stem: Path) -> list[Path]:
     """Write `STEM.json`, `STEM.md` and, where matplotlib is installed, `STEM.png`.
 
     report (Report): The report.
@@ -18,7 +21,9 @@ def write_report(report: Report, stem: Path) -> list[Path]:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(stem.name + suffix) for suffix in (".json", ".md", ".png")]
-    has_picture = draw_report(report, paths[2])
+    has_picture = has_matplotlib()
+    if has_picture:
+        draw_figure(partial(draw_data, report=report), paths[2])
     srsly.write_json(paths[0], report)
     page = render_report(report, picture=paths[2].name if has_picture else "")
     paths[1].write_text(page, encoding="utf8")
@@ -190,23 +195,6 @@ def find_quantiles(lengths: dict[str, int]) -> tuple[int, int, int]:
         while len(found) < 2 and seen >= (0.5, 0.95)[len(found)] * total:
             found.append(length)
     return (found[0], found[1], length) if found else (0, 0, 0)
-
-
-def code(value: object) -> str:
-    """Show any text as Markdown code on one line, safe within tables too.
-
-    EXAMPLE:
-        >>> print(code("a|b`c"))
-        `` a\\|b`c ``
-    """
-    text = str(value)
-    if not text.isprintable():
-        text = repr(text)
-    fence = "`"
-    while fence in text:
-        fence += "`"
-    pad = " " if "`" in text else ""
-    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|") if text else "–"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

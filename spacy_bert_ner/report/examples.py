@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from spacy.displacy import EntityRenderer
 
-from ..evaluate.errors import KINDS, Error, find_errors
+from ..evaluate.errors import ERROR_KINDS, Error, find_errors
 from ..evaluate.lines import Line
 from ..schemes import Span
 
@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
     is_wrong: bool = False
 
 
-class Sample(NamedTuple):
+class ShownText(NamedTuple):
     """An example: one text, and how each side marks it.
 
     title (str): What it is an example of.
@@ -38,13 +38,13 @@ class Sample(NamedTuple):
     rows: list[tuple[str, list[Stretch]]]
 
 
-def pick_errors(lines: Sequence[Line]) -> dict[str, list[Sample]]:
+def pick_errors(lines: Sequence[Line]) -> dict[str, list[ShownText]]:
     """Pick examples of each kind of error, evenly from the whole corpus.
 
     lines (Sequence[Line]): The lines.
-    RETURNS (Dict[str, List[Sample]]): Up to six for each of `KINDS`.
+    RETURNS (Dict[str, List[ShownText]]): Up to six for each of `ERROR_KINDS`.
     """
-    found: dict[str, list[tuple[Line, Error]]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[tuple[Line, Error]]] = {kind: [] for kind in ERROR_KINDS}
     for line in lines:
         for error in find_errors(line.gold, line.found):
             found[error.kind].append((line, error))
@@ -66,13 +66,13 @@ def pick_evenly(rows: Sequence, n: int) -> list:
 
 def pick_differences(
     lines: Sequence[Line], others: Sequence[Line], names: tuple[str, str]
-) -> list[Sample]:
+) -> list[ShownText]:
     """Pick texts in which two pipelines find different entities.
 
     lines (Sequence[Line]): What one pipeline found.
     others (Sequence[Line]): What the other one found in the same texts.
     names (Tuple[str, str]): Their names.
-    RETURNS (List[Sample]): Up to twelve.
+    RETURNS (List[ShownText]): Up to twelve.
     """
     rows = [
         (line, other)
@@ -82,9 +82,9 @@ def pick_differences(
     samples = []
     for line, other in pick_evenly(rows, 2 * N_EXAMPLES):
         differing = sorted(_list_places(line) ^ _list_places(other))
-        shown = _cut(line.text, *differing[0][:2])
+        shown = _find_excerpt(line.text, *differing[0][:2])
         samples.append(
-            Sample(
+            ShownText(
                 "",
                 [
                     ("gold", _mark(line, line.gold, line.gold, shown)),
@@ -101,11 +101,11 @@ def _list_places(line: Line) -> set[Span]:
     return {(*_find_chars(line, span), span[2]) for span in line.found}
 
 
-def _show_error(line: Line, error: Error) -> Sample:
+def _show_error(line: Line, error: Error) -> ShownText:
     chars = [_find_chars(line, span) for span in (error.gold, error.found) if span is not None]
-    shown = _cut(line.text, min(chars)[0], max(end for _, end in chars))
+    shown = _find_excerpt(line.text, min(chars)[0], max(end for _, end in chars))
     names = [span[2] if span else "nothing" for span in (error.gold, error.found)]
-    return Sample(
+    return ShownText(
         f"{names[0]} → {names[1]}",
         [
             ("gold", _mark(line, line.gold, line.found, shown)),
@@ -121,7 +121,7 @@ def _find_chars(line: Line, span: Span) -> tuple[int, int]:
     return line.units[start][0], line.units[end - 1][1]
 
 
-def _cut(text: str, start: int, end: int) -> tuple[int, int]:
+def _find_excerpt(text: str, start: int, end: int) -> tuple[int, int]:
     # what is shown of a text, cut at blanks
     low, high = start - MARGIN, end + MARGIN
     low = text.rfind(" ", 0, low) + 1 if low > 0 else 0

@@ -1,11 +1,11 @@
 """Results → `report.md`, the tables of the page without its examples."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..evaluate.counts import Scores
-from .data_page import code
-from .page import (
+from .text import (
+    code,
     format_decimal,
     format_interval,
     format_number,
@@ -13,6 +13,7 @@ from .page import (
     format_percent,
     format_signed,
     format_signed_interval,
+    make_table,
 )
 
 PRF = ("P", "R", "F1")
@@ -161,9 +162,3 @@ def _render_run(m: Scores) -> str:
 def _cells(row: Mapping) -> tuple[str, str, str]:
     p, r, f = (format_percent(row.get(key)) for key in "prf")
     return p, r, f
-
-
-def make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table: text to the left, numbers to the right."""
-    aligns = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, aligns, *rows))

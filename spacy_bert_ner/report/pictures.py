@@ -1,12 +1,13 @@
 """Results → pictures, each as PNG and as SVG."""
 
-import warnings
 from collections.abc import Callable
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..convert.data_report import Report
 from ..evaluate.counts import Scores
+from ..figures import draw_figure, has_matplotlib
 from ..train.curve import draw_learning_curve
 
 MAX_NUMBERS = 25  # labels of a confusion matrix whose cells still hold numbers
@@ -22,39 +23,21 @@ def draw_pictures(metrics: Scores, folder: Path, *, log: Path | None = None) -> 
     RETURNS (Dict[str, Path]): The SVG of each picture by its name; a PNG of the same name
         stands beside it. Empty if matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
+    if not has_matplotlib():
         return {}
-    folder.mkdir(parents=True, exist_ok=True)
     words = metrics["words"]
-    pictures: dict[str, Path] = {}
+    drawn: dict[str, Callable[..., None]] = {}
     if words["labels"]:
-        pictures["labels"] = _draw(draw_labels, words, folder / "labels.svg")
-        pictures["confusion"] = _draw(draw_confusion, words, folder / "confusion.svg")
+        drawn |= {"labels": draw_labels, "confusion": draw_confusion}
     if words["certainty"]:
-        pictures["calibration"] = _draw(draw_calibration, words, folder / "calibration.svg")
-        pictures["thresholds"] = _draw(draw_thresholds, words, folder / "thresholds.svg")
+        drawn |= {"calibration": draw_calibration, "thresholds": draw_thresholds}
+    pictures: dict[str, Path] = {}
+    for name, draw in drawn.items():
+        paths = [folder / f"{name}{suffix}" for suffix in (".svg", ".png")]
+        pictures[name] = draw_figure(partial(draw, view=words), *paths)[0]
     if log is not None:
         pictures["learning_curve"] = draw_learning_curve(log, folder)[1]
     return pictures
-
-
-def _draw(draw: Callable[[Any, Scores], None], view: Scores, path: Path) -> Path:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # needs no display
-    from matplotlib.figure import Figure
-
-    # Labels are text, never formulas; the same numbers give the same file.
-    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False}
-    with rc_context(settings), warnings.catch_warnings():
-        # In the PNG, letters that matplotlib's font lacks are boxes; the SVG is text.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        figure = Figure(layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure, view)
-        figure.savefig(path, metadata={"Date": None}, transparent=True)
-        figure.savefig(path.with_suffix(".png"), dpi=130)
-    return path
 
 
 def draw_labels(figure: Any, view: Scores) -> None:
@@ -150,3 +133,35 @@ def shorten(label: str, n: int = 24) -> str:
 
 def _get_support(row: tuple[str, Scores]) -> tuple[int, str]:
     return row[1]["gold"], row[0]
+
+
+def draw_data(figure: Any, report: Report) -> None:
+    """Draw the label counts and the sentence lengths of each part of a data report."""
+    parts = report["parts"]
+    labels = sorted({label for part in parts.values() for label in part["entities"]})
+    figure.set_size_inches(11, 4.2)
+    by_label, by_length = figure.subplots(1, 2)
+    width = 0.8 / len(parts)
+    for i, (name, part) in enumerate(parts.items()):
+        counts = [part["entities"].get(label, 0) for label in labels]
+        places = [x + (i - (len(parts) - 1) / 2) * width for x in range(len(labels))]
+        by_label.bar(places, counts, width, label=name)
+        lengths = {int(n): count for n, count in part["lengths"].items()}
+        by_length.hist(
+            list(lengths),
+            bins=range(0, max(lengths, default=1) + 6, 5),
+            weights=list(lengths.values()),
+            histtype="step",
+            linewidth=1.5,
+            label=name,
+        )
+    by_label.set_xticks(range(len(labels)), [shorten(label) for label in labels])
+    by_label.tick_params(axis="x", rotation=45 if len(labels) > 8 else 0)
+    by_label.set_yscale("log")
+    by_label.set_title("Entities per label (logarithmic)")
+    by_length.set_yscale("log")
+    by_length.set_title("Words per sentence (sentences, logarithmic)")
+    for axes in (by_label, by_length):
+        axes.legend()
+        axes.grid(axis="y", alpha=0.3)
+        axes.set_ylim(bottom=0.8)

@@ -8,12 +8,12 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..decode.best_path import find_spans
-from ..decode.entities import Temperatures, find_path, score_entities
+from ..decode.entities import Temperatures, find_path, measure_entities
 from ..machine import trim_heap
-from ..pipe.before import pipe_before
 from ..pipe.bert_ner import BertNer
+from ..pipe.upstream import pipe_before
 from ..tag.gold import MISSING_TAG, read_gold_tags
+from ..tag.tag_set import find_spans
 from ..tag.words import find_words
 from .reliability import MIN_ENTITIES, TEMPERATURES, choose_temperature, compute_ece
 
@@ -46,7 +46,7 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
     return calibrate_pipeline
 
 
-class Sample(NamedTuple):
+class ScoredBatch(NamedTuple):
     """The tag scores of a batch, its best path, and which entities on it are right.
 
     scores (ndarray): Shape: (n_words, n_tags).
@@ -80,14 +80,14 @@ def calibrate(
         `ents_ece_uncalibrated`; empty without entities.
     """
     pipe: Any = nlp.get_pipe(name)
-    samples = list(draw_samples(nlp, name, examples))
+    samples = list(score_batches(nlp, name, examples))
     is_right = np.concatenate([np.zeros(0, dtype=np.int64), *(s.is_right for s in samples)])
     is_known = is_right >= 0
     is_right = is_right[is_known]
 
     def score(temperatures: Temperatures) -> np.ndarray:
         probs = [
-            score_entities(s.scores, s.is_start, s.path, pipe.tag_model, temperatures)
+            measure_entities(s.scores, s.is_start, s.path, pipe.tag_model, temperatures)
             for s in samples
         ]
         return np.concatenate([np.zeros(0), *probs])[is_known]
@@ -119,13 +119,13 @@ def calibrate(
     return report
 
 
-def draw_samples(nlp: Language, name: str, examples: Iterable[Example]) -> Iterator[Sample]:
+def score_batches(nlp: Language, name: str, examples: Iterable[Example]) -> Iterator[ScoredBatch]:
     """Score the tags of gold docs, batch by batch, and judge the best path.
 
     nlp (Language): The pipeline; what stands before the component is run.
     name (str): Name of the component.
     examples (Iterable[Example]): Gold docs.
-    YIELDS (Sample): One for each batch of `nlp.batch_size` docs.
+    YIELDS (ScoredBatch): One for each batch of `nlp.batch_size` docs.
     """
     pipe: Any = nlp.get_pipe(name)
     tag_set = pipe.tag_model.tag_set
@@ -140,7 +140,7 @@ def draw_samples(nlp: Language, name: str, examples: Iterable[Example]) -> Itera
                 for eg, doc in zip(batch, docs, strict=True)
             ]
         )
-        yield Sample(scores, words.is_start, path, judge_path(path, gold, pipe))
+        yield ScoredBatch(scores, words.is_start, path, judge_path(path, gold, pipe))
 
 
 def judge_path(path: np.ndarray, gold: np.ndarray, pipe: BertNer) -> np.ndarray:

@@ -13,6 +13,7 @@ from spacy.util import load_config
 
 from ..manifest import MANIFEST, check_manifest, write_manifest
 from ..pipe.bert_ner import BertNer
+from ..pipe.factory import find_component
 from ..tag.gold import find_gold_ents
 from .reliability import (
     Threshold,
@@ -111,22 +112,6 @@ def annotate_copies(nlp: Language, pipe: BertNer, examples: Iterable[Example]) -
     finally:
         pipe.threshold = kept
     return [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
-
-
-def find_component(nlp: Language) -> str:
-    """Give the name of the only `bert_ner` of a pipeline.
-
-    nlp (Language): The pipeline.
-    RETURNS (str): The name.
-    RAISES (ValueError): If there is none, or more than one.
-    """
-    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
-    if len(names) != 1:
-        raise ValueError(
-            f"Found {len(names)} components bert_ner in the pipeline {nlp.pipe_names}, expected "
-            "one. Give its name."
-        )
-    return names[0]
 
 
 def find_unsafe(labels: Iterable[str]) -> list[str]:

@@ -12,8 +12,8 @@ from spacy.tokens import Span as DocSpan
 from spacy.training import Example
 from spacy.util import filter_spans, logger
 
-from ..decode.best_path import Span, TagSet, spans_to_path
 from .tag_rows import merge_neighbours
+from .tag_set import Span, TagSet, spans_to_path
 from .words import Words, find_words
 
 MISSING_TAG = -1

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..decode.best_path import TagSet
+from .tag_set import TagSet
 
 BALANCED = "balanced"
 

@@ -6,8 +6,8 @@ import numpy as np
 from thinc.api import Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..decode.best_path import OPEN, TagSet
 from ..pieces.table import gather_ragged
+from .tag_set import OPEN, TagSet
 
 TagScores = list[Floats2d] | list[Ragged]
 """Scores of some docs: a row for each token, or the rows of each token's pieces."""
@@ -114,7 +114,7 @@ def merge_neighbours(tags: np.ndarray, is_start: np.ndarray, tag_set: TagSet) ->
     RETURNS (ndarray): The tags that the scheme has for it. Shape: (n_words,).
 
     EXAMPLE:
-        >>> from spacy_bert_ner.decode.best_path import build_tag_set
+        >>> from spacy_bert_ner.tag.tag_set import build_tag_set
         >>> tag_set = build_tag_set(["LOC"], scheme="IO")
         >>> tags, is_start = np.asarray([1, 1, 1]), np.asarray([True, False, True])
         >>> [tag_set.tags[i] for i in merge_neighbours(tags, is_start, tag_set)]

@@ -1,12 +1,14 @@
 """The log of a training → its learning curve, as PNG and SVG."""
 
-from importlib.util import find_spec
+from functools import partial
 from math import nan
 from pathlib import Path
+from typing import Any
 
-from .log import read_log
+from ..figures import draw_figure, require_matplotlib
+from .log import LogRow, read_log
 
-NAME = "learning_curve"
+CURVE_NAME = "learning_curve"
 
 
 def draw_learning_curve(log: Path, folder: Path) -> list[Path]:
@@ -19,12 +21,12 @@ def draw_learning_curve(log: Path, folder: Path) -> list[Path]:
     """
     require_matplotlib()
     records = read_log(log)
-    # No display is asked for: the figure is drawn to files.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    paths = [folder / f"{CURVE_NAME}{suffix}" for suffix in (".png", ".svg")]
+    return draw_figure(partial(_draw_curve, records=records), *paths)
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+
+def _draw_curve(figure: Any, records: list[LogRow]) -> None:
+    figure.set_size_inches(8, 4.5)
     left = figure.subplots()
     steps = [record["step"] for record in records]
     left.plot(steps, [sum(r["loss"].values()) for r in records], "o-", label="train loss")
@@ -37,26 +39,7 @@ def draw_learning_curve(log: Path, folder: Path) -> list[Path]:
     right.set(ylabel="F1 (%)", ylim=(0, 100))
     handles = [*left.get_lines(), *right.get_lines()]
     left.legend(handles, [str(line.get_label()) for line in handles], loc="center right")
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{NAME}{suffix}" for suffix in (".png", ".svg")]
-    for path in paths:
-        # Without a date, the same log gives the same file.
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, dpi=150, metadata=metadata)
-    return paths
 
 
 def _to_percent(score: float | None) -> float:
     return nan if score is None else 100 * score
-
-
-def require_matplotlib() -> None:
-    """Check that pictures can be drawn.
-
-    RAISES (ValueError): If matplotlib is missing, with the command that helps.
-    """
-    if find_spec("matplotlib") is None:
-        raise ValueError(
-            "Matplotlib is not installed, and pictures are drawn with it. Install it with "
-            "`pip install 'spacy-bert-ner[plots]'`, or set `plot = false`."
-        )

@@ -9,8 +9,8 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import minibatch, resolve_dot_names
 
-from ..pipe.before import pipe_before
 from ..pipe.factory import BertNer
+from ..pipe.upstream import pipe_before
 
 
 def read_dev(nlp: Language, n_examples: int) -> list[Example]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import srsly
 
-Record = dict[str, Any]
+LogRow = dict[str, Any]
 Best = tuple[float, int]  # score and step
 
 # Below it, a model at the beginning of its training may find no entity again.
@@ -32,7 +32,7 @@ def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
     return best
 
 
-def check_losses(record: Record, best: Best | None) -> None:
+def check_losses(record: LogRow, best: Best | None) -> None:
     """Stop a training that has gone wrong, before its numbers are written.
 
     record (Dict[str, Any]): The evaluation.
@@ -48,7 +48,7 @@ def check_losses(record: Record, best: Best | None) -> None:
             )
 
 
-def check_score(record: Record, best: Best | None) -> None:
+def check_score(record: LogRow, best: Best | None) -> None:
     """Stop a training that has lost what it had learned.
 
     record (Dict[str, Any]): The evaluation.
@@ -67,7 +67,7 @@ def _describe_best(best: Best | None) -> str:
     return f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
 
 
-def add_record(path: Path, record: Record) -> None:
+def add_record(path: Path, record: LogRow) -> None:
     """Add a line of JSON to a log; the log of another training is kept beside it.
 
     path (Path): The file. If its last step is not before this one, it belongs to an
@@ -86,7 +86,7 @@ def add_record(path: Path, record: Record) -> None:
         stream.write(srsly.json_dumps(record) + "\n")
 
 
-def flatten(record: Record, prefix: str = "") -> dict[str, float]:
+def flatten(record: LogRow, prefix: str = "") -> dict[str, float]:
     """Give all numbers of a record, by their path.
 
     record (Dict[str, Any]): A record.
@@ -106,7 +106,7 @@ def flatten(record: Record, prefix: str = "") -> dict[str, float]:
     return numbers
 
 
-def read_log(log: Path) -> list[Record]:
+def read_log(log: Path) -> list[LogRow]:
     """Read the log of a training.
 
     log (Path): The lines of JSON of spacy-bert-ner.Logger.v1.

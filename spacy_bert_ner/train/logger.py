@@ -14,10 +14,11 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
 
+from ..figures import require_matplotlib
 from ..pipe.bert_ner import BertNer
-from .curve import draw_learning_curve, require_matplotlib
+from .curve import draw_learning_curve
 from .dev_loss import measure_dev, read_dev
-from .log import Best, Record, add_record, check_losses, check_score, find_best, flatten
+from .log import Best, LogRow, add_record, check_losses, check_score, find_best, flatten
 
 LOG_NAME = "log.jsonl"
 _TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
@@ -135,7 +136,7 @@ class Run:
         self._n_words = info["words"]
         self._start = self._updated = perf_counter()
 
-    def make_record(self, info: Info) -> Record:
+    def make_record(self, info: Info) -> LogRow:
         """Make the line of JSON for an evaluation.
 
         info (Dict[str, Any]): What spaCy tells.
@@ -175,7 +176,7 @@ class Run:
         if self.plot and self.path is not None and self.path.exists():
             draw_learning_curve(self.path, self.path.parent)
 
-    def _show(self, record: Record) -> None:
+    def _show(self, record: LogRow) -> None:
         row = {
             "epoch": record["epoch"],
             "step": record["step"],

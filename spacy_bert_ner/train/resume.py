@@ -122,7 +122,7 @@ def load_checkpoint(
         state of the random numbers for `iterate_batches`.
     RAISES (ValueError): If the config is another one.
     """
-    check_config(folder / "model" / "config.cfg", nlp)
+    check_same_config(folder / "model" / "config.cfg", nlp)
     nlp.from_disk(folder / "model")
     progress = Progress(**srsly.read_json(folder / "progress.json"))
     progress.batch_random = to_tuples(progress.batch_random)
@@ -136,7 +136,7 @@ def load_checkpoint(
     return progress, srsly.read_json(folder / "random.json")
 
 
-def check_config(path: Path, nlp: Language) -> None:
+def check_same_config(path: Path, nlp: Language) -> None:
     """Check that a training goes on with the config that it began with.
 
     path (Path): The config that was saved.

@@ -1,0 +1,17 @@
+"""All sub-commands → the one app that spaCy's command line takes in."""
+
+from . import (  # noqa: F401 - each module adds its command
+    convert,
+    doctor_data,
+    evaluate,
+    find_threshold,
+    from_hf,
+    plot,
+    push,
+    to_hf,
+    train,
+    verify,
+)
+from ._app import bert_ner_cli
+
+__all__ = ["bert_ner_cli"]

@@ -1,0 +1,55 @@
+"""The commands `train` and `plot` as a user calls them."""
+
+import pytest
+import spacy
+from spacy.cli import app
+from support.trainings import make_config, write_corpus
+from typer.testing import CliRunner
+
+import spacy_bert_ner.cli  # noqa: F401
+
+
+def call(*args):
+    result = CliRunner().invoke(app, ["bert-ner", *map(str, args)])
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.fixture
+def config(tmp_path):
+    write_corpus(tmp_path)
+    config = make_config(tmp_path)
+    config["training"]["logger"]["@loggers"] = "spacy-bert-ner.Logger.v1"
+    config.to_disk(tmp_path / "config.cfg")
+    return tmp_path / "config.cfg"
+
+
+def test_train_and_plot(tmp_path, config):
+    code, output = call("train", config, "--output", tmp_path / "out", "--training.max_epochs", "2")
+    assert code == 0, output
+    assert "Saved the best pipeline in" in output
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    # Two evaluations in two epochs of ten batches; the first step is 0.
+    assert nlp.config["training"]["max_steps"] == 18
+    code, output = call("plot", tmp_path / "out" / "log.jsonl", tmp_path / "plots")
+    assert code == 0 and "learning_curve.svg" in output
+    assert (tmp_path / "plots" / "learning_curve.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--resume"], "expected the checkpoint of a training that was stopped"),
+        (["--gpu-id", "99"], "GPU 99 was asked for"),
+        (["--training.max_epochs", "0"], "Found max_epochs = 0 and max_steps = 0"),
+        (["--training.optimizer.no_such_setting", "1"], "no_such_setting"),
+    ],
+)
+def test_train_says_what_is_wrong(tmp_path, config, flags, message):
+    code, output = call("train", config, "--output", tmp_path / "out", *flags)
+    assert code == 1
+    assert message in output
+
+
+def test_plot_says_what_is_wrong(tmp_path):
+    code, output = call("plot", tmp_path / "log.jsonl", tmp_path)
+    assert code == 1 and "no such file, expected the log of a training" in output

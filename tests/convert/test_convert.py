@@ -1,0 +1,251 @@
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+from support import samples
+
+from spacy_bert_ner.convert.convert import convert
+from spacy_bert_ner.convert.settings import Conversion
+from spacy_bert_ner.read.sentence import FormatError
+
+KAGGLE = Path(__file__).parents[2] / "assets" / "kaggle" / "ner_dataset.csv.zip"
+
+
+def read_docs(path):
+    return list(DocBin().from_disk(path).get_docs(Vocab()))
+
+
+@pytest.fixture
+def conll(tmp_path):
+    """A column file of 40 documents with 120 sentences, 10 of them the same."""
+    rng = random.Random(0)
+    lines = []
+    for document in range(40):
+        lines.append("-DOCSTART- O\n\n")
+        for sentence in range(3):
+            name = f"Name{document}x{sentence}" if sentence or document % 4 else "Oslo"
+            label = rng.choice(["PER", "LOC", "LOC", "LOC"])
+            lines.append(f"{name} B-{label if name != 'Oslo' else 'LOC'}\nwon O\n. O\n\n")
+    path = tmp_path / "data.conll"
+    path.write_text("".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def kaggle(tmp_path_factory):
+    """The whole Kaggle file, converted once."""
+    output = tmp_path_factory.mktemp("kaggle")
+    return output, convert([KAGGLE], output, settings=Conversion(split="80/10/10"))
+
+
+def test_the_kaggle_file_is_kept_whole(kaggle):
+    output, report = kaggle
+    (item,) = report["inputs"]
+    assert (item["encoding"], item["non_ascii_bytes"], item["scheme"]) == ("cp1252", 56, "IOB2")
+    assert (item["sentences"], item["tokens"]) == (47_959, 1_048_575)
+    assert item["entities"] == {
+        "art": 402, "eve": 308, "geo": 37_644, "gpe": 15_870, "nat": 201, "org": 20_143,
+        "per": 16_990, "tim": 20_333,
+    }  # fmt: skip
+    parts = report["parts"].values()
+    assert [part["sentences"] for part in parts] == [38_367, 4_796, 4_796]
+    assert sum(part["tokens"] for part in parts) == 1_048_575
+    assert sum(sum(part["entities"].values()) for part in parts) == 111_891
+    repeats = {"sentences": 384, "leaks": 0, "leaks_left_out": 0, "sentences_left_out": 0}
+    assert report["repeats"] == repeats
+    assert report["tokenizer"]["kept_share"] >= 0.995
+    # the written files say the same
+    n_entities, texts = 0, []
+    for name in report["parts"]:
+        docs = read_docs(output / f"{name}.spacy")
+        n_entities += sum(len(doc.ents) for doc in docs)
+        texts.append({doc.text for doc in docs})
+    assert n_entities == 111_891
+    assert all(a.isdisjoint(b) for a in texts for b in texts if a is not b)
+    assert any("None" in text.split() for text in texts[0])
+
+
+def test_a_part_is_written_as_natural_text_with_exact_offsets(tmp_path):
+    (tmp_path / "a.csv").write_text(samples.token_rows())
+    convert([tmp_path / "a.csv"], tmp_path / "out.spacy")
+    docs = read_docs(tmp_path / "out.spacy")
+    assert docs[1].text == "The Oslo Times's editor (Lee) left."
+    assert [(e.text, e.start_char, e.label_) for e in docs[1].ents] == [
+        ("Oslo Times", 4, "ORG"), ("Lee", 25, "PER"),
+    ]  # fmt: skip
+    assert not any(doc.has_unknown_spaces for doc in docs)
+    assert all([t.is_sent_start for t in doc] == [True] + [False] * (len(doc) - 1) for doc in docs)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "out.spacy"]
+
+
+def test_spacing_changes_the_text(tmp_path):
+    (tmp_path / "a.csv").write_text(samples.token_rows())
+    convert([tmp_path / "a.csv"], tmp_path / "a.spacy", settings=Conversion(spacing="words"))
+    assert read_docs(tmp_path / "a.spacy")[1].text == "The Oslo Times 's editor ( Lee ) left ."
+
+
+def test_label_map_changes_the_labels(tmp_path, conll):
+    settings = Conversion(label_map={"LOC": "GPE"})
+    report = convert([conll], tmp_path / "a.spacy", settings=settings)
+    assert set(report["parts"]["a"]["entities"]) == {"GPE", "PER"}
+    with pytest.raises(ValueError, match="the data have LOC, PER: no label in common"):
+        convert([conll], settings=Conversion(label_map={"geo": "GPE"}))
+
+
+def test_docs_are_sentences_documents_or_runs(tmp_path, conll):
+    counts = {}
+    for docs in ("auto", "sentence", "document", "2"):
+        report = convert([conll], tmp_path / "a.spacy", settings=Conversion(docs=docs))
+        counts[docs] = report["parts"]["a"]["docs"]
+        found = read_docs(tmp_path / "a.spacy")
+        assert sum(len(list(doc.sents)) for doc in found) == 120
+    assert counts == {"auto": 120, "sentence": 120, "document": 40, "2": 80}
+    assert found[0].text.endswith("won. Name0x1 won.")
+
+
+def test_documents_need_borders(tmp_path):
+    (tmp_path / "a.csv").write_text(samples.token_rows())
+    with pytest.raises(FormatError, match="no border between documents, expected -DOCSTART-"):
+        convert([tmp_path / "a.csv"], settings=Conversion(docs="document"))
+    with pytest.raises(FormatError, match="no border between documents"):
+        convert([tmp_path / "a.csv"], settings=Conversion(split="50/50", split_by="document"))
+
+
+def part_texts(output, names=("train", "dev", "test")):
+    return [Counter(doc.text for doc in read_docs(output / f"{name}.spacy")) for name in names]
+
+
+def test_split_keeps_repeats_on_one_side(tmp_path, conll):
+    settings = Conversion(split="60/20/20")
+    report = convert([conll], tmp_path / "out", settings=settings)
+    texts = part_texts(tmp_path / "out")
+    assert sum(sum(counts.values()) for counts in texts) == 120
+    assert all(a.keys().isdisjoint(b) for a in texts for b in texts if a is not b)
+    assert report["repeats"]["sentences"] == 9
+    convert([conll], tmp_path / "again", settings=settings)
+    assert part_texts(tmp_path / "again") == texts
+    convert([conll], tmp_path / "other", settings=Conversion(split="60/20/20", seed=1))
+    assert part_texts(tmp_path / "other") != texts
+
+
+def test_leaks_are_counted_and_kept_if_allowed(tmp_path, conll):
+    settings = Conversion(split="60/20/20", allow_leaks=True)
+    report = convert([conll], tmp_path / "out", settings=settings)
+    train, dev, test = part_texts(tmp_path / "out")
+    n_leaks = sum(n for text, n in train.items() if text in dev or text in test)
+    n_leaks += sum(n for text, n in dev.items() if text in test)
+    assert report["repeats"]["leaks"] == n_leaks > 0
+    assert sum(train.values()) == 72
+
+
+def test_split_by_document_keeps_documents_together(tmp_path, conll):
+    settings = Conversion(split="60/20/20", split_by="document")
+    report = convert([conll], tmp_path / "out", settings=settings)
+    texts = part_texts(tmp_path / "out")
+    documents = [{t.split("x")[0] for t in counts if t != "Oslo won."} for counts in texts]
+    assert all(a.isdisjoint(b) for a in documents for b in documents if a is not b)
+    # the sentence that all of them share stands in the last part only, and is counted
+    assert [counts["Oslo won."] > 0 for counts in texts] == [False, False, True]
+    left_out = report["repeats"]["leaks_left_out"]
+    assert left_out == 120 - sum(sum(counts.values()) for counts in texts) > 0
+
+
+def test_limits_draw_docs_of_each_part(tmp_path, conll):
+    settings = Conversion(split="60/20/20", limit=10, limit_dev=5, limit_test=3)
+    report = convert([conll], tmp_path / "out", settings=settings)
+    assert [part["docs"] for part in report["parts"].values()] == [10, 5, 3]
+    whole = convert([conll], tmp_path / "whole", settings=Conversion(split="60/20/20"))
+    assert [part["docs"] for part in whole["parts"].values()] == [72, 24, 24]
+    for some, all_ in zip(
+        part_texts(tmp_path / "out"), part_texts(tmp_path / "whole"), strict=True
+    ):
+        assert some <= all_
+    report = convert([conll], tmp_path / "a.spacy", settings=Conversion(limit=7))
+    assert report["parts"]["a"]["docs"] == 7
+
+
+def test_stratify_puts_rare_labels_into_every_part(tmp_path):
+    lines = ["Oslo B-LOC\n" + f"x{i} O\n\n" for i in range(60)]
+    lines += ["Fog B-nat\n" + f"y{i} O\n\n" for i in range(3)]
+    (tmp_path / "a.conll").write_text("".join(lines))
+    missing = 0
+    for seed in range(4):
+        for stratify in (True, False):
+            settings = Conversion(split="80/10/10", seed=seed, stratify=stratify)
+            parts = convert([tmp_path / "a.conll"], settings=settings)["parts"].values()
+            has_all = all("nat" in part["entities"] for part in parts)
+            assert has_all or not stratify
+            missing += not has_all
+    assert missing > 0
+
+
+def test_given_files_go_to_given_parts(tmp_path, conll):
+    other = tmp_path / "other.conll"
+    other.write_text("Rome B-LOC\nwon O\n\n")
+    inputs = [f"dev={other}", f"train={conll}", f"train={other}"]
+    report = convert(inputs, tmp_path / "out", settings=Conversion(allow_leaks=True))
+    assert list(report["parts"]) == ["train", "dev"]
+    assert [part["docs"] for part in report["parts"].values()] == [121, 1]
+    assert [item["part"] for item in report["inputs"]] == ["dev", "train", "train"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "split", "message"),
+    [
+        ([], "out", None, "No input, expected one or more files"),
+        (["train=a", "b"], "out", None, "Some inputs have a part"),
+        (["train=a", "dev=b"], "out", "80/20", "Inputs are given to train, dev, and there is"),
+        (["a"], "out", None, "is a folder, and nothing says which parts"),
+        (["a"], "out.spacy", "80/20", "is one file for several parts"),
+        (["train=a", "dev=b"], "out.spacy", None, "is one file for several parts"),
+    ],
+)
+def test_inputs_split_and_output_must_fit(tmp_path, inputs, output, split, message):
+    with pytest.raises(ValueError, match=message):
+        convert(inputs, tmp_path / output, settings=Conversion(split=split))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"format": "xml"}, {"spacing": "x"}, {"split_by": "x"}, {"docs": "0"}, {"docs": "x"},
+     {"limit": -1}, {"split": "x"}],
+)  # fmt: skip
+def test_settings_are_checked(values):
+    with pytest.raises(ValueError, match="expected"):
+        Conversion(**values)
+
+
+def test_an_unknown_language_is_refused(conll):
+    with pytest.raises(ValueError, match="Language 'xy', expected a code that spaCy has"):
+        convert([conll], settings=Conversion(lang="xy"))
+
+
+@pytest.mark.parametrize("suffix", [".spacy", ".jsonl", ".conll"])
+def test_what_was_written_converts_again_to_the_same(tmp_path, suffix):
+    (tmp_path / "a.csv").write_text(samples.token_rows())
+    convert([tmp_path / "a.csv"], tmp_path / f"b{suffix}")
+    convert([tmp_path / f"b{suffix}"], tmp_path / "c.spacy")
+    convert([tmp_path / "a.csv"], tmp_path / "d.spacy")
+    assert (tmp_path / "c.spacy").read_bytes() == (tmp_path / "d.spacy").read_bytes()
+
+
+def test_a_folder_never_holds_the_parts_of_two_conversions(tmp_path, conll):
+    output = tmp_path / "corpus"
+    convert([conll], output, settings=Conversion(split="80/10/10"))
+    (output / "notes.spacy").touch()
+    convert([conll], output, settings=Conversion(split="90/10"))
+    assert {path.name for path in output.glob("*.spacy")} == {
+        "train.spacy", "dev.spacy", "notes.spacy",
+    }  # fmt: skip
+
+
+def test_a_failed_conversion_leaves_no_file_behind(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text(samples.token_rows())
+    monkeypatch.setattr("spacy_bert_ner.convert.checks.Examiner.add", None)
+    with pytest.raises(TypeError):
+        convert([tmp_path / "a.csv"], tmp_path / "b.spacy")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -1,0 +1,78 @@
+"""The corpus that is read once."""
+
+import warnings
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Corpus
+from spacy.util import registry
+from support.trainings import write_corpus
+
+
+def make_corpus(path, **settings):
+    config = {"@readers": "spacy-bert-ner.KeptCorpus.v1", "path": path, **settings}
+    return registry.resolve({"corpus": config})["corpus"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"gold_preproc": True}, {"max_length": 5}, {"limit": 3}])
+def test_gives_what_spacys_corpus_gives(tmp_path, settings):
+    write_corpus(tmp_path)
+    nlp = spacy.blank("en")
+    examples = list(make_corpus(tmp_path / "dev.spacy", **settings)(nlp))
+    expected = list(Corpus(tmp_path / "dev.spacy", **settings)(nlp))
+    assert [eg.to_dict() for eg in examples] == [eg.to_dict() for eg in expected]
+    assert [eg.predicted.text for eg in examples] == [eg.predicted.text for eg in expected]
+
+
+def test_is_read_once_for_each_pipeline(tmp_path):
+    write_corpus(tmp_path)
+    nlp, corpus = spacy.blank("en"), make_corpus(tmp_path / "dev.spacy")
+    examples = list(corpus(nlp))
+    (tmp_path / "dev.spacy").unlink()
+    assert all(a is b for a, b in zip(examples, corpus(nlp), strict=True))
+    write_corpus(tmp_path)
+    other = spacy.blank("en")
+    assert all(eg.predicted.vocab is other.vocab for eg in corpus(other))
+
+
+def test_evaluation_does_not_change_the_examples(tmp_path):
+    write_corpus(tmp_path)
+    nlp, corpus = spacy.blank("en"), make_corpus(tmp_path / "dev.spacy")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ada"}])
+    assert nlp.evaluate(corpus(nlp))["ents_r"] == nlp.evaluate(corpus(nlp))["ents_r"] > 0
+    assert not any(eg.predicted.ents for eg in corpus(nlp))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    starts=st.lists(st.booleans(), min_size=6, max_size=6),
+    spans=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6)), max_size=6),
+)
+def test_sentences_keep_the_spans_that_lie_in_them(tmp_path_factory, starts, spans):
+    nlp = spacy.blank("en")
+    words = [f"w{i}" for i in range(6)]
+    doc = Doc(nlp.vocab, words=words, sent_starts=[True, *starts[1:]])
+    spans = [(start, end) for start, end in spans if start < end]
+    doc.spans["food"] = [Span(doc, *span, label="A", span_id="7") for span in spans]
+    doc.spans["none"] = []
+    path = tmp_path_factory.mktemp("corpus") / "train.spacy"
+    DocBin(docs=[doc]).to_disk(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        examples = list(make_corpus(path, gold_preproc=True)(nlp))
+    kept = [span for eg in examples for span in eg.reference.spans["food"]]
+    inside = [(a, b) for a, b in spans if not any(starts[a + 1 : b])]
+    assert sorted(span.text for span in kept) == sorted(" ".join(words[a:b]) for a, b in inside)
+    assert all((span.label_, span.id_) == ("A", "7") for span in kept)
+    assert all(list(eg.reference.spans["none"]) == [] for eg in examples)
+    assert [str(w.message).split()[0] for w in caught] == [
+        str(n) for n in [len(spans) - len(inside)] if n
+    ]
+
+
+def test_path_is_needed():
+    with pytest.raises(ValueError, match="E913"):
+        make_corpus(None)

