@@ -1,0 +1,1 @@
+"""Files of any format, or DocBins → the examples and batches that a training reads."""

@@ -1,0 +1,121 @@
+"""DocBin files → examples, with their span groups, and read once for a whole training."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Corpus, Example
+
+
+def make_kept_corpus_v1(
+    path: Path | None,
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    limit: int = 0,
+    augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
+) -> "KeptCorpus":
+    """Make a corpus that is read from disk once, and not for each evaluation.
+
+    Entry point: spacy-bert-ner.KeptCorpus.v1. Settings are those of spacy.Corpus.v1;
+    unlike there, sentences keep what `doc.spans` holds of them.
+
+    path (Path | None): A file or folder of DocBins.
+    gold_preproc (bool): Whether an example is a sentence in the corpus's own words.
+    max_length (int): Longer docs are split into sentences; 0 for no limit.
+    limit (int): Examples to read; 0 for all.
+    augmenter (Callable | None): Changes examples; once, when they are read.
+    RETURNS (KeptCorpus): The corpus.
+    RAISES (ValueError): If there is no path.
+    """
+    if path is None:
+        raise ValueError(Errors.E913)
+    return KeptCorpus(
+        GroupCorpus(
+            path,
+            gold_preproc=gold_preproc,
+            max_length=max_length,
+            limit=limit,
+            augmenter=augmenter,
+        )
+    )
+
+
+class GroupCorpus(Corpus):
+    """spaCy's reader of DocBins; with `gold_preproc`, sentences keep their span groups."""
+
+    def make_examples_gold_preproc(
+        self, nlp: Language, reference_docs: Iterable[Doc]
+    ) -> Iterator[Example]:
+        """Take docs apart into sentences; one warning counts the spans that this cuts.
+
+        nlp (Language): Its vocabulary is used.
+        reference_docs (Iterable[Doc]): The gold docs.
+        YIELDS (Example): Each sentence in its own words; docs without sentences whole.
+        """
+        cut: list[str] = []
+        for doc in reference_docs:
+            if not doc.has_annotation("SENT_START"):
+                yield self._make_example(nlp, doc, gold_preproc=True)
+                continue
+            spans = [span for group in doc.spans.values() for span in group]
+            cut += [span.text for span in spans if span.end > span.sent.end]
+            for sent in doc.sents:
+                yield self._make_example(nlp, copy_sentence(sent), gold_preproc=True)
+        if cut:
+            shown = ", ".join(repr(text) for text in cut[:5])
+            warnings.warn(
+                f"{len(cut)} gold spans of {self.path} cross a sentence's border and are left out, "
+                f"for example {shown}. Use `gold_preproc = false` to learn from whole docs.",
+                stacklevel=2,
+            )
+
+
+def copy_sentence(sent: Span) -> Doc:
+    """Make a doc of a sentence, with what the doc's span groups hold of it.
+
+    sent (Span): The sentence.
+    RETURNS (Doc): What `sent.as_doc()` gives, and all groups; spans that go beyond
+        the sentence are left out.
+    """
+    doc = sent.as_doc()
+    for key, group in sent.doc.spans.items():
+        doc.spans[key] = [
+            Span(
+                doc,
+                span.start - sent.start,
+                span.end - sent.start,
+                label=span.label,
+                kb_id=span.kb_id,
+                span_id=span.id,
+            )
+            for span in group
+            if sent.start <= span.start and span.end <= sent.end
+        ]
+    return doc
+
+
+class KeptCorpus:
+    """Gives a pipeline the same examples each time, read the first time.
+
+    spaCy copies the predicted docs of examples before it changes them.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        """Keep nothing yet."""
+        self.corpus = corpus
+        self._nlp: Language | None = None
+        self._examples: list[Example] = []
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Give the examples.
+
+        nlp (Language): The pipeline; another one has the corpus read anew.
+        YIELDS (Example): The examples.
+        """
+        if self._nlp is not nlp:
+            self._examples = list(self.corpus(nlp))
+            self._nlp = nlp
+        yield from self._examples

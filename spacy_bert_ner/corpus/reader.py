@@ -1,0 +1,157 @@
+"""The reader `spacy-bert-ner.Corpus.v1`: files in any format → training examples."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby, islice
+from operator import attrgetter
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, dont_augment
+
+from ..convert.settings import Conversion
+from ..convert.docs import doc_data_to_doc, sentences_to_doc_data
+from ..read.data_file import DataFile
+from ..read.sentence import FormatError, Sentence
+from ..convert.spacing import Spacer
+
+GROUPS = ("sentence", "document", "mixed")
+"""What becomes one example."""
+
+MOST_MIXED = 8
+"""Most sentences of one example in mixed groups."""
+
+Augmenter = Callable[[Language, Example], Iterable[Example]]
+
+
+def make_corpus_reader_v1(
+    path: str | None,
+    group: str = "sentence",
+    limit: int = 0,
+    gold_preproc: bool = False,
+    format: str | None = None,  # noqa: A002
+    encoding: str | None = None,
+    word_column: int = 1,
+    tag_column: int = -1,
+    spacing: str = "natural",
+    label_map: dict[str, str] | None = None,
+    seed: int = 0,
+    augmenter: Augmenter | None = None,
+) -> "CorpusReader":
+    """Make a reader of training examples, straight from any format that we read.
+
+    Entry point: spacy-bert-ner.Corpus.v1.
+
+    path (Optional[str]): A file, or `file.zip:member`; `.spacy` files too.
+    group (str): `sentence`; `document`, where the file marks documents; or `mixed`:
+        runs of one to eight sentences of a document, drawn anew each time that the
+        reader is called (by `spacy train` once, or at each epoch with max_epochs = -1).
+    limit (int): Most examples; 0 is all.
+    gold_preproc (bool): Whether the predicted doc gets the words of the file, and not
+        those of the pipeline's tokenizer.
+    format (Optional[str]): Force one of `read.FORMATS`; by default the content tells.
+    encoding (Optional[str]): Force an encoding; by default UTF-8, then cp1252.
+    word_column (int): Column of the word in a column file: 1 is the first, -1 the last.
+    tag_column (int): Column of the tag, counted alike.
+    spacing (str): `natural`, or `words`: a blank between any two words.
+    label_map (Optional[Dict[str, str]]): Label in the file → label to learn.
+    seed (int): Seed of the mixed groups.
+    augmenter (Optional[Callable]): Makes more examples of each.
+    RETURNS (CorpusReader): Gives the examples for a pipeline.
+    RAISES (ValueError): If the path is missing, or a value is not one that it can be.
+    """
+    if path is None:
+        raise ValueError(
+            "spacy-bert-ner.Corpus.v1 has no path, expected a file. Set it in the config, or on "
+            "the command line: --paths.train FILE."
+        )
+    if group not in GROUPS:
+        raise ValueError(f"Group '{group}', expected one of: {', '.join(GROUPS)}.")
+    settings = Conversion(
+        format=format,
+        encoding=encoding,
+        word_column=word_column,
+        tag_column=tag_column,
+        spacing=spacing,
+        label_map=label_map or {},
+        limit=limit,
+        seed=seed,
+    )
+    return CorpusReader(
+        path, settings, group=group, gold_preproc=gold_preproc, augmenter=augmenter or dont_augment
+    )
+
+
+class CorpusReader:
+    """Gives training examples from a file, each time that it is called.
+
+    path (str): The file.
+    settings (Conversion): How to read it; its language is the pipeline's.
+    group (str): One of `GROUPS`.
+    gold_preproc (bool): Whether the predicted doc gets the words of the file.
+    augmenter (Augmenter): Makes more examples of each.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        settings: Conversion,
+        *,
+        group: str,
+        gold_preproc: bool,
+        augmenter: Augmenter,
+    ) -> None:
+        """Keep the settings; the file is opened at the first call."""
+        self.path = path
+        self.settings = settings
+        self.group = group
+        self.gold_preproc = gold_preproc
+        self.augmenter = augmenter
+        self._rng = random.Random(settings.seed)
+        self._data: DataFile | None = None
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read the examples.
+
+        nlp (Language): Its vocabulary, language and tokenizer are used.
+        YIELDS (Example): The examples, in file order.
+        RAISES (ValueError): For documents that the file does not mark; a `FormatError`
+            for a file that cannot be read.
+        RAISES (FileNotFoundError): If the file is missing.
+        """
+        lang = nlp.lang or self.settings.lang
+        settings = replace(self.settings, lang=lang)
+        spacer = Spacer(lang) if settings.spacing == "natural" else None
+        if self._data is None:
+            self._data = settings.open(self.path)
+        groups = self._group(self._data)
+        for sentences in islice(groups, settings.limit or None):
+            data = sentences_to_doc_data(sentences, spacer=spacer, label_map=settings.label_map)
+            reference = doc_data_to_doc(data, nlp.vocab)
+            predicted = nlp.make_doc(reference.text)
+            if self.gold_preproc:
+                predicted = Doc(nlp.vocab, words=data.words, spaces=data.spaces)
+            yield from self.augmenter(nlp, Example(predicted, reference))
+
+    def _group(self, data: DataFile) -> Iterator[list[Sentence]]:
+        if self.group == "sentence":
+            for sentence in data.sentences():
+                yield [sentence]
+            return
+        has_documents = any(sentence.document for sentence in data.sentences())
+        if self.group == "document" and not has_documents:
+            raise FormatError(
+                data.source.name,
+                "no border between documents, expected -DOCSTART- lines. Set group to sentence or "
+                "mixed.",
+            )
+        for _, document in groupby(data.sentences(), key=attrgetter("document")):
+            if self.group == "document":
+                yield list(document)
+            else:
+                yield from self._mix(document)
+
+    def _mix(self, document: Iterator[Sentence]) -> Iterator[list[Sentence]]:
+        while run := list(islice(document, self._rng.randint(1, MOST_MIXED))):
+            yield run
