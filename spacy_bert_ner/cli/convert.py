@@ -9,7 +9,7 @@ from ..convert.convert import convert
 from ..convert.datasets import DATASETS, find_inputs
 from ..report.data_page import find_report_stem, write_data_report
 from . import _options as options
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 from ._show import show_report
 
 Paths = Annotated[
@@ -28,7 +28,7 @@ Data = Annotated[
 ]
 
 
-@bert_ner_cli.command("convert")
+@command("convert")
 def convert_cli(
     paths: Paths,
     dataset: DatasetName = None,
@@ -52,34 +52,33 @@ def convert_cli(
     encoder: options.Encoder = None,
 ) -> None:
     """Convert BIO data to DocBin: natural text, no leaks between parts, a data report."""
-    with shown_errors():
-        settings = options.make_conversion(
-            format=format,
-            encoding=encoding,
-            word_column=word_column,
-            tag_column=tag_column,
-            lang=lang,
-            docs=docs,
-            spacing=spacing,
-            label_map=label_map,
-            split=split,
-            split_by=split_by,
-            seed=seed,
-            stratify=stratify,
-            allow_leaks=allow_leaks,
-            limit=limit,
-            limit_dev=limit_dev,
-            limit_test=limit_test,
-            encoder=encoder,
-        )
-        inputs, output = list(paths[:-1]), paths[-1]
-        if dataset:
-            if inputs:
-                raise ValueError(f"Inputs ({', '.join(inputs)}) and --dataset: give one of them.")
-            inputs, settings = find_inputs(dataset, data, settings)
-            if split and not settings.split:
-                msg.info(f"{dataset} has its own parts: --split {split} is not used.")
-        elif data:
-            raise ValueError("--data goes with --dataset: give inputs by name, or both flags.")
-        report = convert(inputs, output, settings=settings, dataset=dataset or None)
-        show_report(report, write_data_report(report, find_report_stem(output)))
+    settings = options.make_conversion(
+        format=format,
+        encoding=encoding,
+        word_column=word_column,
+        tag_column=tag_column,
+        lang=lang,
+        docs=docs,
+        spacing=spacing,
+        label_map=label_map,
+        split=split,
+        split_by=split_by,
+        seed=seed,
+        stratify=stratify,
+        allow_leaks=allow_leaks,
+        limit=limit,
+        limit_dev=limit_dev,
+        limit_test=limit_test,
+        encoder=encoder,
+    )
+    inputs, output = list(paths[:-1]), paths[-1]
+    if dataset:
+        if inputs:
+            raise ValueError(f"Inputs ({', '.join(inputs)}) and --dataset: give one of them.")
+        inputs, settings = find_inputs(dataset, data, settings)
+        if split and not settings.split:
+            msg.info(f"{dataset} has its own parts: --split {split} is not used.")
+    elif data:
+        raise ValueError("--data goes with --dataset: give inputs by name, or both flags.")
+    report = convert(inputs, output, settings=settings, dataset=dataset or None)
+    show_report(report, write_data_report(report, find_report_stem(output)))

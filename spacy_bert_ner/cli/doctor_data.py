@@ -8,7 +8,7 @@ import typer
 from ..convert.convert import convert
 from ..report.data_page import render_report, write_data_report
 from . import _options as options
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 from ._show import show_report
 
 Files = Annotated[
@@ -24,7 +24,7 @@ Output = Annotated[
 ]
 
 
-@bert_ner_cli.command("doctor-data")
+@command("doctor-data")
 def doctor_data_cli(
     files: Files,
     output: Output = None,
@@ -43,25 +43,24 @@ def doctor_data_cli(
     encoder: options.Encoder = None,
 ) -> None:
     """Say what is in BIO data, and what is wrong with it, without writing a corpus."""
-    with shown_errors():
-        settings = options.make_conversion(
-            format=format,
-            encoding=encoding,
-            word_column=word_column,
-            tag_column=tag_column,
-            lang=lang,
-            docs=docs,
-            spacing=spacing,
-            label_map=label_map,
-            split=split,
-            split_by=split_by,
-            seed=seed,
-            stratify=stratify,
-            allow_leaks=True,
-            encoder=encoder,
-        )
-        report = convert(files, settings=settings)
-        if output is None:
-            typer.echo(render_report(report))
-        else:
-            show_report(report, write_data_report(report, output / "report"))
+    settings = options.make_conversion(
+        format=format,
+        encoding=encoding,
+        word_column=word_column,
+        tag_column=tag_column,
+        lang=lang,
+        docs=docs,
+        spacing=spacing,
+        label_map=label_map,
+        split=split,
+        split_by=split_by,
+        seed=seed,
+        stratify=stratify,
+        allow_leaks=True,
+        encoder=encoder,
+    )
+    report = convert(files, settings=settings)
+    if output is None:
+        typer.echo(render_report(report))
+    else:
+        show_report(report, write_data_report(report, output / "report"))

@@ -6,11 +6,11 @@ import spacy
 import typer
 
 from ..machine import check_gpu
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 from ._show import show_scores
 
 
-@bert_ner_cli.command("evaluate")
+@command("evaluate")
 def evaluate_cli(
     model: str = typer.Argument(..., help="Folder or package of the trained pipeline"),
     data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training"),
@@ -26,17 +26,16 @@ def evaluate_cli(
     """Measure a trained pipeline, and write one report with every number."""
     from ..report.report import evaluate
 
-    with shown_errors():
-        check_gpu(gpu_id)
-        if gpu_id >= 0:
-            spacy.require_gpu(gpu_id)
-        metrics = evaluate(
-            model,
-            data,
-            output,
-            compare=compare,
-            train=train,
-            log=log,
-            data_report=data_report,
-        )
+    check_gpu(gpu_id)
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
+    metrics = evaluate(
+        model,
+        data,
+        output,
+        compare=compare,
+        train=train,
+        log=log,
+        data_report=data_report,
+    )
     show_scores(metrics, output)

@@ -9,10 +9,10 @@ from wasabi import msg
 from ..corpus.docbin import GroupCorpus
 from ..pipe.factory import find_component
 from ..score.thresholds import ALL, find_thresholds, save_with_thresholds
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command("find-threshold")
+@command("find-threshold")
 def find_threshold_cli(
     model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
     data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training", exists=True),
@@ -23,18 +23,17 @@ def find_threshold_cli(
     output: Path = typer.Option(None, "--output", help="Save a copy of the pipeline with them"),
 ) -> None:
     """Find the threshold that keeps most entities at a wanted precision."""
-    with shown_errors():
-        nlp = spacy.load(model)
-        name = name or find_component(nlp)
-        found = find_thresholds(
-            nlp,
-            GroupCorpus(data, gold_preproc=not raw)(nlp),
-            precision=precision,
-            name=name,
-            per_label=per_label,
-        )
-        if output is not None:
-            save_with_thresholds(model, output, name, found.reached)
+    nlp = spacy.load(model)
+    name = name or find_component(nlp)
+    found = find_thresholds(
+        nlp,
+        GroupCorpus(data, gold_preproc=not raw)(nlp),
+        precision=precision,
+        name=name,
+        per_label=per_label,
+    )
+    if output is not None:
+        save_with_thresholds(model, output, name, found.reached)
     rows = [
         (
             "all labels" if label == ALL else label,

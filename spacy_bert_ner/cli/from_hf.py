@@ -5,10 +5,10 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command("from-hf")
+@command("from-hf")
 def from_hf_cli(
     checkpoint: str = typer.Argument(..., help="A folder, or a name on the hub: NAME@REVISION"),
     output: Path = typer.Argument(..., help="Where the pipeline goes"),
@@ -26,10 +26,7 @@ def from_hf_cli(
     """
     from ..interop.from_hf import hf_to_pipeline
 
-    with shown_errors():
-        found = hf_to_pipeline(
-            checkpoint, output, lang=lang, aggregation=aggregation, scheme=scheme
-        )
+    found = hf_to_pipeline(checkpoint, output, lang=lang, aggregation=aggregation, scheme=scheme)
     lock = found.lock
     msg.good(f"{output}: {lock['name']} ({lock['revision']}), licence {lock['license']}")
     msg.text(f"{len(found.labels)} labels ({', '.join(found.labels)}), tags read as {found.scheme}")

@@ -6,15 +6,14 @@ import typer
 from wasabi import msg
 
 from ..train.curve import draw_learning_curve
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command("plot")
+@command("plot")
 def plot_cli(
     log: Path = typer.Argument(..., help="log.jsonl of spacy-bert-ner.Logger.v1"),
     output: Path = typer.Argument(..., help="Folder for the pictures"),
 ) -> None:
     """Draw the learning curve of a training as PNG and SVG."""
-    with shown_errors():
-        for path in draw_learning_curve(log, output):
-            msg.good(f"{path}")
+    for path in draw_learning_curve(log, output):
+        msg.good(f"{path}")

@@ -5,10 +5,10 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command("push")
+@command("push")
 def push_cli(
     model: Path = typer.Argument(..., help="A pipeline, or what to-hf wrote", exists=True),
     repo: str = typer.Argument(..., help="OWNER/NAME on the hub"),
@@ -19,8 +19,7 @@ def push_cli(
     """Upload a model to the Hugging Face hub; without --upload, show what would be sent."""
     from ..interop.push import push_model
 
-    with shown_errors():
-        done = push_model(model, repo, upload=upload, private=private, wheel=wheel)
+    done = push_model(model, repo, upload=upload, private=private, wheel=wheel)
     rows = [(name, f"{size:,}") for name, size in done.files.items()]
     msg.table(
         rows, header=(f"to {repo}, as {done.layout}", "bytes"), divider=True, aligns=("l", "r")

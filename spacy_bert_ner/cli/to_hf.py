@@ -7,10 +7,10 @@ import typer
 from wasabi import msg
 
 from ..corpus.docbin import GroupCorpus
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command("to-hf")
+@command("to-hf")
 def to_hf_cli(
     model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
     output: Path = typer.Argument(..., help="Where the checkpoint goes"),
@@ -25,12 +25,9 @@ def to_hf_cli(
     """
     from ..interop.to_hf import EXACT_HEAD, pipeline_to_hf
 
-    with shown_errors():
-        nlp = spacy.load(model)
-        examples = (
-            None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
-        )
-        done = pipeline_to_hf(nlp, output, name=name, distill=examples)
+    nlp = spacy.load(model)
+    examples = None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
+    done = pipeline_to_hf(nlp, output, name=name, distill=examples)
     msg.good(f"{output}: {len(done.head.names)} tags ({', '.join(done.head.names)})")
     if done.distilled is not None:
         before, after = 100 * done.distilled.f_before, 100 * done.distilled.f_after

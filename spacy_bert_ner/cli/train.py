@@ -10,12 +10,10 @@ from thinc.api import require_gpu
 
 from ..machine import check_gpu
 from ..train.train import train
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command(
-    "train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train_cli(
     ctx: typer.Context,
     config: Path = typer.Argument(..., help="The config", exists=True, dir_okay=False),
@@ -30,17 +28,16 @@ def train_cli(
     """
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
-    with shown_errors():
-        check_gpu(gpu_id)
-        if gpu_id >= 0:
-            require_gpu(gpu_id)
-        with show_validation_error(config):
-            loaded = load_config(config, overrides=overrides, interpolate=False)
-            train(
-                loaded,
-                output,
-                use_gpu=gpu_id,
-                resume=resume,
-                stdout=sys.stdout,
-                stderr=sys.stderr,
-            )
+    check_gpu(gpu_id)
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+    with show_validation_error(config):
+        loaded = load_config(config, overrides=overrides, interpolate=False)
+        train(
+            loaded,
+            output,
+            use_gpu=gpu_id,
+            resume=resume,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+        )

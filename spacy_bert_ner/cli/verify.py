@@ -4,17 +4,16 @@ import typer
 from wasabi import msg
 
 from ..manifest import find_folder, verify, write_manifest
-from ._app import bert_ner_cli, shown_errors
+from ._app import command
 
 
-@bert_ner_cli.command("verify")
+@command("verify")
 def verify_cli(
     model: str = typer.Argument(..., help="A model folder, or an installed model package"),
     write: bool = typer.Option(False, "--write", help="Record the files as they are now"),
 ) -> None:
     """Check that no file of a model is missing, cut or changed, and that versions fit."""
-    with shown_errors():
-        if write:
-            write_manifest(find_folder(model))
-        n_files = verify(model)
+    if write:
+        write_manifest(find_folder(model))
+    n_files = verify(model)
     msg.good(f"{model}: {n_files} files as they were written, versions fit")
