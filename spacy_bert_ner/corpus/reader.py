@@ -10,11 +10,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, dont_augment
 
-from ..convert.settings import Conversion
 from ..convert.docs import doc_data_to_doc, sentences_to_doc_data
+from ..convert.settings import Conversion
+from ..convert.spacing import Spacer
 from ..read.data_file import DataFile
 from ..read.sentence import FormatError, Sentence
-from ..convert.spacing import Spacer
 
 GROUPS = ("sentence", "document", "mixed")
 """What becomes one example."""

@@ -1,11 +1,11 @@
 import pytest
-from support import samples
 import spacy
 from spacy import util
 from spacy.language import DEFAULT_CONFIG_PATH
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import registry
+from support import samples
 from thinc.api import Config
 
 from spacy_bert_ner.convert.convert import convert
