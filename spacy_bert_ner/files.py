@@ -2,11 +2,13 @@
 
 import ctypes
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _PART = ".part"
 # From linux/fcntl.h and linux/fs.h
@@ -113,3 +115,35 @@ def hash_file(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_json(
+    path: Path,
+    keys: Mapping[str, type],
+    *,
+    advice: str,
+    error: type[ValueError] = ValueError,
+) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    path (Path): The file.
+    keys (Mapping[str, type]): What the object must have, and the kind of each value.
+    advice (str): How to get the file again: the end of the message.
+    error (type): What to raise.
+    RETURNS (Dict[str, Any]): The object.
+    RAISES (ValueError): If the file is missing or damaged; in one sentence.
+    """
+    wanted = f"expected a JSON object with {', '.join(keys)}" if keys else "expected a JSON object"
+    try:
+        value = json.loads(path.read_text(encoding="utf8"))
+    except FileNotFoundError as err:
+        raise error(f"{path}: no such file. {advice}") from err
+    except (ValueError, RecursionError) as err:
+        raise error(f"{path}: not readable as JSON ({err}), {wanted}. {advice}") from err
+    if not isinstance(value, dict):
+        raise error(f"{path}: found a {type(value).__name__}, {wanted}. {advice}")
+    for key, kind in keys.items():
+        if not isinstance(value.get(key), kind):
+            found = f"{value[key]!r} as {key}" if key in value else f"no {key}"
+            raise error(f"{path}: found {found[:80]}, {wanted}. {advice}")
+    return value

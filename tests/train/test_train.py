@@ -13,6 +13,7 @@ from spacy.training.loop import train as train_with_spacy
 from spacy.util import load_config
 from support.trainings import make_config, write_corpus
 
+from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.train import loop
 from spacy_bert_ner.train.log import read_log
 from spacy_bert_ner.train.train import train
@@ -197,6 +198,8 @@ def test_patience_ends_the_training(tmp_path):
 def test_last_step_is_evaluated_whatever_the_frequency(tmp_path):
     run(tmp_path, **{"training.eval_frequency": 20})
     assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [20, 29]
+    for name in ("model-best", "model-last"):
+        assert verify(tmp_path / "out" / name) > 5
 
 
 def test_rerun_keeps_the_earlier_result(tmp_path):
