@@ -16,9 +16,9 @@ from spacy.util import SimpleFrozenDict, get_package_path, is_package
 from .files import hash_file, read_json
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+_FORMAT = 1
 PLUGIN = "spacy-bert-ner"
-ADVICE = "Copy or install the model again."
+_ADVICE = "Copy or install the model again."
 
 
 class BrokenModelError(ValueError):
@@ -37,7 +37,7 @@ def write_manifest(folder: Path) -> dict[str, Any]:
         name: {"size": path.stat().st_size, "sha256": hash_file(path)}
         for name, path in _list_files(folder)
     }
-    manifest = {"format": FORMAT, "files": files}
+    manifest = {"format": _FORMAT, "files": files}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
     return manifest
 
@@ -81,19 +81,19 @@ def check_manifest(folder: Path) -> Checked:
     if problems:
         raise BrokenModelError(
             f"{folder}: {len(problems)} of {len(files)} files differ from {MANIFEST}: "
-            f"{'; '.join(problems)}. {ADVICE}"
+            f"{'; '.join(problems)}. {_ADVICE}"
         )
     return Checked(len(files), [name for name, _ in _list_files(folder) if name not in files])
 
 
 def _read_files(path: Path) -> dict[str, Any]:
-    advice = f"The file is damaged. {ADVICE}"
+    advice = f"The file is damaged. {_ADVICE}"
     manifest = read_json(
         path, {"format": int, "files": dict}, advice=advice, error=BrokenModelError
     )
-    if manifest["format"] != FORMAT:
+    if manifest["format"] != _FORMAT:
         raise BrokenModelError(
-            f"{path}: format {manifest['format']}, expected {FORMAT}. Install a newer {PLUGIN}, or "
+            f"{path}: format {manifest['format']}, expected {_FORMAT}. Install a newer {PLUGIN}, or "
             "copy the model again."
         )
     files = manifest["files"]
@@ -136,7 +136,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
     RAISES (BrokenModelError): If it is missing or damaged.
     """
     keys = {"lang": str, "name": str, "version": str}
-    return read_json(folder / "meta.json", keys, advice=ADVICE, error=BrokenModelError)
+    return read_json(folder / "meta.json", keys, advice=_ADVICE, error=BrokenModelError)
 
 
 def check_versions(meta: dict[str, Any]) -> None:
@@ -155,7 +155,7 @@ def check_versions(meta: dict[str, Any]) -> None:
         except (InvalidRequirement, TypeError) as error:
             raise BrokenModelError(
                 f"meta.json: {text!r} is not a requirement, expected one such as "
-                f"'spacy>=3.8.7,<3.9'. {ADVICE}"
+                f"'spacy>=3.8.7,<3.9'. {_ADVICE}"
             ) from error
         found = find_version(requirement.name)
         if found is None or not requirement.specifier.contains(found, prereleases=True):
