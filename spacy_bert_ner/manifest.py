@@ -93,8 +93,8 @@ def _read_files(path: Path) -> dict[str, Any]:
     )
     if manifest["format"] != _FORMAT:
         raise BrokenModelError(
-            f"{path}: format {manifest['format']}, expected {_FORMAT}. Install a newer {PLUGIN}, or "
-            "copy the model again."
+            f"{path}: format {manifest['format']}, expected {_FORMAT}. Install a newer "
+            f"{PLUGIN}, or copy the model again."
         )
     files = manifest["files"]
     if not files:
