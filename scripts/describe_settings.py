@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import typer
-from wasabi import msg
+from wasabi import MarkdownRenderer, msg
 
 ROOT = Path(__file__).parent.parent
 INTRO = """# Settings
@@ -82,17 +82,17 @@ def describe(name: str, function: Callable) -> str:
             prose_end = min(prose_end, found.start())
     prose = re.sub(r"Entry point: \S+\.(?=\s|$)\s*", "", text[:prose_end])
     parts = [f"### `{name}`\n", prose.strip() + "\n"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for parameter in parameters.values():
         if parameter.name in texts:
             kind, what = texts[parameter.name]
             is_open = parameter.default is inspect.Parameter.empty
             default = "" if is_open else f"`{show_default(parameter.default)}`"
             kind = kind.replace("|", "or")
-            rows.append(f"| `{parameter.name}` | {kind} | {default} | {' '.join(what.split())} |")
+            rows.append((f"`{parameter.name}`", kind, default, " ".join(what.split())))
     if rows:
-        parts.append("| setting | type | default | what it does |\n| --- | --- | --- | --- |")
-        parts += [*rows, ""]
+        header = ("setting", "type", "default", "what it does")
+        parts += [MarkdownRenderer().table(rows, header), ""]
     return "\n".join(parts)
 
 

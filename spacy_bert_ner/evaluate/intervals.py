@@ -47,35 +47,46 @@ def resample(counts: np.ndarray, *, seed: int, n_samples: int = N_SAMPLES) -> np
 
 
 def compute_shares(counts: np.ndarray) -> np.ndarray:
-    """Compute precision, recall and F-score of counts.
+    """Compute precision, recall and F-score from counts.
 
     counts (ndarray): Right, found and gold. Shape: (…, 3).
-    RETURNS (ndarray): 0 where they are a share of nothing. Shape: (…, 3).
+    RETURNS (ndarray): NaN where there is nothing to take a share of. Shape: (…, 3).
     """
     right, found, gold = np.moveaxis(counts, -1, 0)
-    parts = np.stack([found, gold, (found + gold) / 2], axis=-1)
-    return np.divide(right[..., None], parts, out=np.zeros(parts.shape), where=parts > 0)
+    totals = np.stack([found, gold, (found + gold) / 2], axis=-1)
+    return np.divide(right[..., None], totals, out=np.full(totals.shape, np.nan), where=totals > 0)
 
 
 def find_intervals(counts: np.ndarray, labels: Sequence[str], *, seed: int) -> Scores:
-    """Find 95 % percentile intervals by drawing documents anew.
+    """Find 95 % percentile intervals by drawing documents with replacement.
+
+    A draw without anything to take a share of says nothing about that share, and is
+    left out: without this, a rare label that is always right would get [0, 1].
 
     counts (ndarray): What `count_docs` gave. Shape: (n_docs, n_labels, 3).
     labels (Sequence[str]): The labels.
     seed (int): Seed of the draws.
-    RETURNS (Dict[str, Any]): "p", "r", "f" as [low, high]; "labels", the F-score's of each;
+    RETURNS (Dict[str, Any]): "p", "r", "f" as [low, high]; "labels", the interval of the
+        F-score of each label, `None` for a label in fewer than two documents;
         "n_samples" and "seed". Empty with fewer than two documents.
     """
     if len(counts) < 2 or not counts.sum():
         return {}
     sums = resample(counts, seed=seed)
-    low, high = np.percentile(compute_shares(sums.sum(axis=1)), [2.5, 97.5], axis=0)
-    label_low, label_high = np.percentile(compute_shares(sums)[..., 2], [2.5, 97.5], axis=0)
-    found: Scores = {key: [float(low[i]), float(high[i])] for i, key in enumerate("prf")}
+    shares, label_shares = compute_shares(sums.sum(axis=1)), compute_shares(sums)[..., 2]
+    n_docs = counts.any(axis=2).sum(axis=0)  # Shape: (n_labels,)
+    found: Scores = {key: _find_interval(shares[:, i]) for i, key in enumerate("prf")}
     found["labels"] = {
-        label: [float(label_low[i]), float(label_high[i])] for i, label in enumerate(labels)
+        label: _find_interval(label_shares[:, i]) if n_docs[i] > 1 else None
+        for i, label in enumerate(labels)
     }
     return {**found, "n_samples": len(sums), "seed": seed}
+
+
+def _find_interval(shares: np.ndarray) -> list[float]:
+    known = shares[~np.isnan(shares)]
+    # Where no draw has anything to take a share of, the score counts as 0 as well.
+    return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else [0.0, 0.0]
 
 
 def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[str, Any]:
@@ -94,7 +105,7 @@ def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[s
     both = np.stack([ours, others], axis=1)
 
     def subtract(sums: np.ndarray) -> np.ndarray:
-        shares = compute_shares(sums)[..., 2]
+        shares = np.nan_to_num(compute_shares(sums)[..., 2])
         return shares[..., 0] - shares[..., 1]
 
     difference = float(subtract(both.sum(axis=0)))

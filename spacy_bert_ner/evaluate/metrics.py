@@ -6,7 +6,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-import srsly
 from spacy.language import Language
 
 from ..pipe.bert_ner import BertNer
@@ -22,6 +21,7 @@ from .probe import count_pieces, probe_tags
 from .provenance import describe_file, describe_machine, describe_pipeline
 from .rules import score_by_rules
 from .slices import read_seen, score_lengths, score_seen
+from .sources import Sources, read_data_report
 from .tokens import list_tag_pairs, score_pieces, score_tags
 
 SCHEMA_VERSION = 1
@@ -41,26 +41,16 @@ class Evaluation(NamedTuple):
     views: dict[str, View]
 
 
-class Sources(NamedTuple):
-    """Files about a model that are worth a section of its report.
-
-    train (Path | None): The training data: which entities has the model seen?
-    log (Path | None): The log of its training: the learning curve.
-    data_report (Path | None): What the conversion wrote about the data.
-    """
-
-    train: Path | None = None
-    log: Path | None = None
-    data_report: Path | None = None
-
-
-def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Sources) -> Evaluation:
+def evaluate_model(
+    nlp: Language, model: str | Path, data: Path, sources: Sources, *, title: str | None = None
+) -> Evaluation:
     """Measure all that a report says about one pipeline.
 
     nlp (Language): The pipeline.
     model (str | Path): Its folder or package, as the user named it.
     data (Path): The gold docs, a `.spacy` file.
     sources (Sources): Further files about the model.
+    title (str | None): What the report calls the model; `None` for the model's own name.
     RETURNS (Evaluation): The results.
     RAISES (ValueError): If there is no doc to evaluate on, or the pipeline does not write
         to `doc.ents`.
@@ -85,7 +75,7 @@ def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Source
     metrics = {
         "schema": "spacy-bert-ner.metrics",
         "schema_version": SCHEMA_VERSION,
-        "model": describe_pipeline(nlp, model),
+        "model": describe_pipeline(nlp, model, title=title),
         "data": {**describe_file(data), **count_data(words.lines, text.lines)},
         "words": score_view(words),
         "text": score_view(text),
@@ -107,22 +97,6 @@ def evaluate_model(nlp: Language, model: str | Path, data: Path, sources: Source
         "seconds": round(perf_counter() - start, 1),
     }
     return Evaluation(metrics, {"words": words, "text": text})
-
-
-def read_data_report(path: Path) -> Scores:
-    """Read what a conversion reported of the data.
-
-    path (Path): Its report.json.
-    RETURNS (Dict[str, Any]): The report.
-    RAISES (ValueError): If it is something else.
-    """
-    report = srsly.read_json(path)
-    if not isinstance(report, dict) or not {"parts", "findings"} <= report.keys():
-        raise ValueError(
-            f"{path}: no 'parts' and 'findings', expected the report.json that `bert-ner convert` "
-            "wrote beside the data. Name the right one with `--data-report`."
-        )
-    return report
 
 
 def score_view(view: View) -> Scores:

@@ -24,21 +24,26 @@ PACKAGES = (
 )
 
 
-def describe_pipeline(nlp: Language, name: str | Path) -> dict[str, Any]:
-    """Say which model it is.
+def describe_pipeline(
+    nlp: Language, path: str | Path, *, title: str | None = None
+) -> dict[str, Any]:
+    """Describe a model.
 
     nlp (Language): The pipeline, loaded from a folder or a package.
-    name (str | Path): The folder or package, as the user named it.
-    RETURNS (Dict[str, Any]): Path, name, version, language, components, labels, seed,
-        config, calibration errors on the dev set before and after calibrating (`None`
-        without), size in bytes, and one hash over the names and hashes of all its files.
+    path (str | Path): The folder or package, as the user named it.
+    title (str | None): What people call the model; see `find_title` for `None`.
+    RETURNS (Dict[str, Any]): Title, path, name, version, language, components, labels,
+        seed, config, calibration errors on the dev set before and after calibrating
+        (`None` without), size in bytes, and one hash over the names and hashes of all
+        its files.
     """
     dev = nlp.meta.get("performance", {})
     folder = nlp.path
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     config = nlp.config.copy()
     return {
-        "path": str(name),
+        "title": title or find_title(nlp.meta, path),
+        "path": str(path),
         "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
         "version": nlp.meta["version"],
         "lang": nlp.lang,
@@ -50,6 +55,25 @@ def describe_pipeline(nlp: Language, name: str | Path) -> dict[str, Any]:
         "sha256": hash_files(files, folder),
         "config": config.to_str(),
     }
+
+
+def find_title(meta: dict[str, Any], path: str | Path) -> str:
+    """Find what to call a model: its name and version, or its folder if it has none.
+
+    meta (Dict[str, Any]): The pipeline's meta.json.
+    path (str | Path): The folder or package, as the user named it.
+    RETURNS (str): The title.
+
+    EXAMPLE:
+        >>> find_title({"lang": "en", "name": "kaggle_ner", "version": "0.1.0"}, "models/kaggle")
+        'en_kaggle_ner 0.1.0'
+        >>> find_title({"lang": "en", "name": "pipeline", "version": "0.0.0"}, "training/full/best")
+        'full/best'
+    """
+    # spaCy calls every pipeline "pipeline" until it is packaged.
+    if meta["name"] != "pipeline":
+        return f"{meta['lang']}_{meta['name']} {meta['version']}"
+    return "/".join(Path(path).resolve().parts[-2:])
 
 
 def hash_files(files: Sequence[Path], root: Path) -> str:

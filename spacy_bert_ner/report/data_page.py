@@ -1,15 +1,17 @@
 """A data report → `report.json`, `report.md` and a picture."""
 
-from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 import srsly
+from wasabi import MarkdownRenderer
 
 from ..convert.data_report import Report
 from ..figures import draw_figure, has_matplotlib
 from .pictures import draw_data
 from .text import code
+
+MARKDOWN = MarkdownRenderer()
 
 
 def write_data_report(report: Report, stem: Path) -> list[Path]:
@@ -86,7 +88,7 @@ def _render_inputs(report: Report) -> str:
         f"- {code(item['name'])}: {item['bytes']:,} bytes, sha256 `{item['sha256']}`"
         for item in report["inputs"]
     )
-    return f"## Inputs\n\n{_table(head.split('|'), rows)}\n\n{hashes}"
+    return f"## Inputs\n\n{MARKDOWN.table(rows, head.split('|'))}\n\n{hashes}"
 
 
 def _render_parts(report: Report) -> str:
@@ -105,8 +107,8 @@ def _render_parts(report: Report) -> str:
         label_rows.append((code(label), *(f"{n:,}" for n in counts), f"{sum(counts):,}"))
     names = [code(name) for name in report["parts"]]
     return (
-        f"## Parts\n\n{_table(head.split('|'), rows)}\n\n"
-        f"## Entities\n\n{_table(['label', *names, 'all'], label_rows)}"
+        f"## Parts\n\n{MARKDOWN.table(rows, head.split('|'))}\n\n"
+        f"## Entities\n\n{MARKDOWN.table(label_rows, ['label', *names, 'all'])}"
     )
 
 
@@ -175,7 +177,9 @@ def _render_findings(report: Report) -> str:
 def _render_settings(report: Report) -> str:
     rows = [(code(name), code(value)) for name, value in report["settings"].items()]
     version = report["spacy_bert_ner"]
-    return f"## Settings\n\nspacy-bert-ner {version}\n\n{_table(['setting', 'value'], rows)}"
+    return (
+        f"## Settings\n\nspacy-bert-ner {version}\n\n{MARKDOWN.table(rows, ['setting', 'value'])}"
+    )
 
 
 def find_quantiles(lengths: dict[str, int]) -> tuple[int, int, int]:
@@ -195,8 +199,3 @@ def find_quantiles(lengths: dict[str, int]) -> tuple[int, int, int]:
         while len(found) < 2 and seen >= (0.5, 0.95)[len(found)] * total:
             found.append(length)
     return (found[0], found[1], length) if found else (0, 0, 0)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -45,7 +45,7 @@ def _render_head(m: Scores) -> str:
     words, text, tokens = m["words"]["micro"], m["text"]["micro"], m["tokens"]
     interval = format_interval(m["words"]["intervals"].get("f"))
     return (
-        f"# {code(m['model']['name'])} {code(m['model']['version'])}\n\n"
+        f"# {code(m['model']['title'])}\n\n"
         f"F1 of entities: **{format_percent(words['f'])} %** on the corpus's words "
         f"(95 %: {interval}), **{format_percent(text['f'])} %** on raw text.\n\n"
         f"On {code(m['data']['path'])}: {format_number(m['data']['n_sentences'])} sentences, "

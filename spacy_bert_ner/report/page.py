@@ -3,8 +3,7 @@
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader
+from typing import TYPE_CHECKING
 
 from ..evaluate.counts import Scores
 from .examples import ShownText, choose_colors
@@ -18,6 +17,9 @@ from .text import (
     format_signed_interval,
     format_width,
 )
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 N_CONFUSIONS = 12
 
@@ -60,8 +62,10 @@ def render_page(
     )
 
 
-def make_environment() -> Environment:
-    """Make what fills the templates: it escapes everything, and knows our numbers."""
+def make_environment() -> "Environment":
+    """Make what fills the templates: it escapes all text and formats our numbers."""
+    from jinja2 import Environment, PackageLoader
+
     environment = Environment(
         loader=PackageLoader("spacy_bert_ner.report"),
         autoescape=True,

@@ -48,7 +48,7 @@ def draw_labels(figure: Any, view: Scores) -> None:
     scores = [100 * scores["f"] for _, scores in rows]
     axes.barh(range(len(rows)), scores, color="#8fb3d9", edgecolor="#1f4e79")
     intervals = view["intervals"].get("labels", {})
-    bounds = [(y, *intervals[label]) for y, (label, _) in enumerate(rows) if label in intervals]
+    bounds = [(y, *intervals[x]) for y, (x, _) in enumerate(rows) if intervals.get(x)]
     for y, low, high in bounds:
         axes.hlines(y, 100 * low, 100 * high, color="black", linewidth=1.5)
     names = [f"{shorten(label)}  ({scores['gold']:,})" for label, scores in rows]

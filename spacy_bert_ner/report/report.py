@@ -6,7 +6,8 @@ from pathlib import Path
 from spacy.util import load_model
 
 from ..evaluate.counts import Scores
-from ..evaluate.metrics import Evaluation, Sources, compare_models, evaluate_model
+from ..evaluate.metrics import Evaluation, compare_models, evaluate_model
+from ..evaluate.sources import Sources, find_data_report, find_log
 from .examples import pick_differences, pick_errors
 from .markdown import render_markdown
 from .page import render_page
@@ -22,6 +23,7 @@ def evaluate(
     train: Path | None = None,
     log: Path | None = None,
     data_report: Path | None = None,
+    title: str | None = None,
 ) -> Scores:
     """Evaluate a pipeline, and write its report.
 
@@ -31,9 +33,10 @@ def evaluate(
         matplotlib is installed, pictures as PNG and SVG.
     compare (str | Path | None): Another pipeline to set beside it.
     train (Path | None): The training data, to tell seen entities from new ones.
-    log (Path | None): The log of its training; `None` for log.jsonl beside the model.
-    data_report (Path | None): What the conversion wrote; `None` for report.json beside the
-        data.
+    log (Path | None): The log of its training run; `None` for log.jsonl next to the model.
+    data_report (Path | None): What the conversion reported; `None` for report.json next to
+        the data, if it is about this data.
+    title (str | None): What the report calls the model; `None` for the model's own name.
     RETURNS (Dict[str, Any]): What metrics.json holds.
     RAISES (ValueError): If a file is not there, or there is no doc to evaluate on.
     RAISES (OSError): If there is no such pipeline.
@@ -44,21 +47,16 @@ def evaluate(
     nlp = load_model(model)
     sources = Sources(
         train,
-        log or _find_beside(nlp.path, "log.jsonl"),
-        data_report or _find_beside(data, "report.json"),
+        log or find_log(nlp.path),
+        data_report or find_data_report(data),
     )
-    ours = evaluate_model(nlp, model, data, sources)
+    ours = evaluate_model(nlp, model, data, sources, title=title)
     other = None
     if compare is not None:
         other_nlp = load_model(compare)
-        other_sources = Sources(train, _find_beside(other_nlp.path, "log.jsonl"))
+        other_sources = Sources(train, find_log(other_nlp.path))
         other = evaluate_model(other_nlp, compare, data, other_sources)
     return write_report(ours, output, other=other, log=sources.log)
-
-
-def _find_beside(path: Path, name: str) -> Path | None:
-    found = path.resolve().parent / name
-    return found if found.is_file() else None
 
 
 def write_report(

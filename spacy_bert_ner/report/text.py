@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from wasabi import MarkdownRenderer
+
 
 def code(value: object) -> str:
     """Show any text as Markdown code on one line, safe within tables too.
@@ -22,8 +24,7 @@ def code(value: object) -> str:
 
 def make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a Markdown table: text to the left, numbers to the right."""
-    aligns = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, aligns, *rows))
+    return MarkdownRenderer().table(rows, head, ["l", *"r" * (len(head) - 1)])
 
 
 def is_number(value: object) -> bool:

@@ -122,7 +122,8 @@ def read_log(log: Path) -> list[LogRow]:
     if not records:
         raise ValueError(f"{log}: empty, expected a line for each evaluation. Train first.")
     for n, record in enumerate(records, start=1):
-        if not isinstance(record, dict) or not {"step", "loss"} <= record.keys():
+        found = record if isinstance(record, dict) else {}
+        if "step" not in found or not isinstance(found.get("loss"), dict):
             raise ValueError(
                 f"{log}, line {n}: expected an object with 'step' and 'loss', as "
                 "spacy-bert-ner.Logger.v1 writes them. Give the log of that logger."

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.evaluations import make_example, make_line, make_lines, tag_pairs
 
 from spacy_bert_ner.decode.annotate import register_extensions
@@ -124,6 +125,32 @@ def test_intervals_are_those_of_the_normal_approximation():
     assert found != find_intervals(counts, labels, seed=1)
     assert find_intervals(counts[:1], labels, seed=0) == {}
     assert find_intervals(np.zeros((0, 0, 3)), [], seed=0) == {}
+
+
+def test_a_rare_label_that_is_always_right_has_a_sharp_interval():
+    labels = ["A", "B", "C"]
+    spans = {0: [(0, 1, "A"), (2, 3, "B")], 1: [(0, 1, "A")], 2: [(4, 5, "C")]}
+    lines = [make_line(gold, gold, doc=doc) for doc, gold in spans.items()]
+    lines += [make_line([], [], doc=doc) for doc in range(3, 40)]
+    found = find_intervals(count_docs(lines, labels), labels, seed=0)
+    assert found["labels"]["A"] == [1.0, 1.0]
+    assert found["labels"]["B"] is None  # a single document says nothing about others
+    assert found["p"] == found["r"] == found["f"] == [1.0, 1.0]
+
+
+@settings(deadline=None, max_examples=50)
+@given(tag_pairs(), st.integers(1, 30))
+def test_perfect_and_hopeless_scores_have_intervals_of_one_point(pairs, n_empty):
+    lines = make_lines(pairs)
+    labels = sorted({span[2] for x in lines for span in (*x.gold, *x.found)})
+    empty = [make_line([], [], doc=len(lines) + i) for i in range(n_empty)]
+    found = find_intervals(count_docs([*lines, *empty], labels), labels, seed=0)
+    for key, (low, high) in ((key, found[key]) for key in "prf" if found):
+        counts = sum_counts(count_spans((x.gold, x.found) for x in lines).values())
+        score = counts.to_scores()[key]
+        assert 0 <= low <= high <= 1
+        assert score != 1.0 or (low, high) == (1.0, 1.0)
+        assert score != 0.0 or (low, high) == (0.0, 0.0)
 
 
 def test_sentences_of_a_document_are_drawn_together():

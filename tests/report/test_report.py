@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from time import sleep
 
 import pytest
 import spacy
@@ -17,9 +18,12 @@ from typer.testing import CliRunner
 from spacy_bert_ner import figures
 from spacy_bert_ner.cli.main import bert_ner_cli
 from spacy_bert_ner.evaluate.lines import Line
+from spacy_bert_ner.evaluate.metrics import evaluate_model
+from spacy_bert_ner.evaluate.predict import predict_view
 from spacy_bert_ner.evaluate.provenance import describe_pipeline
+from spacy_bert_ner.evaluate.sources import Sources, find_data_report
 from spacy_bert_ner.report.examples import choose_colors, pick_errors
-from spacy_bert_ner.report.report import evaluate
+from spacy_bert_ner.report.report import evaluate, write_report
 from spacy_bert_ner.report.text import format_percent
 from spacy_bert_ner.score.calibrate import calibrate
 
@@ -229,13 +233,87 @@ def test_log_and_data_report_beside_model_and_data_are_shown(trained, tmp_path):
     record = {"step": 10, "epoch": 0, "loss": {"ner": 1.5}, "dev_loss": 0.5, "ents_f": 0.25}
     srsly.write_jsonl(tmp_path / "run" / "log.jsonl", [record])
     data = write_data(tmp_path / "test.spacy", [(["Oslo"], ["B-LOC"])])
-    part = {"docs": 7, "sentences": 8, "tokens": 9, "entities": {"GEO": 4321}}
+    part = {
+        "path": "corpus/test.spacy",
+        "docs": 7,
+        "sentences": 8,
+        "tokens": 9,
+        "entities": {"GEO": 4321},
+    }
     note = {"count": 3, "text": "stray tags"}
     srsly.write_json(tmp_path / "report.json", {"parts": {"train": part}, "findings": [note]})
     evaluate(model, data, tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf8")
     assert "25.00" in page and "4,321" in page and "stray tags" in page
     assert (tmp_path / "out" / "learning_curve.svg").is_file()
+
+
+def test_a_log_and_a_report_of_other_programs_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "find_spec", {}.get)  # drawing takes most of the time
+    model = make_ruler(tmp_path / "run" / "model", [("Oslo", "LOC")])
+    data = write_data(tmp_path / "test.spacy", [(["Oslo"], ["B-LOC"])])
+    part = {"path": "elsewhere/dev.spacy", "docs": 7}
+    others = [
+        ("not JSON", "[1, 2"),
+        ('{"step": 1, "loss": 0.5}\n', '{"parts": ["a"], "findings": 3}'),
+        ("", json.dumps({"parts": {"dev": part}, "findings": []})),
+        ("\udcff", "\udcff"),
+    ]
+    for log, report in others:
+        (tmp_path / "run" / "log.jsonl").write_text(log, "utf8", "surrogateescape")
+        (tmp_path / "report.json").write_text(report, "utf8", "surrogateescape")
+        metrics = evaluate(model, data, tmp_path / "out")
+        assert metrics["learning_curve"] is metrics["data_report"] is None
+    with pytest.raises(ValueError, match=r"expected the report.json that `bert-ner convert`"):
+        evaluate(model, data, tmp_path / "out", data_report=tmp_path / "run" / "model/meta.json")
+
+
+def test_the_report_of_a_single_converted_file_is_found(tmp_path):
+    data = write_data(tmp_path / "dev.spacy", [(["Oslo"], ["B-LOC"])])
+    parts = {"dev": {"path": str(data)}}
+    for name in ("report.json", "dev.report.json"):
+        srsly.write_json(tmp_path / name, {"parts": parts, "findings": []})
+        assert find_data_report(data) == tmp_path / name
+    (tmp_path / "dev.report.json").unlink()
+    assert find_data_report(tmp_path) == tmp_path / "report.json"
+
+
+def test_the_title_is_what_people_call_the_model(trained, report, tmp_path):
+    assert report[1]["model"]["title"] == f"{trained.name}/model"
+    titled = evaluate(trained / "model", trained / "test.spacy", tmp_path, title="en_my_ner 1.0")
+    assert titled["model"]["title"] == "en_my_ner 1.0"
+    for name in ("report.md", "report.html"):
+        assert "en_my_ner 1.0" in (tmp_path / name).read_text(encoding="utf8")
+
+
+def test_the_same_results_give_the_same_bytes(trained, tmp_path):
+    nlp = spacy.load(trained / "model")
+    log = tmp_path / "log.jsonl"
+    srsly.write_jsonl(log, [{"step": n, "loss": {"ner": 1 / n}, "ents_f": 0.5} for n in (1, 2)])
+    found = evaluate_model(nlp, "model", trained / "test.spacy", Sources(log=log))
+    for name in "ab":
+        write_report(found, tmp_path / name, log=log)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len(files) == 3 + 2 * 5  # numbers, two pages, and five pictures as SVG and PNG
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_time_on_raw_text_includes_the_tokenizer(trained):
+    nlp = spacy.load(trained / "model")
+    tokenize, calls = nlp.tokenizer, []
+
+    def tokenize_slowly(text):
+        calls.append(text)
+        sleep(0.02)
+        return tokenize(text)
+
+    nlp.tokenizer = tokenize_slowly
+    view = predict_view(nlp, trained / "test.spacy", gold_words=False)
+    assert view.seconds >= 0.02 * len(view.lines) and len(calls) >= len(view.lines)
+    calls.clear()
+    predict_view(nlp, trained / "test.spacy", gold_words=True)
+    assert calls == []
 
 
 def test_mistakes_are_told(trained, tmp_path):
