@@ -15,6 +15,7 @@ from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_fol
 from ..pieces.cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
 from ..pieces.shapes import add_shapes, split_shapes
 from .dropout import quicken_dropout
+from .seal import BLANK, SEAL, check_seal, seal
 
 # entry of the safetensors header with the texts; one, as the order of several varies
 HEADER, POOLING = "spacy-bert-ner", "pooling"
@@ -90,8 +91,18 @@ def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
     """
     state = checkpoint.model.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    texts = {**checkpoint.files, POOLING: pooling}
-    return safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)})
+    return tensors_to_bytes(tensors, {**checkpoint.files, POOLING: pooling})
+
+
+def tensors_to_bytes(tensors: dict[str, torch.Tensor], texts: dict[str, str]) -> bytes:
+    """Write tensors and texts as one safetensors file, sealed with its own hash.
+
+    tensors (Dict[str, Tensor]): The weights.
+    texts (Dict[str, str]): What goes into the header.
+    RETURNS (bytes): The file; the same bytes for the same content.
+    """
+    texts = {SEAL: BLANK, **{name: text for name, text in texts.items() if name != SEAL}}
+    return seal(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)}))
 
 
 def bytes_to_checkpoint(
@@ -115,9 +126,10 @@ def bytes_to_checkpoint(
         of all layers if None.
     shapes (bool): Whether it reads word shapes; must be as trained.
     RETURNS (Checkpoint): The encoder.
-    RAISES (ValueError): If the bytes are something else, are cut, refer to code, or
+    RAISES (ValueError): If the bytes are something else, are damaged, refer to code, or
         come from a model with another pooling, or of which only one reads shapes.
     """
+    check_seal(data)
     files = _read_tensor_header(data)
     if files[POOLING] != pooling:
         raise ValueError(

@@ -7,7 +7,7 @@ import safetensors.torch
 import srsly
 import torch
 
-from ..encode.checkpoint import HEADER
+from ..encode.checkpoint import HEADER, tensors_to_bytes
 
 LIMIT = torch.finfo(torch.float16).max
 
@@ -57,7 +57,7 @@ def halve_bytes(data: bytes, place: str) -> tuple[bytes, int]:
     RAISES (ValueError): If a weight is too large for float16.
     """
     n_header = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + n_header])["__metadata__"]
+    texts = json.loads(json.loads(data[8 : 8 + n_header])["__metadata__"][HEADER])
     tensors = safetensors.torch.load(data)
     n_rounded = 0
     for name, tensor in tensors.items():
@@ -71,4 +71,4 @@ def halve_bytes(data: bytes, place: str) -> tuple[bytes, int]:
             )
         tensors[name] = tensor.half()
         n_rounded += tensor.numel()
-    return safetensors.torch.save(tensors, metadata=metadata), n_rounded
+    return tensors_to_bytes(tensors, texts), n_rounded

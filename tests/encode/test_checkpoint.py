@@ -185,6 +185,7 @@ def test_bytes_of_another_architecture_are_refused(data):
 @pytest.mark.parametrize("change", [-1, 1, -1000])
 def test_cut_bytes_are_refused(get_encoder, change):
     data = checkpoint_to_bytes(read(get_encoder()), pooling="first")
+    data = data.replace(b"sha256", b"unused", 1)  # as version 0.1.0 wrote it
     data = data[:change] if change < 0 else data + b"x"
     with pytest.raises(ValueError, match=r"expected [\d,]+: the file was cut or changed"):
         bytes_to_checkpoint(data, **SAVED)
