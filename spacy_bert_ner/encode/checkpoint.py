@@ -15,7 +15,7 @@ from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_fol
 from ..pieces.cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
 from ..pieces.shapes import add_shapes, split_shapes
 from .dropout import quicken_dropout
-from .seal import BLANK, SEAL, check_seal, seal
+from .seal import NO_SEAL, SEAL, check_seal, seal
 
 # entry of the safetensors header with the texts; one, as the order of several varies
 HEADER, POOLING = "spacy-bert-ner", "pooling"
@@ -101,7 +101,7 @@ def tensors_to_bytes(tensors: dict[str, torch.Tensor], texts: dict[str, str]) ->
     texts (Dict[str, str]): What goes into the header.
     RETURNS (bytes): The file; the same bytes for the same content.
     """
-    texts = {SEAL: BLANK, **{name: text for name, text in texts.items() if name != SEAL}}
+    texts = {SEAL: NO_SEAL, **{name: text for name, text in texts.items() if name != SEAL}}
     return seal(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)}))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 
 SEAL = "sha256"
-BLANK = "0" * 64
+NO_SEAL = "0" * 64
 """What is in the place of the hash while it is computed."""
 SWITCH = "SPACY_BERT_NER_CHECK_WEIGHTS"
 """The environment variable that turns the check off, with the value 0."""
@@ -19,7 +19,7 @@ def seal(data: bytes) -> bytes:
     RETURNS (bytes): The same with the hash; as many bytes.
     """
     start = _find_seal(data)
-    return b"".join([data[:start], _hash(data, start).encode(), data[start + len(BLANK) :]])
+    return b"".join([data[:start], _hash(data, start).encode(), data[start + len(NO_SEAL) :]])
 
 
 def check_seal(data: bytes) -> None:
@@ -34,7 +34,7 @@ def check_seal(data: bytes) -> None:
     start = _find_seal(data)
     if start < 0 or os.environ.get(SWITCH) == "0":
         return
-    expected = data[start : start + len(BLANK)].decode("latin-1")
+    expected = data[start : start + len(NO_SEAL)].decode("latin-1")
     found = _hash(data, start)
     if found != expected:
         raise ValueError(
@@ -51,6 +51,6 @@ def _find_seal(data: bytes) -> int:
 
 def _hash(data: bytes, start: int) -> str:
     digest = hashlib.sha256(data[:start])
-    digest.update(BLANK.encode())
-    digest.update(memoryview(data)[start + len(BLANK) :])
+    digest.update(NO_SEAL.encode())
+    digest.update(memoryview(data)[start + len(NO_SEAL) :])
     return digest.hexdigest()

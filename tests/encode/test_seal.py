@@ -40,9 +40,7 @@ def test_any_changed_byte_is_noticed(data):
             bytes_to_checkpoint(flip(data, position), **SETTINGS)
 
 
-def test_spacy_load_refuses_a_flipped_byte_unless_told_otherwise(
-    get_encoder, tmp_path, monkeypatch
-):
+def test_spacy_load_refuses_a_flipped_byte_unless_it_must_not(get_encoder, tmp_path, monkeypatch):
     nlp = make_nlp(get_encoder(), n_steps=1)
     nlp.to_disk(tmp_path)
     path = tmp_path / "transformer/model"
