@@ -1,81 +1,166 @@
-"""Files that are written aside → their place on disk, all at once or not at all."""
+"""Files that are written aside → their place on disk, all at once; nothing else is touched."""
 
-import ctypes
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-_PART = ".part"
-# From linux/fcntl.h and linux/fs.h
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+from .targets import check_targets, read_record
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# As safetensors quotes an error of the system that is no OSError of Python's.
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
-def replaced_folder(path: Path) -> Iterator[Path]:
+def replaced_folder(path: Path, *, record: str | None = None) -> Iterator[Path]:
     """Give a new folder to fill, which takes the place of another at the end.
 
-    Whenever the process is killed, the old folder or the new one stands there
-    complete. If filling it fails, the old one stays.
+    Whenever the process is killed, the old folder or the new one is complete; after a
+    kill between two renames, `recover_folder` puts it in place. If filling the folder
+    fails, the old one is unchanged.
 
-    path (Path): The folder to replace, or to make.
-    YIELDS (Path): An empty folder beside it.
+    path (Path): The folder to replace, or to make. A link is followed.
+    record (str | None): Name of the file in the old folder that lists what was written
+        there: only that is removed, and other files are kept. `None` removes all.
+    YIELDS (Path): An empty folder next to it.
     RAISES (OSError): If it can't be written, for example because the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}{_PART}")
-    shutil.rmtree(aside, ignore_errors=True)  # what a killed process has left
-    try:
-        aside.mkdir()
-        yield aside
-        _sync(aside)
-    except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise OSError(
-            f"Can't save {path}: {error.strerror or error}. What was saved there before is "
-            "untouched. Free some space or mend the folder, then go on with `--resume`."
-        ) from error
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    if path.exists():
-        exchange(aside, path)
-        shutil.rmtree(aside)
-    else:
-        aside.rename(path)
+    path = Path(os.path.realpath(path))
+    recover_folder(path)
+    aside, old = _name_aside(path), _name_old(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)  # left by a killed process
+        shutil.rmtree(old, ignore_errors=True)
+        try:
+            aside.mkdir()
+            yield aside
+            if record is not None and path.exists():
+                _keep_others(path, aside, read_record(path / record))
+            _sync(aside)
+            if path.exists():
+                path.rename(old)
+            try:
+                aside.rename(path)
+            except OSError:
+                if aside.exists():  # otherwise another process has recovered it meanwhile
+                    if old.exists():
+                        old.rename(path)
+                    raise
+        except BaseException:
+            recover_folder(path)
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
     _sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def exchange(path: Path, other: Path) -> None:
-    """Exchange two folders, in one step where the system can (Linux).
+def recover_folder(path: Path) -> None:
+    """Finish what a process did not that was killed while it replaced a folder.
 
-    path (Path): One folder.
-    other (Path): The other, on the same file system.
+    path (Path): The folder; if it exists, nothing is done.
     """
-    rename = getattr(ctypes.CDLL(None), "renameat2", None)
-    if rename is not None:
-        names = os.fsencode(path), os.fsencode(other)
-        if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
-            return
-    # Elsewhere there is a moment in which `other` is absent and stands beside itself.
-    between = other.with_name(f".{other.name}.old")
-    shutil.rmtree(between, ignore_errors=True)
-    other.rename(between)
-    path.rename(other)
-    between.rename(path)
+    path = Path(os.path.realpath(path))
+    old, aside = _name_old(path), _name_aside(path)
+    # The old folder is renamed only when the new one is complete.
+    if old.exists() and not path.exists():
+        (aside if aside.exists() else old).rename(path)
+
+
+def _name_aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _name_old(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _keep_others(folder: Path, new: Path, written: set[str]) -> None:
+    # Links, so that the old folder is complete until the new one is in its place.
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if name.as_posix() in written or os.path.lexists(new / name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                (new / name).mkdir(parents=True)
+            continue
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, new / name, follow_symlinks=False)
+        except OSError:  # a file system without links
+            shutil.copy2(path, new / name, follow_symlinks=False)
+
+
+@contextmanager
+def replaced_files(
+    folder: Path, *, force: bool = False, record: str | None = None
+) -> Iterator[Path]:
+    """Give an empty folder to fill; at the end its files move into another, one by one.
+
+    No file is left half written, and none is moved if filling the folder fails.
+
+    folder (Path): Where the files go; its other files are left alone.
+    force (bool): Whether files of the same name are replaced.
+    record (str | None): Name of the file in which an earlier command lists what it wrote
+        there: of that, what is not replaced is removed.
+    YIELDS (Path): The empty folder.
+    RAISES (FileExistsError): If a file of the same name exists, without `force`.
+    RAISES (OSError): If it can't be written, for example because the disk is full.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as tmp:
+                aside = Path(tmp)
+                yield aside
+                _sync(aside)
+                names = [path.name for path in sorted(aside.iterdir())]
+                check_targets(files=[folder / name for name in names], force=force)
+                stale = read_record(folder / record) if record is not None else set()
+                for name in names:
+                    (aside / name).replace(folder / name)
+                for name in stale.difference(names):
+                    if Path(name).name == name:
+                        (folder / name).unlink(missing_ok=True)
+        except BaseException:
+            for place in made:
+                with suppress(OSError):
+                    place.rmdir()
+            raise
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        found = _SYSTEM_ERROR.search(str(error))
+        number = int(found[1]) if found else getattr(error, "errno", None)
+        if number not in _NO_ROOM:
+            raise
+        raise OSError(
+            f"{path} could not be written: {os.strerror(number)}. What was there before is "
+            "unchanged. Free some space or choose another place, then run the command again."
+        ) from error
 
 
 def _sync(folder: Path) -> None:
     # A rename must not reach the disk before what is renamed.
     for root, _, files in os.walk(folder):
-        for name in files:
-            with (Path(root) / name).open("rb") as stream:
-                os.fsync(stream.fileno())
+        for path in (Path(root) / name for name in files):
+            if not path.is_symlink():
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
         _sync_folder(Path(root))
 
 
@@ -88,13 +173,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def keep_copy(output: Path, names: tuple[str, ...]) -> Path | None:
-    """Move the results of an earlier training out of the way.
+    """Move the results of an earlier training run out of the way.
 
     output (Path): The output folder.
-    names (Tuple[str, ...]): What a training leaves there.
+    names (Tuple[str, ...]): What a training run leaves there.
     RETURNS (Path | None): Where it is now: output/before-1, before-2 …; `None` if
         there was nothing.
     """
+    for name in names:
+        recover_folder(output / name)
     found = [output / name for name in names if (output / name).exists()]
     if not found:
         return None

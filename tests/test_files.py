@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import spacy
 from support.trainings import make_config, write_corpus
 
-from spacy_bert_ner import files as saving
-from spacy_bert_ner.files import replaced_folder
+from spacy_bert_ner.files import recover_folder, replaced_files, replaced_folder
+from spacy_bert_ner.targets import read_record
 
 
 class FaultError(Exception):
@@ -33,9 +34,161 @@ def test_folder_is_replaced_at_once(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-def test_folder_is_replaced_where_there_is_no_exchange(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving.ctypes, "CDLL", lambda name: object())
-    test_folder_is_replaced_at_once(tmp_path)
+# What a process does on the disk while it replaces a folder; it is killed before and after each.
+STEPS = [(Path, "mkdir"), (Path, "rename"), (shutil, "rmtree"), (os, "fsync"), (os, "link")]
+
+
+def replace_until_killed(path, number):
+    """Replace a folder in another process, killed at its step `number`; whether it got so far."""
+    pid = os.fork()
+    if pid == 0:
+        left = iter(range(number, -1, -1))
+
+        def killing(function):
+            def run(*args, **kwargs):
+                if next(left) == 0:
+                    os._exit(9)
+                result = function(*args, **kwargs)
+                if next(left) == 0:
+                    os._exit(9)
+                return result
+
+            return run
+
+        for owner, name in STEPS:
+            setattr(owner, name, killing(getattr(owner, name)))
+        try:
+            with replaced_folder(path, record="manifest.json") as folder:
+                (folder / "a").write_text("new")
+                (folder / "b").write_text("new")
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+def test_killed_at_each_step_the_old_or_the_new_folder_is_complete(tmp_path):
+    outcomes = []
+    while True:
+        path = tmp_path / str(len(outcomes)) / "model"
+        path.mkdir(parents=True)
+        (path / "manifest.json").write_text('{"files": {"a": {}, "b": {}}}')
+        for name in ("a", "b", "of the user"):
+            (path / name).write_text("old")
+        is_killed = replace_until_killed(path, len(outcomes))
+        was_absent = not path.exists()
+        recover_folder(path)
+        found = {name: (path / name).read_text() for name in ("a", "b", "of the user")}
+        assert found.pop("of the user") == "old"
+        assert set(found.values()) in ({"old"}, {"new"})
+        outcomes.append((found["a"], was_absent))
+        with replaced_folder(path, record="manifest.json") as folder:
+            (folder / "a").write_text("newer")
+        assert [item.name for item in path.parent.iterdir()] == ["model"]
+        assert (path / "a").read_text() == "newer"
+        if not is_killed:
+            break
+    # Each of the three states was met: before, between the two renames, after.
+    assert {("old", False), ("new", True), ("new", False)} == set(outcomes)
+
+
+def test_a_fault_in_the_second_rename_brings_the_old_folder_back(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "file").write_text("old")
+    rename = Path.rename
+
+    def fail(self, target):
+        if self.name.endswith(".part"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="Input/output error"), replaced_folder(path) as folder:
+        (folder / "file").write_text("new")
+    assert (path / "file").read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["model"]
+
+
+def test_only_what_the_record_lists_is_removed(tmp_path):
+    path = tmp_path / "model"
+    (path / "sub" / "empty").mkdir(parents=True)
+    (path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("old", "sub/old", "notes", "sub/notes"):
+        (path / name).write_text(name)
+    (path / "manifest.json").write_text('{"files": {"old": {}, "sub/old": {}, "gone": {}}}')
+    with replaced_folder(path, record="manifest.json") as folder:
+        (folder / "new").write_text("new")
+    names = {item.relative_to(path).as_posix() for item in path.rglob("*")}
+    assert names == {"new", "notes", "sub", "sub/notes", "sub/empty", "link"}
+    assert (path / "sub/notes").read_text() == "sub/notes" and (path / "link").is_symlink()
+
+
+def test_a_folder_behind_a_link_is_replaced_where_it_is(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "model").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
+    with replaced_folder(tmp_path / "link") as folder:
+        (folder / "file").write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "model" / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", "{", '{"files": 3}', '{"parts": {"a": {}}}', '{"parts": []}', '"text"', "\xff"],
+)
+def test_a_record_that_cannot_be_read_lists_nothing(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, encoding="latin-1")
+    assert read_record(tmp_path / "manifest.json") == set()
+
+
+def test_records_list_what_was_written(tmp_path):
+    (tmp_path / "report.json").write_text('{"parts": {"a": {"path": "x/a.spacy"}}}')
+    expected = {"a.spacy", "report.json", "report.md", "report.png"}
+    assert read_record(tmp_path / "report.json") == expected
+    (tmp_path / "encoder.lock.json").write_text('{"sha256": {"config.json": "0"}}')
+    assert read_record(tmp_path / "encoder.lock.json") == {"config.json", "encoder.lock.json"}
+
+
+def test_files_are_moved_when_all_are_whole(tmp_path):
+    (tmp_path / "report.json").write_text('{"parts": {"a": {"path": "a"}, "b": {"path": "../b"}}}')
+    for name in ("a", "mine"):
+        (tmp_path / name).write_text("old")
+    outside = tmp_path.parent / "b"
+    outside.write_text("old")
+    with (
+        pytest.raises(FileExistsError, match=r"report.json already exists"),
+        replaced_files(tmp_path, record="report.json") as folder,
+    ):
+        (folder / "report.json").write_text("{}")
+    with pytest.raises(FaultError), replaced_files(tmp_path, force=True) as folder:
+        (folder / "a").write_text("half")
+        raise FaultError
+    assert (tmp_path / "a").read_text() == "old"
+    with replaced_files(tmp_path, force=True, record="report.json") as folder:
+        (folder / "report.json").write_text("{}")
+    assert {item.name for item in tmp_path.iterdir()} == {"mine", "report.json"}
+    assert outside.exists()
+
+
+def test_a_fault_leaves_no_new_folder(tmp_path):
+    with pytest.raises(FaultError), replaced_files(tmp_path / "a" / "b"):
+        raise FaultError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [replaced_files, replaced_folder])
+@pytest.mark.parametrize(
+    "fault",
+    [OSError(28, "No space left on device"), RuntimeError("I/O error: No space (os error 28)")],
+)
+def test_a_full_disk_is_one_sentence_that_names_the_place(tmp_path, make, fault):
+    message = r"out could not be written: No space left on device\."
+    with pytest.raises(OSError, match=message), make(tmp_path / "out") as folder:
+        (folder / "a").write_text("half")
+        raise fault
+    assert list(tmp_path.iterdir()) == []
 
 
 KILLED = """
@@ -88,7 +241,7 @@ def test_full_disk_leaves_the_best_model(tmp_path):
     )
     if "mount" in result.stderr and "Traceback" not in result.stderr:
         pytest.skip("may not mount")
-    assert "No space left on device" in result.stdout and "is untouched" in result.stdout
+    assert "No space left on device" in result.stdout and "is unchanged" in result.stdout
     assert "loads" in result.stdout
 
 
@@ -97,7 +250,7 @@ import sys
 from pathlib import Path
 import spacy
 from spacy.util import load_config
-from spacy_bert_ner import loop
+from spacy_bert_ner.train import loop
 from spacy_bert_ner.train.train import train
 
 out = Path(sys.argv[2])

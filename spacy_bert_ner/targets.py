@@ -1,0 +1,98 @@
+"""What a command will write, and what it reads → nothing of the user's is in the way."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def check_targets(
+    *,
+    files: Iterable[Path] = (),
+    folder: Path | None = None,
+    inputs: Iterable[str | Path] = (),
+    force: bool = False,
+) -> None:
+    """Refuse to write over what exists, unless asked to, and over what is read, always.
+
+    Every command asks this before it starts to work. An empty folder counts as absent.
+
+    files (Iterable[Path]): The files that will be written.
+    folder (Path | None): A folder that will be replaced as a whole.
+    inputs (Iterable[str | Path]): The files and folders that are read.
+    force (bool): Whether what exists may be replaced.
+    RAISES (FileExistsError): If something is in the way; names it and `force`.
+    RAISES (ValueError): If an input would be changed, a folder is in the place of a file,
+        or the other way round.
+    RAISES (OSError): If the place cannot be written to.
+    """
+    sources = [Path(source) for source in inputs if Path(source).exists()]
+    for target in [*files, *([] if folder is None else [folder])]:
+        is_folder = target is folder
+        _check_sources(target, sources, is_folder=is_folder)
+        if target.exists() and target.is_dir() != is_folder:
+            found, wanted = ("file", "folder") if is_folder else ("folder", "file")
+            raise ValueError(
+                f"{target} is a {found}, expected a {wanted} or nothing. Choose another name, or "
+                "remove it yourself."
+            )
+        if is_folder and _is_inside(Path(), target):
+            raise ValueError(
+                f"{target} is the working directory or contains it, so it cannot be replaced. "
+                "Choose another folder."
+            )
+        is_free = is_folder and target.is_dir() and not any(target.iterdir())
+        if os.path.lexists(target) and not is_free and not force:
+            raise FileExistsError(
+                f"{target} already exists. Choose another name, or set `force` to replace it."
+            )
+        _check_writable(target)
+
+
+def _check_sources(target: Path, sources: list[Path], *, is_folder: bool) -> None:
+    for source in sources:
+        is_same = target.exists() and target.samefile(source)
+        if is_same or (is_folder and _is_inside(source, target)):
+            raise ValueError(
+                f"{target} is read as an input ({source}), so it is never overwritten, not even "
+                "with `force`. Choose another name."
+            )
+        if source.is_dir() and _is_inside(target, source):
+            raise ValueError(
+                f"{target} is inside {source}, which is read. Choose a place outside of it."
+            )
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _check_writable(target: Path) -> None:
+    place = target.resolve().parent
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(
+            f"{target} cannot be written: {place} is a file, expected a folder."
+        )
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{target} cannot be written: no permission in {place}. Choose another place."
+        )
+
+
+def read_record(path: Path) -> set[str]:
+    """Read which files an earlier command says that it wrote into a folder.
+
+    path (Path): Its manifest.json, encoder.lock.json or report.json.
+    RETURNS (Set[str]): Their names in the folder, with the record's own; none if there is
+        no such record, or it cannot be read.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf8"))
+        parts = [part["path"] for part in record.get("parts", {}).values() if part["path"]]
+        names = {*record.get("files", {}), *record.get("sha256", {})}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return set()
+    pages = {path.with_suffix(suffix).name for suffix in (".md", ".png")} if parts else set()
+    return {*names, *pages, *(Path(part).name for part in parts), path.name}
