@@ -83,6 +83,7 @@ def _describe_input(survey: Survey, names: Sequence[str]) -> Report:
         "sha256": source.sha256,
         "format": survey.data.format,
         "encoding": source.encoding,
+        "reading": survey.data.how,
         "non_ascii_bytes": source.n_non_ascii,
         "scheme": survey.scheme,
         "documents": survey.n_documents,
@@ -118,6 +119,7 @@ def _describe_encoder(examiner: Examiner, settings: Conversion) -> Report | None
 def _list_settings(settings: Conversion) -> Report:
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     values["label_map"] = dict(settings.label_map)
+    values["columns"] = dict(settings.columns)
     del values["count_pieces"]
     return values
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..read.data_file import FORMATS, DataFile, open_data
+from ..read.settings import ReadSettings, check_option
 from .split import PARTS, parse_split
 
 CountPieces = Callable[[Sequence[str]], list[int]]
@@ -11,14 +12,9 @@ CountPieces = Callable[[Sequence[str]], list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """How to convert.
+class Conversion(ReadSettings):
+    """How to convert: the settings of reading, and these.
 
-    format (str | None): Force one of `read.FORMATS`; by default the content tells.
-    encoding (str | None): Force an encoding; by default UTF-8, then cp1252.
-    word_column (int): Column of the word in a column file: 1 is the first, -1 the last.
-    tag_column (int): Column of the tag, counted alike.
-    lang (str): Language of the texts: its tokenizer, its rules of spacing.
     docs (str): What becomes a Doc: `sentence`, `document`, a number of sentences, or
         `auto`: a text in files of texts, a sentence in others.
     spacing (str): `natural`, or `words`: a blank between any two words.
@@ -36,11 +32,6 @@ class Conversion:
     RAISES (ValueError): If a value is not one of those that it can be.
     """
 
-    format: str | None = None
-    encoding: str | None = None
-    word_column: int = 1
-    tag_column: int = -1
-    lang: str = "en"
     docs: str = "auto"
     spacing: str = "natural"
     label_map: Mapping[str, str] = field(default_factory=dict)
@@ -57,11 +48,12 @@ class Conversion:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _check_option("format", self.format or FORMATS[0], FORMATS)
-        _check_option("spacing", self.spacing, ("natural", "words"))
-        _check_option("split_by", self.split_by, ("sentence", "document"))
+        super().__post_init__()
+        check_option("format", self.format or FORMATS[0], FORMATS)
+        check_option("spacing", self.spacing, ("natural", "words"))
+        check_option("split_by", self.split_by, ("sentence", "document"))
         if not (self.docs.isdecimal() and int(self.docs) > 0):
-            _check_option("docs", self.docs, ("auto", "sentence", "document", "a number from 1"))
+            check_option("docs", self.docs, ("auto", "sentence", "document", "a number from 1"))
         if min(self.limit, self.limit_dev, self.limit_test) < 0:
             raise ValueError("A limit below 0, expected a number of docs, or 0 for all.")
         if self.split:
@@ -81,14 +73,7 @@ class Conversion:
 
     def open(self, location: str) -> DataFile:
         """RETURNS (DataFile): An input file, opened with these settings."""
-        return open_data(
-            location,
-            format=self.format,
-            encoding=self.encoding,
-            word_column=self.word_column,
-            tag_column=self.tag_column,
-            lang=self.lang,
-        )
+        return open_data(location, settings=self)
 
 
 def parse_input(text: str) -> tuple[str | None, str]:
@@ -100,8 +85,3 @@ def parse_input(text: str) -> tuple[str | None, str]:
     """
     part, equals, location = text.partition("=")
     return (part, location) if equals and part in PARTS else (None, text)
-
-
-def _check_option(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"Setting {name} is '{value}', expected one of: {', '.join(choices)}.")

@@ -1,45 +1,23 @@
 """A file as the user names it → its format recognised → its sentences, as often as needed."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-
-import spacy
-from spacy.tokenizer import Tokenizer
+from typing import Any
 
 from ..schemes import is_tag
 from .cells import has_columns
 from .columns import find_layout, read_columns
 from .docbin import read_docbin
-from .fields import Fields, read_json_lines, read_json_list
+from .file_format import FileFormat, Opened, Reader
+from .json_formats import JSON_FORMATS
 from .piped import read_piped
-from .records import doccano_to_record, label_studio_to_record, prodigy_to_record, spacy_to_record
 from .rows import read_sentence_rows, read_token_rows
 from .sentence import FormatError, Notes, Sentence
-from .source import Source, open_source, split_at_blanks
-from .texts import read_records
+from .settings import ReadSettings
+from .source import Source, open_source
 
-FORMATS = (
-    "kaggle-tokens",
-    "kaggle-sentences",
-    "conll",
-    "wikiner",
-    "spacy",
-    "spacy-jsonl",
-    "prodigy",
-    "doccano",
-    "label-studio",
-)
-"""Names of the formats that can be read."""
-
-_JSON_RECORDS = {
-    "spacy-jsonl": spacy_to_record,
-    "prodigy": prodigy_to_record,
-    "doccano": doccano_to_record,
-    "label-studio": label_studio_to_record,
-}
 _HEAD = 1 << 16
 
 
@@ -48,147 +26,127 @@ class DataFile:
     """One input file whose format is known.
 
     source (Source): The file.
-    format (str): One of `FORMATS`.
-    read (Callable): Gives the sentences anew at each call.
+    format (Format): Its format.
+    opened (Opened): Its reader.
     """
 
     source: Source
-    format: str
-    read: Callable[..., Iterator[Sentence]]
+    kind: FileFormat
+    opened: Opened
+
+    @property
+    def format(self) -> str:
+        """RETURNS (str): The name of the format, one of `FORMATS`."""
+        return self.kind.name
+
+    @property
+    def how(self) -> str:
+        """RETURNS (str): How the file is read and why, where this is not obvious."""
+        return self.opened.how
 
     @property
     def has_texts(self) -> bool:
-        """Whether the file holds texts with spaces, and not sentences of words."""
-        return self.format == "spacy" or self.format in _JSON_RECORDS
+        """RETURNS (bool): Whether the file holds texts, and not sentences of words."""
+        return self.kind.has_texts
 
     def sentences(self, notes: Notes | None = None) -> Iterator[Sentence]:
         """Read the sentences.
 
         notes (Notes | None): Takes what was noticed.
         YIELDS (Sentence): The sentences in file order.
-        RAISES (FormatError): At the first fault.
+        RAISES (FormatError): After the last sentence, for all faults at once; at once for
+            what makes the rest unreadable.
         """
-        return self.read(notes=notes if notes is not None else Notes())
+        return self.opened.read(notes=notes if notes is not None else Notes())
 
 
 def open_data(
-    location: str | Path,
-    *,
-    format: str | None = None,  # noqa: A002
-    encoding: str | None = None,
-    word_column: int = 1,
-    tag_column: int = -1,
-    lang: str = "en",
+    location: str | Path, *, settings: ReadSettings | None = None, **values: Any
 ) -> DataFile:
     """Open a file in any format that we read.
 
-    location (str | Path): A file, plain, `.gz` or `.zip`; `file.zip:member` names one of
-        several members.
-    format (str | None): One of `FORMATS`; by default the content tells.
-    encoding (str | None): Force an encoding; by default UTF-8, then cp1252.
-    word_column (int): Column of the word in a column file: 1 is the first, -1 the last.
-    tag_column (int): Column of the tag, counted alike.
-    lang (str): Language whose tokenizer cuts texts with character offsets into tokens.
+    location (str | Path): A file, plain or packed; `file.zip:member` names one of several
+        members.
+    settings (ReadSettings | None): How to read it.
+    **values (Any): Or the fields of `ReadSettings`.
     RETURNS (DataFile): The file, ready to be read.
     RAISES (FileNotFoundError): If it is missing.
     RAISES (FormatError): If it is empty or in no format that we know.
     """
-    if format is not None and format not in FORMATS:
-        raise ValueError(f"Format '{format}', expected one of {', '.join(FORMATS)}.")
-    source = open_source(location, encoding=encoding)
-    name = format or recognise_format(source)
-    if name in _JSON_RECORDS:
-        read_json = read_json_list if name == "label-studio" else read_json_lines
-        return DataFile(source, name, partial(_read_json, source, read_json, name, lang))
-    if name == "conll":
-        layout = find_layout(source, word_column=word_column, tag_column=tag_column)
-        return DataFile(source, name, partial(read_columns, source, layout=layout))
-    readers = {
-        "kaggle-tokens": read_token_rows,
-        "kaggle-sentences": read_sentence_rows,
-        "wikiner": read_piped,
-        "spacy": read_docbin,
-    }
-    return DataFile(source, name, partial(readers[name], source))
-
-
-@lru_cache(maxsize=4)
-def make_tokenizer(lang: str) -> Tokenizer:
-    """Make spaCy's tokenizer for a language, once.
-
-    lang (str): The language's code.
-    RETURNS (Tokenizer): The tokenizer of a blank pipeline.
-    RAISES (ValueError): If spaCy does not have the language.
-    """
-    try:
-        return spacy.blank(lang).tokenizer
-    except ImportError as err:
-        raise ValueError(f"Language '{lang}', expected a code that spaCy has, such as en.") from err
+    settings = settings or ReadSettings(**values)
+    if settings.format is not None and settings.format not in FORMATS:
+        raise ValueError(f"Format '{settings.format}', expected one of {', '.join(FORMATS)}.")
+    source = open_source(location, encoding=settings.encoding)
+    kind = _BY_NAME[settings.format or recognise_format(source)]
+    return DataFile(source, kind, kind.open(source, settings))
 
 
 def recognise_format(source: Source) -> str:
-    """Tell the format of a file from its name's ending and its first lines.
+    """Find the format of a file: the first of the table that recognises it.
 
     source (Source): The file.
     RETURNS (str): One of `FORMATS`; a text of no other format is taken for columns.
-    RAISES (FormatError): If the file is empty, or CSV or JSON of an unknown kind.
+    RAISES (FormatError): If the file is empty, or JSON of an unknown kind.
     """
-    if source.encoding == "binary":
-        return "spacy"
-    with source.open_text() as file:
-        head = file.read(_HEAD).lstrip()
-    if not head:
-        raise FormatError(source.name, "an empty file, expected sentences. Fetch it again.")
+    head = ""
+    if source.encoding not in ("binary", "folder"):
+        with source.open_text() as file:
+            head = file.read(_HEAD).lstrip()
+        if not head:
+            raise FormatError(source.name, "an empty file, expected sentences. Fetch it again.")
+    for kind in _TABLE:
+        if kind.recognise(source, head):
+            return kind.name
+    if source.encoding == "folder":
+        raise FormatError(source.name, "a folder of no kind that we read. Give a file.")
+    raise FormatError(source.name, "a binary file, expected text or a format that we read.")
+
+
+def _is_docbin(source: Source, head: str) -> bool:
+    return source.encoding == "binary" and ".spacy" in source.name
+
+
+def _is_token_rows(source: Source, head: str) -> bool:
+    is_headed = has_columns(head.partition("\n")[0], ("id", "word", "tag"))
+    # of a .csv file, the reader says which columns are missing
+    is_csv = head != "" and source.suffix == ".csv"
+    return is_headed or (is_csv and not _is_sentence_rows(source, head))
+
+
+def _is_sentence_rows(source: Source, head: str) -> bool:
     first_line = head.partition("\n")[0]
-    if re.match(r"\{\s*\"|\[\s*(\{|\"|\[|\])", head):
-        return _recognise_json(source, head)
-    if has_columns(first_line, ("id", "word", "tag")):
-        return "kaggle-tokens"
-    if has_columns(first_line, ("text", "tags")):
-        return "kaggle-sentences"
-    if source.suffix == ".csv":
-        return "kaggle-tokens"  # whose reader says which columns are missing
-    word, pipe, tag = split_at_blanks(first_line)[0].rpartition("|")
-    return "wikiner" if word and pipe and is_tag(tag) else "conll"
+    is_tokens = has_columns(first_line, ("id", "word", "tag"))
+    return has_columns(first_line, ("text", "tags")) and not is_tokens
 
 
-def _recognise_json(source: Source, head: str) -> str:
-    if re.match(r"\[\s*(\{|\])", head):
-        return "label-studio"
-    record = next(read_json_lines(source)).value
-    if isinstance(record, list) and len(record) == 2:
-        return "spacy-jsonl"
-    if isinstance(record, dict) and "text" in record:
-        entities = record.get("entities") or []
-        if "spans" in record or "answer" in record or "_task_hash" in record:
-            return "prodigy"
-        if "ents" in record or ("entities" in record and all(map(_is_list, entities))):
-            return "spacy-jsonl"
-        if "label" in record or "labels" in record or "entities" in record:
-            return "doccano"
-    raise FormatError(
-        source.name,
-        "JSON of an unknown kind, expected Prodigy, Doccano, spaCy (a record a line) or Label "
-        "Studio (one list). Name it with --format.",
-        line=1,
-    )
+def _is_piped(source: Source, head: str) -> bool:
+    word, pipe, tag = head.partition("\n")[0].strip().partition(" ")[0].rpartition("|")
+    return bool(word and pipe and is_tag(tag))
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
+def _is_text(source: Source, head: str) -> bool:
+    return head != ""
 
 
-def _read_json(
-    source: Source,
-    read_json: Callable[[Source], Iterator[Fields]],
-    name: str,
-    lang: str,
-    *,
-    notes: Notes,
-) -> Iterator[Sentence]:
-    return read_records(
-        read_json(source),
-        to_record=_JSON_RECORDS[name],
-        tokenize=make_tokenizer(lang),
-        notes=notes,
-    )
+def _open_simple(read: Reader, source: Source, settings: ReadSettings) -> Opened:
+    return Opened(partial(read, source))
+
+
+def _open_columns(source: Source, settings: ReadSettings) -> Opened:
+    layout = find_layout(source, word_column=settings.word_column, tag_column=settings.tag_column)
+    return Opened(partial(read_columns, source, layout=layout))
+
+
+# the first format that recognises a file reads it
+_TABLE = (
+    FileFormat("spacy", _is_docbin, partial(_open_simple, read_docbin), has_texts=True),
+    *JSON_FORMATS,
+    FileFormat("kaggle-tokens", _is_token_rows, partial(_open_simple, read_token_rows)),
+    FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_simple, read_sentence_rows)),
+    FileFormat("wikiner", _is_piped, partial(_open_simple, read_piped)),
+    FileFormat("conll", _is_text, _open_columns),
+)
+_BY_NAME = {kind.name: kind for kind in _TABLE}
+
+FORMATS = tuple(_BY_NAME)
+"""Names of the formats that can be read."""

@@ -29,12 +29,12 @@ def find_member(location: str) -> tuple[Path, str]:
     if not path.exists() and ".zip:" in location:
         head, _, wanted = location.partition(".zip:")
         path = Path(head + ".zip")
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(
             f"{path}: no such file. Check the path; data of the project's own datasets comes with "
             "`python -m spacy project assets`; your own file can stand anywhere: give its path."
         )
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() != ".zip" or path.is_dir():
         return path, ""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,8 +1,8 @@
 """What reading gives and writing takes; findings with their places; one kind of error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..schemes import Span
 
@@ -49,20 +49,48 @@ class DocData(NamedTuple):
         )
 
 
+Advice = Mapping[str, Any]
+"""Settings of reading that would read a file otherwise: name → value."""
+
+_LONGEST = 2_000  # characters of a message
+
+
 class FormatError(ValueError):
-    """A file that cannot be read as it stands: says where, what, and what to do.
+    """A file that cannot be read: says where, what was found, and what to do.
 
     name (str): The file as messages call it.
     message (str): What was found, what was expected, what to do.
     line (int): Line in the file, counted from 1; 0 if no line can be named.
+    advice (Sequence[Advice]): Settings, each of which would read the file otherwise; the
+        message ends with them.
     """
 
-    def __init__(self, name: str, message: str, *, line: int = 0) -> None:
-        """Put the place before the message."""
-        place = f"{name}, line {line}" if line else name
-        super().__init__(f"{place}: {message}")
+    def __init__(
+        self, name: str, message: str, *, line: int = 0, advice: Sequence[Advice] = ()
+    ) -> None:
+        """Put the place before the message, and the advice after it."""
         self.name = name
         self.line = line
+        self.text = message
+        self.advice = tuple(advice)
+        self.place = f"line {line}" if line else name
+        place = f"{name}, line {line}" if line else name
+        if len(message) > _LONGEST:
+            message = message[:_LONGEST] + " …"
+        options = " or ".join(format_advice(item) for item in self.advice)
+        super().__init__(
+            f"{place}: {message}" + (f" Settings to try: {options}." if options else "")
+        )
+
+
+def format_advice(advice: Advice) -> str:
+    """Write settings as they are given in Python.
+
+    EXAMPLE:
+        >>> format_advice({"word_column": 2, "encoding": "cp1251"})
+        "word_column=2 with encoding='cp1251'"
+    """
+    return " with ".join(f"{name}={value!r}" for name, value in advice.items())
 
 
 @dataclass

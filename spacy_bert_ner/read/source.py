@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,8 @@ from .sentence import FormatError
 _CHUNK = 1 << 16
 _NOT_CP1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
 _ASCII = bytes(range(128))
+BINARY_STARTS = (b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF", b"ARROW1")
+"""First bytes of files that are no text: Parquet, zip (Excel), old Excel, PDF, Arrow."""
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -27,9 +31,12 @@ class Source:
     member (str): Its member, if the file is a zip, else "".
     size (int): Bytes, unpacked.
     sha256 (str): Of the bytes, unpacked.
-    encoding (str): The encoding that the text is read with; "binary" for DocBin.
+    encoding (str): The encoding of the text; "binary" for what is no text (DocBin,
+        Parquet, Excel, …), "folder" for a folder.
     n_non_ascii (int): Bytes above 127.
     ends_in_newline (bool): Whether the last line is a whole one.
+    longest_line (int): Bytes of the longest line.
+    first_bytes (bytes): The first bytes: a binary format is recognised by them.
     """
 
     path: Path
@@ -39,6 +46,8 @@ class Source:
     encoding: str
     n_non_ascii: int
     ends_in_newline: bool
+    longest_line: int
+    first_bytes: bytes
 
     @property
     def name(self) -> str:
@@ -63,6 +72,9 @@ class Source:
 
         newline (str | None): "" leaves line ends as they are (for `csv`).
         """
+        if self.encoding in ("binary", "folder"):
+            kind = {"binary": "binary data", "folder": "a folder"}[self.encoding]
+            raise FormatError(self.name, f"{kind}, expected a text file.")
         encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
         with self.open_bytes() as stream:
             yield io.TextIOWrapper(stream, encoding=encoding, newline=newline)
@@ -80,11 +92,15 @@ def open_source(location: str | Path, *, encoding: str | None = None) -> Source:
         within a character, or holds NUL bytes.
     """
     path, member = find_member(str(location))
+    if path.is_dir():
+        return _survey_folder(path)
     name = f"{path.name}:{member}" if member else path.name
     is_binary = Path(member or path).name.removesuffix(".gz").endswith(".spacy")
     survey = _ByteSurvey(name, encoding)
     with open_packed(path, member) as stream:
-        while chunk := stream.read(_CHUNK):
+        first = stream.read(_CHUNK)
+        is_binary = is_binary or first.startswith(BINARY_STARTS)
+        for chunk in chain([first], iter(partial(stream.read, _CHUNK), b"")):
             survey.add(chunk, is_text=not is_binary)
     return Source(
         path=path,
@@ -94,6 +110,31 @@ def open_source(location: str | Path, *, encoding: str | None = None) -> Source:
         encoding="binary" if is_binary else survey.choose_encoding(),
         n_non_ascii=survey.n_non_ascii,
         ends_in_newline=survey.last in (b"", b"\n", b"\r"),
+        longest_line=survey.longest_line,
+        first_bytes=first[:16],
+    )
+
+
+def _survey_folder(path: Path) -> Source:
+    # one hash over the names and contents of its files
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            with file.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
+    return Source(
+        path=path,
+        member="",
+        size=size,
+        sha256=digest.hexdigest(),
+        encoding="folder",
+        n_non_ascii=0,
+        ends_in_newline=True,
+        longest_line=0,
+        first_bytes=b"",
     )
 
 
@@ -111,6 +152,7 @@ class _ByteSurvey:
         self.lines = 0
         self.last = b""
         self.n_non_ascii = 0
+        self.longest_line = self._open_line = 0
         self.n_multibyte = 0  # characters that are UTF-8 of two bytes or more
         self.n_invalid = 0  # bytes that are not UTF-8
         self.invalid_line = 0
@@ -126,6 +168,8 @@ class _ByteSurvey:
             self.n_non_ascii += len(chunk.translate(None, _ASCII))
         if is_text and not self.forced and (not chunk.isascii() or self.decoder.getstate()[0]):
             self._count_utf8(chunk)
+        if is_text:
+            self._measure_lines(chunk)
         self.size += len(chunk)
         self.lines += chunk.count(b"\n")
         self.last = chunk.rstrip(b"\0")[-1:] or self.last  # UTF-16 ends in a NUL byte
@@ -184,6 +228,15 @@ class _ByteSurvey:
                 f"not {self.forced}: {err.reason}. Leave --encoding out to have it recognised.",
                 line=self._line_of(err.object, err.start),
             ) from err
+
+    def _measure_lines(self, chunk: bytes) -> None:
+        # a line that ends in a chunk of 64 kB is no long line
+        end = chunk.rfind(b"\n")
+        if end < 0 and b"\r" not in chunk:
+            self._open_line += len(chunk)
+        else:
+            self._open_line = len(chunk) - 1 - max(end, chunk.rfind(b"\r"))
+        self.longest_line = max(self.longest_line, self._open_line)
 
     def _count_utf8(self, chunk: bytes) -> None:
         text = self.decoder.decode(chunk)

@@ -31,7 +31,7 @@ def test_format_can_be_forced(tmp_path, name):
     assert read(path, format=right) == read(path)
     with pytest.raises(FormatError):
         read(path, format="prodigy")
-    with pytest.raises(ValueError, match="expected one of kaggle-tokens"):
+    with pytest.raises(ValueError, match="expected one of spacy, "):
         open_data(path, format="xml")
 
 
