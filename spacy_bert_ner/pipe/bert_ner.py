@@ -1,6 +1,6 @@
 """The pipeline component: docs → tag scores → entities with probabilities."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, cast
 
@@ -10,12 +10,14 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
+from thinc.types import Floats2d
 
 from ..decode.annotate import hide_found, write_ents, write_scores, write_spans
 from ..decode.crf import compute_path_loss
 from ..decode.entities import ScoredSpan, find_entities, find_readings, find_tag_probs, split_spans
 from ..tag.gold import collect_labels, count_tags, read_gold_tags
 from ..tag.loss import balance_tags, compute_tag_loss, weigh_tags
+from ..tag.sizes import set_size
 from ..tag.tag_rows import TagScores, join_scores, merge_neighbours
 from ..tag.tag_set import Span
 from ..tag.words import Words, find_words, join_words
@@ -58,14 +60,49 @@ class BertNer(LabelledPipe):
         doc_scores = self.model.predict(list(docs))
         scores = self.model.ops.to_numpy(self.model.ops.xp.concatenate(doc_scores))
         scores = scores[words.tokens]
+        if not np.isfinite(scores).all():
+            raise ValueError(self._describe_damage(docs, doc_scores))
         if self.spans_key is None:
             # Column 0 is "O".
             scores[words.is_preset, 1:] = -np.inf
         return words, scores
 
+    def _describe_damage(self, docs: Sequence[Doc], scores: Sequence[Floats2d]) -> str:
+        is_damaged = [not self.model.ops.xp.isfinite(X).all() for X in scores]
+        first = docs[is_damaged.index(True)]
+        return (
+            f"'{self.name}' found tag scores that are not finite numbers in {sum(is_damaged)} of "
+            f"{len(docs)} docs, the first of which begins with {first.text[:60]!r}. Numbers above "
+            "65,504 are infinite in float16: set `compute_dtype` of the transformer's model to "
+            '"float32" or "bfloat16". If that doesn\'t help, the weights are damaged.'
+        )
+
     def _get_threshold(self, label: str) -> float:
         given = self.threshold
         return given.get(label, 0.0) if isinstance(given, dict) else given
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Find the entities of a stream of docs.
+
+        A batch that fails is tried again doc by doc, so that the error handler
+        (`nlp.set_error_handler`) gets only the docs that fail.
+
+        stream (Iterable[Doc]): The docs.
+        batch_size (int): How many are predicted together.
+        YIELDS (Doc): The docs in order, without those that failed.
+        """
+        for docs in util.minibatch(stream, batch_size):
+            yield from self._annotate(docs)
+
+    def _annotate(self, docs: list[Doc]) -> list[Doc]:
+        try:
+            self.set_annotations(docs, self.predict(docs))
+        except Exception as error:
+            if len(docs) > 1:
+                return [done for doc in docs for done in self._annotate([doc])]
+            self.get_error_handler()(self.name, self, docs, error)
+            return []
+        return docs
 
     def set_annotations(self, docs: Iterable[Doc], spans: list[list[ScoredSpan]]) -> None:
         """Write entities to docs, and their probabilities to `doc._.ent_scores`.
@@ -162,6 +199,17 @@ class BertNer(LabelledPipe):
         losses[self.name] += loss
         return losses
 
+    def rehearse(self, examples: Iterable[Example], **kwargs: Any) -> None:
+        """Refuse to rehearse: the vectors of the old transformer would be needed too.
+
+        RAISES (NotImplementedError): Always.
+        """
+        raise NotImplementedError(
+            f"'{self.name}' can't rehearse: its old self needs the vectors of the old transformer, "
+            "which nobody keeps. To learn without forgetting, mix sentences that it was trained "
+            f"on into each batch, or leave it out: `nlp.rehearse(…, exclude=['{self.name}'])`."
+        )
+
     def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the mean loss of the gold tags, and its gradient.
 
@@ -252,6 +300,7 @@ class BertNer(LabelledPipe):
         sample = list(islice((doc for doc in docs if len(doc)), 10))
         sample = sample or [Doc(self.vocab, words=["word"])]
         no_scores = self.model.ops.alloc2f(1, len(self.tags))
+        set_size(self.model, None)
         self.model.initialize(X=sample, Y=[no_scores] * len(sample))
 
     def _weigh_tags(self, get_examples: Callable[[], Iterable[Example]]) -> list[float] | None:

@@ -14,6 +14,7 @@ from thinc.types import Floats2d
 from ..decode.annotate import register_extensions
 from ..decode.entities import TagModel, Temperatures
 from ..tag.loss import TagLoss
+from ..tag.sizes import add_tags
 from ..tag.tag_set import build_tag_set
 
 
@@ -113,12 +114,17 @@ class LabelledPipe(TrainablePipe):
         return Temperatures(self.cfg["temperature"], self.cfg["label_temperatures"])
 
     def add_label(self, label: str) -> int:
-        """Add a label before the component is initialized.
+        """Add a label, before or after the component is initialized.
+
+        A trained head keeps the weights of its tags, and those of the new label begin
+        at 0. Add labels before you make an optimizer: one that has made a step holds
+        arrays of the old size.
 
         label (str): The label.
         RETURNS (int): 0 if the label was there already, otherwise 1.
         RAISES (TypeError): If the label is not a string.
-        RAISES (ValueError): If it is empty, or the model has its sizes already.
+        RAISES (ValueError): If it is empty, or the model's layer "tag_scores" is not
+            one of this package and has its size already.
         """
         if not isinstance(label, str):
             raise TypeError(f"Label {label!r} is of type {type(label).__name__}, expected str.")
@@ -126,13 +132,19 @@ class LabelledPipe(TrainablePipe):
             raise ValueError("Found an empty label; a label needs at least one character.")
         if label in self.cfg["labels"]:
             return 0
-        if self.model.get_ref("tag_scores").has_dim("nO"):
+        tag_scores = self.model.get_ref("tag_scores")
+        has_size, n_tags = tag_scores.has_dim("nO"), len(self.tags)
+        if has_size and not tag_scores.shims:
             raise ValueError(
-                f"Can't add the label {label!r} to '{self.name}': it was initialized with the "
-                f"labels {', '.join(self.labels)}, and its model has no room for another. Add "
-                "labels before `nlp.initialize`, or initialize and train again."
+                f"Can't add the label {label!r} to '{self.name}': its layer \"tag_scores\" has a "
+                "fixed size. Add labels before `nlp.initialize`."
             )
         self._set_labels([*self.cfg["labels"], label])
+        n_new = len(self.tags) - n_tags
+        if has_size:
+            add_tags(self.model, n_new)
+        if self.cfg["tag_weights"] is not None:
+            self.cfg["tag_weights"] += [1.0] * n_new
         return 1
 
     def _set_labels(self, labels: Sequence[str]) -> None:
@@ -156,6 +168,11 @@ class LabelledPipe(TrainablePipe):
                 f"threshold of '{self.name}' names {', '.join(unknown)}, expected labels of the "
                 f"model: {', '.join(self.labels)}."
             )
+
+    def __setstate__(self, state: Any) -> None:
+        """Unpickle the component: a fresh process has not registered the extensions."""
+        super().__setstate__(state)
+        register_extensions()
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
         """Load the component from bytes; see `TrainablePipe.from_bytes`."""

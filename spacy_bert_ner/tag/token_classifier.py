@@ -130,9 +130,16 @@ def init_transitions(
 ) -> None:
     """Make all steps equal, for the number of tags of the sample."""
     if Y is not None:
-        model.set_dim("nO", Y[0].shape[1], force=True)
+        model.set_dim("nO", Y[0].shape[1])
     n_tags = model.get_dim("nO")
-    model.set_param("T", model.ops.alloc2f(n_tags + 1, n_tags + 1))
+    set_steps(model, model.ops.alloc2f(n_tags + 1, n_tags + 1))
+
+
+def set_steps(model: Model, T: Floats2d) -> None:
+    """Set the scores of all steps; a gradient of another shape goes."""
+    model.set_param("T", T)
+    if model.has_grad("T"):
+        model.set_grad("T", model.ops.alloc2f(*T.shape))
 
 
 def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
@@ -169,7 +176,7 @@ def init_tag_scores(
     if X is not None:
         model.set_dim("nI", X.shape[1], force=True)
     if Y is not None:
-        model.set_dim("nO", Y.shape[1], force=True)
+        model.set_dim("nO", Y.shape[1])
     shim = cast(TorchShim, model.shims[0])
     widths = [model.get_dim("nI"), model.attrs["hidden"], model.get_dim("nO")]
     shim._model = make_layers([width for width in widths if width]).to(shim.device)

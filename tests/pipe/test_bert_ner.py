@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -157,7 +159,7 @@ def test_every_token_is_tagged_afterwards(trained):
     assert doc.has_annotation("ENT_IOB", require_complete=True)
 
 
-def test_labels_are_given_collected_and_fixed_once_initialized():
+def test_labels_are_given_and_collected():
     nlp = make_nlp()
     pipe = nlp.get_pipe("ner")
     assert pipe.add_label("MISC") == 1
@@ -165,8 +167,6 @@ def test_labels_are_given_collected_and_fixed_once_initialized():
     nlp.initialize(lambda: make_examples(nlp))
     assert pipe.labels == ("MISC", "LOC", "PER")
     assert pipe.label_data == pipe.labels
-    with pytest.raises(ValueError, match="no room for another"):
-        pipe.add_label("ORG")
     with pytest.raises(TypeError, match="expected str"):
         pipe.add_label(3)
     with pytest.raises(ValueError, match="empty label"):
@@ -242,3 +242,70 @@ def test_sizes_are_learned_from_docs_with_tokens():
     ner = nlp.get_pipe("ner")
     ner.initialize(lambda: [Example(nlp.make_doc(""), nlp.make_doc(""))], labels=["PER"])
     assert ner(nlp("Alex")).ents is not None
+
+
+def test_row_51_a_pickled_pipeline_works_in_a_fresh_process(trained, tmp_path):
+    (tmp_path / "nlp.pkl").write_bytes(pickle.dumps(trained))
+    code = f"""
+import pickle
+import subprocess
+import sys
+nlp = pickle.load(open({str(tmp_path / "nlp.pkl")!r}, "rb"))
+print([(ent.text, ent._.score > 0) for ent in nlp({DATA[1][0]!r}).ents])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[('London', True)]\n", done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["IOB2", "BILOU"])
+@pytest.mark.parametrize("damage", [np.nan, np.inf, -np.inf])
+def test_row_53_scores_that_are_no_numbers_name_the_doc_and_the_cause(monkeypatch, scheme, damage):
+    nlp = make_nlp(scheme=scheme)
+    train(nlp, n_steps=1)
+    pipe = nlp.get_pipe("ner")
+    forward = pipe.model._func
+
+    def forward_damaged(model, docs, is_train):
+        scores, backprop = forward(model, docs, is_train)
+        for doc, X in zip(docs, scores, strict=True):
+            if doc.text.startswith("bad"):
+                X[0, 1] = damage
+        return scores, backprop
+
+    monkeypatch.setattr(pipe.model, "_func", forward_damaged)
+    message = r"in 2 of 3 docs, the first of which begins with 'bad luck'.*float16"
+    with pytest.raises(ValueError, match=message):
+        pipe.predict([nlp.make_doc(text) for text in ("good", "bad luck", "bad day")])
+    with pytest.raises(ValueError, match="1 of 1 docs"):
+        pipe.predict_readings(nlp.make_doc("bad luck"))
+
+
+def test_an_error_handler_gets_only_the_docs_that_fail(monkeypatch):
+    nlp = make_nlp()
+    train(nlp)
+    failed, forward = [], nlp.get_pipe("ner").model._func
+
+    def fail_sometimes(model, docs, is_train):
+        if any(doc.text.startswith("bad") for doc in docs):
+            raise ZeroDivisionError("bad luck")
+        return forward(model, docs, is_train)
+
+    monkeypatch.setattr(nlp.get_pipe("ner").model, "_func", fail_sometimes)
+    texts = ["bad day", *(text for text, _ in DATA), "bad", "no one"]
+    with pytest.raises(ZeroDivisionError):
+        list(nlp.pipe(texts))
+    nlp.set_error_handler(lambda name, proc, docs, error: failed.append((name, docs, str(error))))
+    for batch_size in (1, 4, 64):
+        docs = list(nlp.pipe(texts, batch_size=batch_size))
+        assert [doc.text for doc in docs] == [text for text in texts if "bad" not in text]
+        assert [read_ents(doc) for doc in docs][:2] == EXPECTED
+        assert [[doc.text for doc in docs] for _, docs, _ in failed] == [["bad day"], ["bad"]]
+        assert {(name, error) for name, _, error in failed} == {("ner", "bad luck")}
+        failed.clear()
+
+
+def test_rehearsal_is_refused_with_what_to_do_instead(trained):
+    optimizer = trained.resume_training()
+    with pytest.raises(NotImplementedError, match=r"'ner' can't rehearse: .*mix sentences"):
+        trained.rehearse(make_examples(trained), sgd=optimizer)
+    assert trained.rehearse(make_examples(trained), sgd=optimizer, exclude=["ner"]) == {}
