@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
-from ..read.json_formats import make_tokenizer
+from ..read.languages import make_tokenizer
 from ..read.sentence import DocData, Sentence
 from ..read.writers import OUTPUT_SUFFIXES, open_writer
 from .checks import CutFinder, Examiner

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from spacy.tokens import Doc
+from spacy.tokens import Span as DocSpan
 from spacy.vocab import Vocab
 
 from ..read.sentence import DocData, Sentence
@@ -28,6 +29,8 @@ def sentences_to_doc_data(
     spaces: list[bool] = []
     spans: list[Span] = []
     starts: list[int] = []
+    missing: list[int] = []
+    groups: dict[str, list[Span]] = {}
     for sentence in sentences:
         offset = len(words)
         if sentence.spaces is None and spaces:
@@ -39,7 +42,12 @@ def sentences_to_doc_data(
         for start, end, label in tags_to_spans(sentence.tags):
             label = label_map.get(label, label) if label_map else label
             spans.append((start + offset, end + offset, label))
-    return DocData(words, spaces, spans, starts)
+        missing.extend(i + offset for i in sentence.missing)
+        for name, group in sentence.groups.items():
+            moved = ((start + offset, end + offset, label) for start, end, label in group)
+            groups.setdefault(name, []).extend(moved)
+    groups = _cut_groups(groups, len(words))
+    return DocData(words, spaces, spans, starts, tuple(missing), groups)
 
 
 def doc_data_to_doc(data: DocData, vocab: Vocab) -> Doc:
@@ -50,16 +58,26 @@ def doc_data_to_doc(data: DocData, vocab: Vocab) -> Doc:
     RETURNS (Doc): With entities, and sentence starts if they are marked.
     """
     tags = ["O"] * len(data.words)
+    for i in data.missing:
+        tags[i] = ""  # spaCy's sign for a token that nobody annotated
     for start, end, label in data.spans:
         tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
     starts = set(data.starts)
-    return Doc(
+    doc = Doc(
         vocab,
         words=data.words,
         spaces=data.spaces,
         ents=tags,
         sent_starts=[i in starts for i in range(len(tags))] if starts else None,
     )
+    for name, group in data.groups.items():
+        doc.spans[name] = [DocSpan(doc, start, end, label) for start, end, label in group]
+    return doc
+
+
+def _cut_groups(groups: dict[str, list[Span]], length: int) -> dict[str, list[Span]]:
+    # spans that end after the doc, in a sentence that became another doc, cannot be kept
+    return {name: [span for span in group if span[1] <= length] for name, group in groups.items()}
 
 
 def _find_spaces(sentence: Sentence, spacer: Spacer | None) -> list[bool]:

@@ -10,23 +10,24 @@ import numpy as np
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START
 from spacy.strings import get_string_id
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from .sentence import DocData, FormatError, Notes, Sentence
 from .source import Source
 
 _ATTRS = [ORTH, ENT_IOB, ENT_TYPE, SENT_START]
-_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3  # Token.ent_iob
+_MISSING, _INSIDE, _OUTSIDE, _BEGIN = 0, 1, 2, 3  # Token.ent_iob
 _UNKNOWN_START, _START, _NOT_A_START = 0, 1, 2**64 - 1  # Token.sent_start, unsigned
+_NO_GROUPS = b"\x90"  # as spaCy packs a doc without span groups
 _FLUSH = 16_384  # tokens
 
 
 def read_docbin(source: Source, *, notes: Notes) -> Iterator[Sentence]:
-    """Read the docs of a DocBin with their entities; the whole file is in memory.
+    """Read the docs of a DocBin with their entities and span groups.
 
-    Sentences are those that the docs mark; a doc without marks is one text. A token
-    whose entity annotation is missing counts as `O`, with a note.
+    The whole file is in memory. Sentences are those that the docs mark; a doc without
+    marks is one text. Tokens whose entity annotation is missing stay so, with a note.
 
     source (Source): The file.
     notes (Notes): Takes what was noticed.
@@ -40,8 +41,8 @@ def read_docbin(source: Source, *, notes: Notes) -> Iterator[Sentence]:
     except (ValueError, KeyError, TypeError, IndexError, zlib.error) as err:
         raise FormatError(
             source.name,
-            f"no DocBin ({str(err).splitlines()[0]}), expected what `DocBin.to_disk` wrote. "
-            "Write it again; the file may be cut.",
+            f"not a DocBin ({str(err).splitlines()[0]}), expected a file that `DocBin.to_disk` "
+            "wrote. Write it again; the file may be cut.",
         ) from err
     for number, doc in enumerate(docs, start=1):
         if len(doc):
@@ -57,21 +58,29 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): One for each sentence that is marked, else one for the doc.
     """
-    n_missing = sum(token.ent_iob == 0 for token in doc)
-    if n_missing:
-        text = "tokens whose entity annotation is missing, read as O"
-        notes.add("missing-annotation", text, f"{source.name}#{number}", count=n_missing)
+    missing = [token.i for token in doc if token.ent_iob == _MISSING]
+    if missing:
+        text = "tokens that nobody annotated: their entities stay missing, they are not O"
+        notes.add("missing-annotation", text, f"{source.name}#{number}", count=len(missing))
     is_text = not doc.has_annotation("SENT_START")
     cuts = [0, len(doc)]
     if not is_text:
         starts = [sent.start for sent in doc.sents]
         inside = [i for i in starts if doc[i].ent_iob_ == "I"]
         if inside:
-            text = "sentence starts within an entity: the two sentences are one"
+            text = "sentence starts within an entity: the two sentences are joined"
             notes.add("cut-by-sentence", text, f"{source.name}#{number}", count=len(inside))
         cuts = [i for i in starts if i not in inside] + [len(doc)]
     for start, end in pairwise(cuts):
         sent = doc[start:end]
+        groups = {
+            name: [
+                (span.start - start, span.end - start, span.label_)
+                for span in group
+                if start <= span.start < end
+            ]
+            for name, group in doc.spans.items()
+        }
         yield Sentence(
             [token.text for token in sent],
             [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O" for token in sent],
@@ -79,6 +88,8 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
             number,
             None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in sent],
             is_text,
+            [i - start for i in missing if start <= i < end],
+            groups,
         )
 
 
@@ -99,7 +110,7 @@ class DocBinWriter:
         size = n_tokens * len(_ATTRS) * 8
         if size >= 2**32:
             raise ValueError(
-                f"{path.name}: {n_tokens:,} tokens, a .spacy file holds at most "
+                f"{path.name}: {n_tokens:,} tokens, expected at most "
                 f"{2**32 // (len(_ATTRS) * 8):,}. Convert the input in several pieces."
             )
         self.path = path
@@ -111,6 +122,8 @@ class DocBinWriter:
         self._rows: list[tuple[int, int, int, int]] = []
         self._spaces = bytearray()
         self._lengths: list[int] = []
+        self._groups: list[bytes] = []
+        self._vocab = Vocab()
         self._write(b"\x89")  # a map of 9
         self._write(_pack("tokens") + b"\xc6" + struct.pack(">I", size))
 
@@ -119,6 +132,8 @@ class DocBinWriter:
         words, n_words = doc.words, len(doc.words)
         ids = self._ids
         iob, types = [_OUTSIDE] * n_words, [0] * n_words
+        for i in doc.missing:
+            iob[i] = _MISSING
         for start, end, label in doc.spans:
             iob[start:end] = [_INSIDE] * (end - start)
             iob[start] = _BEGIN
@@ -133,6 +148,7 @@ class DocBinWriter:
         self._rows.extend(zip(orths, iob, types, starts, strict=True))
         self._spaces.extend(doc.spaces)
         self._lengths.append(n_words)
+        self._groups.append(self._pack_groups(doc) if doc.groups else _NO_GROUPS)
         if len(self._rows) >= _FLUSH:
             self._flush()
 
@@ -153,7 +169,7 @@ class DocBinWriter:
         self._write(_pack("strings") + _pack(sorted(self._ids)))
         self._write(_pack("cats") + _pack([{}] * n_docs))
         self._write(_pack("flags") + _pack([{"has_unknown_spaces": False}] * n_docs))
-        self._write(_pack("span_groups") + _pack([b"\x90"] * n_docs))
+        self._write(_pack("span_groups") + _pack(self._groups))
         self._file.write(self._zlib.flush())
         self._file.close()
         self._part.replace(self.path)
@@ -162,6 +178,14 @@ class DocBinWriter:
         """Give up: leave no file behind. After `close` it does nothing."""
         self._file.close()
         self._part.unlink(missing_ok=True)
+
+    def _pack_groups(self, doc: DocData) -> bytes:
+        made = Doc(self._vocab, words=doc.words, spaces=doc.spaces)
+        for name, spans in doc.groups.items():
+            made.spans[name] = [Span(made, start, end, label) for start, end, label in spans]
+            for _, _, label in spans:
+                self._id(label)
+        return made.spans.to_bytes()
 
     def _id(self, string: str) -> int:
         if string not in self._ids:

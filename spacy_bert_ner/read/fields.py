@@ -1,12 +1,14 @@
-"""JSON values of unknown form → checked fields, wrong ones told with their place."""
+"""JSON values of unknown form → checked fields, or an error that says where."""
 
-import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .sentence import FormatError
+from .sentence import FormatError, Notes
 from .source import Source
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 CharSpan = tuple[int, int, str]
 """Start character, end character (exclusive), label."""
@@ -45,7 +47,9 @@ class Fields:
     def get(self, key: str) -> Any:
         """RETURNS (Any): The value under a key; None if it is missing."""
         if not isinstance(self.value, Mapping):
-            raise self.error(f"{_kind(self.value)}, expected an object. Export the data anew.")
+            raise self.error(
+                f"{describe_kind(self.value)}, expected an object. Export the data again."
+            )
         return self.value.get(key)
 
     def text(self, key: str) -> str:
@@ -55,16 +59,20 @@ class Fields:
         """
         text = self.get(key)
         if not isinstance(text, str):
-            raise self.error(f"{_kind(text)} as '{key}', expected a text. Export the data anew.")
-        if any("\ud800" <= char <= "\udfff" for char in text):
-            raise self.error(f"half a surrogate pair in '{key}', expected Unicode. Mend the text.")
+            raise self.error(
+                f"{describe_kind(text)} as '{key}', expected a text. Export the data again."
+            )
+        if not text.isascii() and _HALF_PAIR.search(text):
+            raise self.error(f"half a surrogate pair in '{key}', expected Unicode. Fix the text.")
         return text
 
     def items(self, key: str) -> list[Any]:
         """RETURNS (list): The list under a key; empty if the key is missing."""
         items = self.get(key)
         if items is not None and not isinstance(items, list):
-            raise self.error(f"{_kind(items)} as '{key}', expected a list. Export the data anew.")
+            raise self.error(
+                f"{describe_kind(items)} as '{key}', expected a list. Export the data again."
+            )
         return items or []
 
     def borders(self, start: str = "start", end: str = "end") -> tuple[int, int]:
@@ -73,64 +81,52 @@ class Fields:
         if type(first) is not int or type(last) is not int or not 0 <= first <= last:
             raise self.error(
                 f"offsets {start}={first!r}, {end}={last!r}, expected whole numbers from 0 "
-                "upwards. Export the data anew."
+                "upwards. Export the data again."
             )
         return first, last
 
+    def mapping(self) -> Mapping[str, Any]:
+        """RETURNS (Mapping): The value, which must be an object."""
+        self.get("")
+        return self.value
+
+    def label(self, key: str = "label") -> str:
+        """RETURNS (str): The label under a key, without blanks around it."""
+        found = self.get(key)
+        if not isinstance(found, str) or not found.strip():
+            raise self.error(
+                f"{describe_kind(found)} as '{key}', expected the name of a label. Export the data "
+                "again, with names."
+            )
+        return found.strip()
+
+    def labels(self, labels: list[Any], notes: Notes) -> str:
+        """RETURNS (str): The first of a region's labels, or "" if it has none; others are noted."""
+        names = [self.inner({"label": label}).label() for label in labels if label]
+        if not names:
+            notes.add("no-label", "regions without a label, left out", self.place)
+            return ""
+        if len(names) > 1:
+            place = f"{self.place} {names[0]} kept, {', '.join(names[1:])} lost"
+            text = "regions with several labels: the first one counts"
+            notes.add("several-labels", text, place, count=len(names) - 1)
+        return names[0]
+
     def span(self, start: str = "start", end: str = "end", label: str = "label") -> CharSpan:
         """RETURNS (CharSpan): An object with two offsets and a label."""
-        found = self.get(label)
-        if not isinstance(found, str) or not found.strip():
-            raise self.error(f"{_kind(found)} as '{label}', expected a label. Export anew.")
-        return (*self.borders(start, end), found.strip())
+        found = self.label(label)
+        return (*self.borders(start, end), found)
 
     def triple(self) -> CharSpan:
         """RETURNS (CharSpan): A list of two offsets and a label."""
         if not isinstance(self.value, list) or len(self.value) < 3:
-            raise self.error(f"{_kind(self.value)}, expected [start, end, label]. Export anew.")
+            raise self.error(
+                f"{describe_kind(self.value)}, expected [start, end, label]. Export the data again."
+            )
         return self.inner(dict(zip(("start", "end", "label"), self.value, strict=False))).span()
 
 
-def read_json_lines(source: Source) -> Iterator[Fields]:
-    """Read one JSON value a line; blank lines are passed over.
-
-    YIELDS (Fields): The values.
-    RAISES (FormatError): At the first line that is no JSON.
-    """
-    with source.open_text() as file:
-        for number, line in enumerate(file, start=1):
-            if not line.isspace():
-                yield Fields(source, number, _load(source, line, number))
-
-
-def read_json_list(source: Source) -> Iterator[Fields]:
-    """Read the items of one JSON list; the whole file is in memory.
-
-    YIELDS (Fields): The items.
-    RAISES (FormatError): If the file is no JSON list.
-    """
-    with source.open_text() as file:
-        items = _load(source, file.read(), 1)
-    if not isinstance(items, list):
-        raise FormatError(
-            source.name, f"{_kind(items)}, expected a JSON list of tasks. Export the data anew."
-        )
-    for number, item in enumerate(items, start=1):
-        yield Fields(source, number, item, is_line=False)
-
-
-def _load(source: Source, text: str, line: int) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as err:
-        at = line + err.lineno - 1 if isinstance(err, json.JSONDecodeError) else line
-        raise FormatError(
-            source.name,
-            f"broken JSON ({str(err).partition(':')[0]}). Export it anew; the file may be cut.",
-            line=at,
-        ) from err
-
-
-def _kind(value: Any) -> str:
+def describe_kind(value: Any) -> str:
+    """RETURNS (str): What a value is, in words that fit into a message."""
     names = {str: "a text", list: "a list", dict: "an object", type(None): "nothing"}
     return names.get(type(value), f"{value!r:.40}")

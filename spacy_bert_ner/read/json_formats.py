@@ -1,100 +1,208 @@
-"""JSON of annotation tools → its kind recognised → sentences."""
+"""A JSON file → which tool or library wrote it → its sentences."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import islice
+from typing import Any, TypeVar
 
-import spacy
-from spacy.tokenizer import Tokenizer
-
-from .fields import Fields, read_json_lines, read_json_list
+from .annotators import TextSurvey, check_annotator, convert_offsets, merge_annotations
+from .faults import Faults
+from .fields import Fields
 from .file_format import FileFormat, Opened
-from .records import doccano_to_record, label_studio_to_record, prodigy_to_record, spacy_to_record
+from .json_values import read_json_records
+from .label_studio import read_label_studio
+from .languages import make_tokenizer
+from .records import (
+    ENTITY_KEYS,
+    TEXT_KEYS,
+    AnnotatedText,
+    read_cluener,
+    read_dataturks,
+    read_entities,
+    read_prodigy,
+    read_spacy_json,
+)
 from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
 from .source import Source
-from .texts import read_records
+from .tags import TagChecker
+from .texts import split_text
+from .token_records import find_token_keys, read_spacy_training, read_token_record
+
+T = TypeVar("T")
+ReadRecord = Callable[[Fields, Notes], Iterator[AnnotatedText]]
+
+_TEXT_RECORDS: Mapping[str, ReadRecord] = {
+    "spacy-jsonl": read_spacy_json,
+    "prodigy": read_prodigy,
+    "label-studio": read_label_studio,
+    "dataturks": read_dataturks,
+    "cluener": read_cluener,
+    "doccano": read_entities,
+    "entities": read_entities,
+}
+_TOKEN_RECORDS = {"spacy-training": read_spacy_training, "hf-tokens": read_token_record}
+
+_JSON = re.compile(r"\{\s*(\"|\})|\[\s*(\{|\"|\[|\])")
+_MOST_HEAD = 100  # records that are looked at for the format
 
 
 @lru_cache(maxsize=4)
-def make_tokenizer(lang: str) -> Tokenizer:
-    """Make spaCy's tokenizer for a language, once.
+def recognise_json(source: Source) -> str:
+    """Find which of the JSON formats a file has; the first records that are clear decide.
 
-    lang (str): The language's code.
-    RETURNS (Tokenizer): The tokenizer of a blank pipeline.
-    RAISES (ValueError): If spaCy does not have the language.
+    source (Source): The file.
+    RETURNS (str): The name of one of `JSON_FORMATS`.
+    RAISES (FormatError): If no record has a form that we know.
     """
-    try:
-        return spacy.blank(lang).tokenizer
-    except ImportError as err:
-        raise ValueError(f"Language '{lang}', expected a code that spaCy has, such as en.") from err
-
-
-def _is_json(head: str) -> bool:
-    return re.match(r"\{\s*\"|\[\s*(\{|\"|\[|\])", head) is not None
-
-
-def _is_json_of(kind: str, source: Source, head: str) -> bool:
-    return _is_json(head) and _recognise_json(source, head) == kind
-
-
-def _recognise_json(source: Source, head: str) -> str:
-    if re.match(r"\[\s*(\{|\])", head):
-        return "label-studio"
-    record = next(read_json_lines(source)).value
-    if isinstance(record, list) and len(record) == 2:
-        return "spacy-jsonl"
-    if isinstance(record, dict) and "text" in record:
-        entities = record.get("entities") or []
-        if "spans" in record or "answer" in record or "_task_hash" in record:
-            return "prodigy"
-        if "ents" in record or ("entities" in record and all(map(_is_list, entities))):
-            return "spacy-jsonl"
-        if "label" in record or "labels" in record or "entities" in record:
-            return "doccano"
+    guess, record = "", None
+    for record in islice(read_json_records(source), _MOST_HEAD):
+        found, is_clear = recognise_record(record.value)
+        if is_clear:
+            return found
+        guess = guess or found
+    if guess:
+        return guess
+    keys = (
+        f"keys {', '.join(map(str, record.value))[:200]}"
+        if record and isinstance(record.value, Mapping)
+        else "no record"
+    )
     raise FormatError(
         source.name,
-        "JSON of an unknown kind, expected Prodigy, Doccano, spaCy (a record a line) or Label "
-        "Studio (one list). Name it with --format.",
+        f"JSON of an unknown kind ({keys}), expected texts with entities as Prodigy, Doccano, "
+        "Label Studio or spaCy write them, or lists of tokens and tags. Rename the keys to "
+        "'text' and 'entities', or to 'tokens' and 'ner_tags'.",
         line=1,
     )
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
+def recognise_record(record: Any) -> tuple[str, bool]:
+    """Find the format of one record.
+
+    record (Any): The JSON value.
+    RETURNS (tuple[str, bool]): The format, or "", and whether this is sure.
+    """
+    if isinstance(record, list):
+        is_pair = len(record) == 2 and isinstance(record[0], str)
+        return ("spacy-jsonl" if is_pair else ""), is_pair
+    if not isinstance(record, Mapping):
+        return "", False
+    if isinstance(record.get("paragraphs"), list):
+        return "spacy-training", True
+    if find_token_keys(record):
+        return "hf-tokens", bool(record.get("tokens") or record.get("words"))
+    if "content" in record and "annotation" in record:
+        return "dataturks", True
+    if isinstance(record.get("data"), Mapping):
+        return "label-studio", True
+    if not any(isinstance(record.get(key), str) for key in TEXT_KEYS):
+        return "", False
+    if "answer" in record or "_task_hash" in record or isinstance(record.get("spans"), list):
+        return "prodigy", True
+    return _recognise_entities(record)
 
 
-def _open_json(kind: str, source: Source, settings: ReadSettings) -> Opened:
-    read_json = read_json_list if kind == "label-studio" else read_json_lines
-    return Opened(partial(_read_json, source, read_json, kind, settings.lang))
+def _recognise_entities(record: Mapping[str, Any]) -> tuple[str, bool]:
+    if "ents" in record:
+        return "spacy-jsonl", True
+    if isinstance(record.get("label"), Mapping):
+        return "cluener", True
+    for key in ENTITY_KEYS:
+        spans = record.get(key)
+        if not isinstance(spans, list):
+            continue
+        if not spans:
+            return ("spacy-jsonl" if key == "entities" else "doccano"), False
+        if isinstance(spans[0], Mapping):
+            if "labels" in spans[0]:
+                return "label-studio", True
+            return ("doccano" if "start_offset" in spans[0] else "entities"), True
+        return ("spacy-jsonl" if key == "entities" else "doccano"), True
+    return "", False
 
 
-def _read_json(
-    source: Source,
-    read_json: Callable[[Source], Iterator[Fields]],
-    name: str,
-    lang: str,
-    *,
-    notes: Notes,
+def _is_json_of(name: str, source: Source, head: str) -> bool:
+    return _JSON.match(head) is not None and recognise_json(source) == name
+
+
+def _open_texts(name: str, source: Source, settings: ReadSettings) -> Opened:
+    make_tokenizer(settings.lang)
+    faults = Faults(source.name, skip_bad=True)
+    survey = TextSurvey(_read_annotated(name, source, Notes(), faults))
+    check_annotator(settings.annotator, survey, source.name)
+    how = "offsets count UTF-16 units, as in browsers" if survey.counts_units else ""
+    return Opened(partial(_read_texts, name, source, settings, survey), how)
+
+
+def _read_texts(
+    name: str, source: Source, settings: ReadSettings, survey: TextSurvey, *, notes: Notes
 ) -> Iterator[Sentence]:
-    return read_records(
-        read_json(source),
-        to_record=_JSON_RECORDS[name],
-        tokenize=make_tokenizer(lang),
-        notes=notes,
-    )
+    tokenize = make_tokenizer(settings.lang)
+    faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
+    records = _read_annotated(name, source, notes, faults)
+    if survey.counts_units:
+        records = map(convert_offsets, records)
+        notes.add(
+            "utf16-offsets", "offsets count UTF-16 units, as in browsers: converted", source.name
+        )
+    elif survey.n_doubtful:
+        text = (
+            "records with emoji or the like before an entity: offsets are taken for characters, "
+            "they may be UTF-16 units"
+        )
+        notes.add("doubtful-offsets", text, source.name, count=survey.n_doubtful)
+    document = 0
+    for record in merge_annotations(records, survey, settings.annotator, notes):
+        if not record.text:
+            notes.add("empty-text", "records with an empty text, left out", record.task.place)
+            continue
+        document += 1
+        sentences = split_text(record, document=document, tokenize=tokenize, notes=notes)
+        yield from _without_faults(sentences, record.task, faults, notes)
+    faults.check()
 
 
-_JSON_RECORDS = {
-    "spacy-jsonl": spacy_to_record,
-    "prodigy": prodigy_to_record,
-    "doccano": doccano_to_record,
-    "label-studio": label_studio_to_record,
-}
+def _read_annotated(
+    name: str, source: Source, notes: Notes, faults: Faults
+) -> Iterator[AnnotatedText]:
+    for task in read_json_records(source, faults, notes):
+        yield from _without_faults(_TEXT_RECORDS[name](task, notes), task, faults, notes)
 
 
-JSON_FORMATS = tuple(
-    FileFormat(name, partial(_is_json_of, name), partial(_open_json, name), has_texts=True)
-    for name in _JSON_RECORDS
+def _open_tokens(name: str, source: Source, settings: ReadSettings) -> Opened:
+    return Opened(partial(_read_tokens, name, source, settings))
+
+
+def _read_tokens(
+    name: str, source: Source, settings: ReadSettings, *, notes: Notes
+) -> Iterator[Sentence]:
+    faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
+    checker = TagChecker(source)
+    for document, task in enumerate(read_json_records(source, faults, notes), start=1):
+        sentences = _TOKEN_RECORDS[name](task, checker, settings.tag_names, document)
+        yield from _without_faults(sentences, task, faults, notes)
+    faults.check()
+
+
+def _without_faults(items: Iterator[T], task: Fields, faults: Faults, notes: Notes) -> Iterator[T]:
+    # what one record holds; nothing of a record with a fault
+    try:
+        yield from list(items)
+    except FormatError as error:
+        faults.add("broken record", error)
+        faults.skip(task.place, notes)
+
+
+JSON_FORMATS = (
+    *(
+        FileFormat(name, partial(_is_json_of, name), partial(_open_texts, name), has_texts=True)
+        for name in _TEXT_RECORDS
+    ),
+    *(
+        FileFormat(name, partial(_is_json_of, name), partial(_open_tokens, name))
+        for name in _TOKEN_RECORDS
+    ),
 )
-"""The formats of JSON, in the order in which they are recognised."""
+"""The formats of JSON; the content of the first records decides between them."""

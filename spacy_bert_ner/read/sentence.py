@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..schemes import Span
+
+SpanGroups = Mapping[str, Sequence[Span]]
+"""Spans that may overlap, by the name of their group, as in `doc.spans`."""
+
+_NO_GROUPS: SpanGroups = MappingProxyType({})
 
 
 class Sentence(NamedTuple):
@@ -16,6 +22,8 @@ class Sentence(NamedTuple):
     document (int): Number of the document; 0 as long as no border between documents was seen.
     spaces (list[bool] | None): Whether a blank follows each word, where the file knows.
     is_text (bool): Whether this is a whole text in which nobody marked sentences.
+    missing (Sequence[int]): Words that nobody annotated; their tags are `O`.
+    groups (SpanGroups): Spans beside the entities; they may end after the sentence.
     """
 
     words: list[str]
@@ -24,6 +32,8 @@ class Sentence(NamedTuple):
     document: int = 0
     spaces: list[bool] | None = None
     is_text: bool = False
+    missing: Sequence[int] = ()
+    groups: SpanGroups = _NO_GROUPS
 
 
 class DocData(NamedTuple):
@@ -33,12 +43,16 @@ class DocData(NamedTuple):
     spaces (list[bool]): Whether a blank follows each.
     spans (list[Span]): Its entities, in order.
     starts (list[int]): Tokens that start a sentence; empty if nobody marked sentences.
+    missing (Sequence[int]): Tokens that nobody annotated, in order.
+    groups (SpanGroups): Spans beside the entities.
     """
 
     words: list[str]
     spaces: list[bool]
     spans: list[Span]
     starts: list[int]
+    missing: Sequence[int] = ()
+    groups: SpanGroups = _NO_GROUPS
 
     @property
     def text(self) -> str:

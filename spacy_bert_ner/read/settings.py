@@ -1,6 +1,6 @@
 """What the user says about an input file → checked settings that every reader gets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -23,6 +23,8 @@ class ReadSettings:
         mark no sentences.
     skip_bad (bool): Leave out, and count, sentences that cannot be read.
     lang (str): Language whose tokenizer cuts texts with character offsets into tokens.
+    annotator (str | None): Whose annotations count, where several people annotated a text.
+    tag_names (Sequence[str]): The tags that the numbers of a data set mean, in their order.
     """
 
     format: str | None = None
@@ -37,6 +39,8 @@ class ReadSettings:
     split_at: str = ""
     skip_bad: bool = False
     lang: str = "en"
+    annotator: str | None = None
+    tag_names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check the values.

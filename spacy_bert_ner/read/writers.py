@@ -1,16 +1,45 @@
-"""Docs → a file in one of the formats that we write: `.spacy`, `.jsonl` or `.conll`."""
+"""Docs → a file in one of the formats that we write."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from .columns import doc_to_columns
 from .docbin import DocBinWriter
-from .records import doc_to_spacy
-from .sentence import DocData
+from .sentence import DocData, Notes
+from .tool_records import (
+    Record,
+    doc_to_doccano,
+    doc_to_label_studio,
+    doc_to_prodigy,
+    doc_to_spacy,
+    doc_to_tokens,
+)
 
-OUTPUT_SUFFIXES = (".spacy", ".jsonl", ".conll")
+WRITTEN_FORMATS = {
+    "spacy": ".spacy",
+    "spacy-jsonl": ".jsonl",
+    "conll": ".conll",
+    "label-studio": ".json",
+    "prodigy": ".jsonl",
+    "doccano": ".jsonl",
+    "hf-tokens": ".jsonl",
+}
+"""Formats that can be written, and how their files end; an ending means its first format."""
+
+OUTPUT_SUFFIXES = tuple(dict.fromkeys(WRITTEN_FORMATS.values()))
 """Endings of the files that can be written."""
+
+_RECORDS: dict[str, Callable[[DocData], Record]] = {
+    "spacy-jsonl": doc_to_spacy,
+    "label-studio": doc_to_label_studio,
+    "prodigy": doc_to_prodigy,
+    "doccano": doc_to_doccano,
+    "hf-tokens": doc_to_tokens,
+}
+_KEEP_GROUPS = ("spacy", "spacy-jsonl")
+_KEEP_MISSING = ("spacy", "prodigy")
 
 
 class Writer(Protocol):
@@ -27,26 +56,35 @@ class Writer(Protocol):
 
 
 class TextWriter:
-    """Write JSON lines or columns, doc by doc.
+    """Write JSON or columns, doc by doc.
 
-    path (Path): The file; its ending tells the format.
+    path (Path): The file.
+    to (str): One of `WRITTEN_FORMATS` that is text.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, to: str) -> None:
         """Open the file."""
         self.path = path
+        self._make_record = _RECORDS.get(to)
+        self._is_list = to == "label-studio"
+        self._n_docs = 0
         self._part = path.with_name(path.name + ".part")
         self._file = self._part.open("w", encoding="utf8", newline="\n")
 
     def add(self, doc: DocData) -> None:
         """Add a doc."""
-        if self.path.suffix == ".jsonl":
-            self._file.write(json.dumps(doc_to_spacy(doc), ensure_ascii=False) + "\n")
+        if self._make_record is None:
+            text = doc_to_columns(doc)
         else:
-            self._file.write(doc_to_columns(doc))
+            text = json.dumps(self._make_record(doc), ensure_ascii=False)
+            text = ("[\n", ",\n")[self._n_docs > 0] + text if self._is_list else text + "\n"
+        self._n_docs += 1
+        self._file.write(text)
 
     def close(self) -> None:
         """Write the rest and give the file its name."""
+        if self._is_list:
+            self._file.write("\n]\n" if self._n_docs else "[]\n")
         self._file.close()
         self._part.replace(self.path)
 
@@ -56,16 +94,48 @@ class TextWriter:
         self._part.unlink(missing_ok=True)
 
 
-def open_writer(path: Path, *, n_tokens: int) -> Writer:
-    """Open a file for docs; its ending tells the format.
+def find_written_format(path: Path, to: str | None) -> str:
+    """Find the format in which a file is to be written.
+
+    path (Path): The file.
+    to (str | None): One of `WRITTEN_FORMATS`; by default the file's ending decides.
+    RETURNS (str): The format.
+    RAISES (ValueError): If the ending is none of `OUTPUT_SUFFIXES`, or not the format's.
+    """
+    by_suffix = {suffix: name for name, suffix in reversed(WRITTEN_FORMATS.items())}
+    if to is None and path.suffix in by_suffix:
+        return by_suffix[path.suffix]
+    if to is None:
+        raise ValueError(f"{path}: expected a file ending in {', '.join(OUTPUT_SUFFIXES)}.")
+    if path.suffix != WRITTEN_FORMATS[to]:
+        raise ValueError(f"{path}: expected a file ending in {WRITTEN_FORMATS[to]} for {to}.")
+    return to
+
+
+def open_writer(path: Path, *, n_tokens: int, to: str | None = None) -> Writer:
+    """Open a file for docs.
 
     path (Path): The file to write.
     n_tokens (int): Tokens that will be added in all.
+    to (str | None): One of `WRITTEN_FORMATS`; by default the file's ending decides.
     RETURNS (Writer): Takes the docs.
-    RAISES (ValueError): If the ending is none of `OUTPUT_SUFFIXES`.
+    RAISES (ValueError): If the ending is none of `OUTPUT_SUFFIXES`, or not the format's.
     """
-    if path.suffix == ".spacy":
-        return DocBinWriter(path, n_tokens=n_tokens)
-    if path.suffix in OUTPUT_SUFFIXES:
-        return TextWriter(path)
-    raise ValueError(f"{path}: expected a file ending in {', '.join(OUTPUT_SUFFIXES)}.")
+    name = find_written_format(path, to)
+    return DocBinWriter(path, n_tokens=n_tokens) if name == "spacy" else TextWriter(path, name)
+
+
+def note_losses(doc: DocData, to: str, notes: Notes) -> None:
+    """Count what a format cannot hold of a doc.
+
+    doc (DocData): The doc.
+    to (str): One of `WRITTEN_FORMATS`.
+    notes (Notes): Takes what is lost.
+    """
+    if doc.groups and to not in _KEEP_GROUPS:
+        n_spans = sum(map(len, doc.groups.values()))
+        text = f"spans of span groups, lost: only {' and '.join(_KEEP_GROUPS)} keep them"
+        notes.add("lost-groups", text, ", ".join(doc.groups), count=n_spans)
+    if doc.missing and to not in _KEEP_MISSING:
+        text = f"words that nobody annotated, as O: only {' and '.join(_KEEP_MISSING)} keep them"
+        notes.add("lost-missing", text, count=len(doc.missing))

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_bert_ner.convert.checks import CutFinder
-from spacy_bert_ner.read.json_formats import make_tokenizer
+from spacy_bert_ner.read.languages import make_tokenizer
 from spacy_bert_ner.read.sentence import DocData
 
 WORDS = """

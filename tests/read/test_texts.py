@@ -101,7 +101,7 @@ def test_prodigy_tokens_are_kept_if_they_fit(tmp_path):
 
 
 def test_other_faults_of_label_studio(tmp_path):
-    with pytest.raises(FormatError, match="an object, expected a JSON list of tasks"):
+    with pytest.raises(FormatError, match="line 1: nothing as 'text', expected a text"):
         read(write(tmp_path, "{}"), format="label-studio")
     task = {"data": {"a": "x", "b": "y"}, "annotations": [{"result": []}]}
     with pytest.raises(FormatError, match="record 1: data fields a, b, expected one text"):

@@ -55,7 +55,7 @@ def test_docbin_of_spacy(tmp_path):
     assert sentences[0].spaces == [True, False, True]
     assert notes.kinds["missing-annotation"].places == ["a.spacy#4"]
     (tmp_path / "b.spacy").write_bytes((tmp_path / "a.spacy").read_bytes()[:-9])
-    with pytest.raises(FormatError, match="no DocBin"):
+    with pytest.raises(FormatError, match="not a DocBin"):
         read(tmp_path / "b.spacy")
 
 
@@ -145,7 +145,7 @@ def test_columns_refuse_what_they_cannot_hold(tmp_path):
 def test_writers_know_their_endings(tmp_path):
     with pytest.raises(ValueError, match=r"expected a file ending in .spacy, .jsonl, .conll"):
         open_writer(tmp_path / "a.csv", n_tokens=1)
-    with pytest.raises(ValueError, match=r"a .spacy file holds at most"):
+    with pytest.raises(ValueError, match=r"268,435,456 tokens, expected at most"):
         open_writer(tmp_path / "a.spacy", n_tokens=2**28)
     writer = open_writer(tmp_path / "a.spacy", n_tokens=3)
     with pytest.raises(ValueError, match="0 tokens were added, expected 3"):

@@ -1,0 +1,142 @@
+"""Annotations of texts by several people, or in several answers → one annotation of each text."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from .offsets import count_cuts, count_units, has_pairs
+from .records import AnnotatedText
+from .sentence import FormatError, Notes
+
+
+class TextSurvey:
+    """What a first pass over the records of a file finds; memory is 8 bytes a record.
+
+    annotators (Counter[str]): Records of each annotator.
+    repeated (dict[int, int]): Hash of a text's key → its records, if there are several.
+    counts_units (bool): Whether offsets count UTF-16 units.
+    n_doubtful (int): Records in which characters and units both make sense.
+    """
+
+    def __init__(self, records: Iterable[AnnotatedText]) -> None:
+        """Pass over the records."""
+        self.annotators: Counter[str] = Counter()
+        self.n_doubtful = 0
+        keys, cuts, unit_cuts = array("q"), 0, 0
+        for record in records:
+            if record.annotator:
+                self.annotators[record.annotator] += 1
+            if record.key is not None:
+                keys.append(hash(record.key))
+            if record.spans and not record.is_checked and has_pairs(record.text):
+                units = convert_offsets(record)
+                cuts += count_cuts(record.text, record.spans)
+                unit_cuts += count_cuts(record.text, units.spans)
+                self.n_doubtful += units.spans != record.spans
+        self.counts_units = unit_cuts * 2 < cuts
+        self.n_doubtful *= unit_cuts <= cuts and not self.counts_units
+        counts = Counter(keys)
+        self.repeated = {key: n for key, n in counts.items() if n > 1}
+
+
+def merge_annotations(
+    records: Iterable[AnnotatedText], survey: TextSurvey, annotator: str | None, notes: Notes
+) -> Iterator[AnnotatedText]:
+    """Make one annotation of all those of a text.
+
+    Of several complete ones, the one counts that was marked as right, else the first;
+    how far they agree is counted. Binary answers about one text are put together.
+
+    records (Iterable[AnnotatedText]): The records of a file.
+    survey (TextSurvey): The first pass over them.
+    annotator (str | None): Whose annotations count; by default everybody's.
+    notes (Notes): Takes what was noticed.
+    YIELDS (AnnotatedText): One for each text, where its last annotation is.
+    """
+    waiting: dict[int, list[AnnotatedText]] = {}
+    for record in records:
+        key = hash(record.key)
+        if record.key is None or key not in survey.repeated:
+            if annotator in (None, record.annotator):
+                yield _note_binary(record, notes)
+            else:
+                _note_others(record, notes)
+            continue
+        group = waiting.setdefault(key, [])
+        group.append(record)
+        if len(group) == survey.repeated[key]:
+            yield from _merge_group(waiting.pop(key), annotator, notes)
+
+
+def check_annotator(annotator: str | None, survey: TextSurvey, name: str) -> None:
+    """Refuse an annotator whom the file does not know.
+
+    RAISES (FormatError): Names those whom it knows.
+    """
+    if annotator is not None and annotator not in survey.annotators:
+        known = ", ".join(sorted(survey.annotators)[:20]) or "nobody's name"
+        raise FormatError(
+            name,
+            f"no record of the annotator '{annotator}', expected one of those in the file: "
+            f"{known}. Correct the setting annotator, or leave it out.",
+        )
+
+
+def convert_offsets(record: AnnotatedText) -> AnnotatedText:
+    """RETURNS (AnnotatedText): The record, its offsets read as UTF-16 units."""
+    if record.is_checked or not has_pairs(record.text):
+        return record
+    return record._replace(spans=[count_units(record.text, span) for span in record.spans])
+
+
+def _merge_group(
+    group: list[AnnotatedText], annotator: str | None, notes: Notes
+) -> Iterator[AnnotatedText]:
+    chosen = [record for record in group if annotator in (None, record.annotator)]
+    for record in group:
+        if record not in chosen:
+            _note_others(record, notes)
+    complete = [record for record in chosen if not record.is_binary]
+    if not complete:
+        if chosen:
+            spans = sorted({span for record in chosen for span in record.spans})
+            yield _note_binary(chosen[0]._replace(spans=spans), notes)
+        return
+    if len({record.annotator for record in group}) == 1 and group[0].task != group[1].task:
+        yield from complete  # one annotator saw the text again: that is a repeat of the text
+        return
+    best = next((record for record in complete if record.is_gold), complete[0])
+    for other in chosen:
+        if other is not best:
+            _note_agreement(best, other, notes)
+    yield best
+
+
+def _note_agreement(best: AnnotatedText, other: AnnotatedText, notes: Notes) -> None:
+    how = "the one marked as right counts" if best.is_gold else "the first one counts"
+    place = best.task.place
+    notes.add("several-annotations", f"further annotations of a text: {how}", place)
+    mine, others = set(best.spans), set(other.spans)
+    if mine & others:
+        text = "entities that two annotations of a text share"
+        notes.add("annotators-agree", text, count=len(mine & others))
+    for start, end, label in sorted(mine ^ others):
+        who = best if (start, end, label) in mine else other
+        notes.add(
+            "annotators-differ",
+            "entities that only one of two annotations of a text has",
+            f"{place} '{best.text[start:end]}' {label}, by {who.annotator or 'one'} only",
+        )
+
+
+def _note_others(record: AnnotatedText, notes: Notes) -> None:
+    who = record.annotator or "nobody named"
+    text = "records of other annotators, left out"
+    notes.add("other-annotator", text, f"{record.task.place} {who}")
+
+
+def _note_binary(record: AnnotatedText, notes: Notes) -> AnnotatedText:
+    if record.is_binary:
+        text = "texts with binary answers: words outside of the answers count as missing, not as O"
+        notes.add("binary-answers", text, record.task.place)
+    return record

@@ -1,0 +1,210 @@
+"""A JSON file → its records: one a line, the items of one list, or those inside one object."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+
+from .faults import Faults
+from .fields import Fields
+from .sentence import FormatError, Notes
+from .source import Source
+
+_CHUNK = 1 << 16
+_LONGEST = 1 << 26
+"""Characters of one record, beyond which a file is taken for broken."""
+
+_BLANKS = re.compile(r"[\s\ufeff]*")
+_LIST = re.compile(r"\[\s*[\[{\]]")
+_RECORD_KEYS = {"text", "content", "full_text", "sentence", "tokens", "words", "paragraphs"}
+_CONTAINERS = ("annotations", "data", "examples", "documents", "common_examples")
+_DECODER = json.JSONDecoder()
+
+
+def read_json_records(
+    source: Source, faults: Faults | None = None, notes: Notes | None = None
+) -> Iterator[Fields]:
+    """Read the records of a JSON file, one after another.
+
+    A file holds one record a line, or one list of records, or objects over several
+    lines. An object that is no record but holds a list of them, as NER Annotator and
+    Rasa write, gives that list's items.
+
+    source (Source): The file.
+    faults (Faults | None): Takes lines that are not JSON; by default the first one raises.
+    notes (Notes | None): Takes the count of the lines that are left out.
+    YIELDS (Fields): The records with their line, or with their number in the list.
+    RAISES (FormatError): If the file, or a list in it, is not JSON.
+    """
+    with source.open_text() as file:
+        head = file.readline(_CHUNK)
+        while head and not head.strip():
+            head = file.readline(_CHUNK)
+        stripped = head.strip()
+        rest = _peek(file) if stripped == "[" else ""
+    if _LIST.match(stripped + rest):
+        yield from _number(source, _read_list(source))
+    elif stripped[:1] in ("{", "[") and not _is_whole(stripped):
+        yield from _number(source, _read_values(source))
+    else:
+        for line in _read_lines(source, faults, notes):
+            items = _find_items(line.value)
+            if items is None:
+                yield line
+            else:
+                yield from _number(source, iter(items))
+
+
+def _read_lines(source: Source, faults: Faults | None, notes: Notes | None) -> Iterator[Fields]:
+    with source.open_text() as file:
+        for number, line in enumerate(file, start=1):
+            if line.isspace():
+                continue
+            try:
+                value = json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as err:
+                error = _broken(source, err, number)
+                if faults is None:
+                    raise error from err
+                faults.add("broken JSON", error)
+                if notes is not None:
+                    faults.skip(f"{source.name}:{number}", notes)
+                continue
+            yield Fields(source, number, value)
+
+
+def _number(source: Source, values: Iterator[Any]) -> Iterator[Fields]:
+    for number, value in enumerate(values, start=1):
+        yield Fields(source, number, value, is_line=False)
+
+
+def _find_items(value: Any) -> list[Any] | None:
+    # the records inside an object that is none itself
+    if not isinstance(value, Mapping):
+        return None
+    if isinstance(value.get("rasa_nlu_data"), Mapping):
+        value = value["rasa_nlu_data"]
+    if _is_table(value):
+        return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
+    if isinstance(value.get("data"), Mapping) or _RECORD_KEYS & value.keys():
+        return None
+    return next((value[key] for key in _CONTAINERS if isinstance(value.get(key), list)), None)
+
+
+def _is_table(value: Mapping[str, Any]) -> bool:
+    # columns of equal length, as `Dataset.to_dict` gives them
+    words = value.get("tokens", value.get("words"))
+    if not (isinstance(words, list) and words and all(isinstance(row, list) for row in words)):
+        return False
+    return all(isinstance(rows, list) and len(rows) == len(words) for rows in value.values())
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as err:
+        # broken, and not just continued on the next line: told as a broken line
+        return isinstance(err, RecursionError) or err.pos < len(line)
+    return True
+
+
+def _peek(file: TextIO) -> str:
+    for line in file:
+        if line.strip():
+            return line.strip()
+    return ""
+
+
+def _read_list(source: Source) -> Iterator[Any]:
+    # the items of one list, decoded as they come: memory is that of one item
+    with source.open_text() as file:
+        window = _Window(source, file)
+        window.take("[")
+        if window.next_char() == "]":
+            window.take("]")
+        else:
+            while True:
+                yield window.decode()
+                if window.next_char() == "]":
+                    break
+                window.take(",")
+            window.take("]")
+        if window.next_char():
+            raise window.error("text after the end of the list")
+
+
+def _read_values(source: Source) -> Iterator[Any]:
+    with source.open_text() as file:
+        window = _Window(source, file)
+        while window.next_char():
+            value = window.decode()
+            items = _find_items(value)
+            yield from [value] if items is None else items
+
+
+class _Window:
+    # a piece of the text from which one value after another is decoded
+
+    def __init__(self, source: Source, file: TextIO) -> None:
+        self.source = source
+        self.file = file
+        self.text = ""
+        self.at = 0
+        self.line = 1
+
+    def next_char(self) -> str:
+        """RETURNS (str): The next character that is no blank; "" at the end."""
+        while True:
+            self.at = _BLANKS.match(self.text, self.at).end()  # type: ignore[union-attr]
+            if self.at < len(self.text) or not self._grow():
+                return self.text[self.at : self.at + 1]
+
+    def take(self, char: str) -> None:
+        """Pass over a character that must come."""
+        found = self.next_char()
+        if found != char:
+            what = f"'{found}'" if found else "the end of the file"
+            raise self.error(f"{what}, expected '{char}'")
+        self.at += 1
+
+    def decode(self) -> Any:
+        """RETURNS (Any): The next value."""
+        self.next_char()
+        while True:
+            try:
+                value, self.at = _DECODER.raw_decode(self.text, self.at)
+            except RecursionError as err:
+                raise self.error("lists within lists, too deep to read") from err
+            except json.JSONDecodeError as err:
+                # an unterminated string is told where it begins, all else where it ends
+                is_cut = err.msg.startswith("Unterminated") or err.pos > len(self.text) - 12
+                if is_cut and len(self.text) - self.at < _LONGEST and self._grow():
+                    continue
+                raise self.error(err.msg, at=err.pos) from err
+            return value
+
+    def error(self, message: str, *, at: int | None = None) -> FormatError:
+        """RETURNS (FormatError): An error with the line of a place in the text."""
+        line = self.line + self.text.count("\n", 0, self.at if at is None else at)
+        return FormatError(
+            self.source.name,
+            f"broken JSON ({message}). Export the data again: the file may be cut.",
+            line=line,
+        )
+
+    def _grow(self) -> bool:
+        # reads on, twice as far each time that one value needs more
+        more = self.file.read(max(_CHUNK, len(self.text) - self.at))
+        self.line += self.text.count("\n", 0, self.at)
+        self.text = self.text[self.at :] + more
+        self.at = 0
+        return bool(more)
+
+
+def _broken(source: Source, err: Exception, line: int) -> FormatError:
+    message = str(err).partition(":")[0]
+    return FormatError(
+        source.name,
+        f"broken JSON ({message}). Fix the line or export the data again: the file may be cut.",
+        line=line,
+    )

@@ -1,0 +1,102 @@
+"""Label Studio's tasks, JSON or JSON-MIN → the text with the spans of each annotation."""
+
+from collections.abc import Iterator, Mapping
+
+from .fields import CharSpan, Fields
+from .offsets import find_span
+from .records import AnnotatedText, note_unannotated
+from .sentence import Notes
+
+
+def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
+    """Read the annotations of one task; cancelled ones do not count.
+
+    Offsets count UTF-16 units, as browsers do; the text that Label Studio gives for each
+    span says whether they have to be converted.
+
+    task (Fields): The task.
+    notes (Notes): Takes what was noticed.
+    YIELDS (AnnotatedText): One for each annotation.
+    RAISES (FormatError): If the task has no text, or offsets do not fit it.
+    """
+    if task.get("data") is None:
+        text = task.text("text")
+        if task.get("label") is None:
+            note_unannotated(task, notes)
+            return
+        spans = [
+            span
+            for item in task.items("label")
+            for span in _read_region(task.inner(item), text, notes)
+        ]
+        annotator = _name(task.get("annotator"))
+        key = text if annotator else None
+        yield AnnotatedText(task, text, spans, key=key, annotator=annotator, is_checked=True)
+        return
+    text = _find_text(task)
+    key = "completions" if task.get("annotations") is None else "annotations"
+    drafts = [task.inner(item) for item in task.items(key)]
+    drafts = [draft for draft in drafts if not draft.get("was_cancelled")]
+    if not drafts:
+        note_unannotated(task, notes)
+    for draft in drafts:
+        spans = []
+        for result in map(task.inner, draft.items("result")):
+            if isinstance(result.get("value"), Mapping):
+                spans += _read_region(task.inner(result.get("value")), text, notes)
+        yield AnnotatedText(
+            task,
+            text,
+            spans,
+            key=task.place,
+            annotator=_name(draft.get("completed_by")),
+            is_gold=draft.get("ground_truth") is True,
+            is_checked=True,
+        )
+
+
+def _read_region(value: Fields, text: str, notes: Notes) -> list[CharSpan]:
+    # one region: its labels are under the name of the tag that made it
+    kinds = [key for key in value.value if key.endswith("labels") and value.get(key)]
+    if not kinds:
+        return []
+    if "start" not in value.value and "globalOffsets" not in value.value:
+        notes.add(
+            "other-regions",
+            "regions that are not spans of a text, left out",
+            f"{value.place} {kinds[0]}",
+        )
+        return []
+    label = value.labels(value.items(kinds[0]), notes)
+    if not label:
+        return []
+    start, end = _find_offsets(value)
+    found = value.get("text")
+    return [(*find_span(value, text, start, end, found, units_first=True), label)]
+
+
+def _find_offsets(value: Fields) -> tuple[int, int]:
+    if isinstance(value.get("start"), str):  # a path in an HTML text
+        if isinstance(value.get("globalOffsets"), Mapping):
+            return value.inner(value.get("globalOffsets")).borders()
+        return value.borders("startOffset", "endOffset")
+    return value.borders()
+
+
+def _find_text(task: Fields) -> str:
+    data = task.inner(task.get("data"))
+    if data.mapping().get("text") is not None:
+        return data.text("text")
+    texts = [key for key, value in data.value.items() if isinstance(value, str)]
+    if len(texts) != 1:
+        raise task.error(
+            f"data fields {', '.join(map(str, data.value))}, expected one text, or one named "
+            "'text'. Rename it."
+        )
+    return data.text(texts[0])
+
+
+def _name(annotator: object) -> str:
+    if isinstance(annotator, Mapping):
+        annotator = annotator.get("email") or annotator.get("username") or annotator.get("id")
+    return "" if annotator is None else str(annotator)

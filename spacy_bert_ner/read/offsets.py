@@ -1,0 +1,99 @@
+"""Offsets as a tool counts them, and the text that it gives for a span → characters of the text."""
+
+from .fields import CharSpan, Fields
+
+
+def find_span(
+    task: Fields,
+    text: str,
+    start: int,
+    end: int,
+    found: object,
+    *,
+    inclusive: bool = False,
+    units_first: bool = False,
+) -> tuple[int, int]:
+    """Find the characters that a span means, checked with the text that the tool gives.
+
+    Tools count characters or UTF-16 units, and the end is the last character or the one
+    after it. Of these readings, the first one that holds the given text counts; tools
+    trim and join blanks in that text, so it is compared again without them.
+
+    task (Fields): The record, for its place.
+    text (str): The text of the record.
+    start (int): Where the span starts.
+    end (int): Where it ends.
+    found (object): The span's text as the tool gives it; anything else is not compared.
+    inclusive (bool): Whether the tool's ends are the last character.
+    units_first (bool): Whether the tool counts UTF-16 units.
+    RETURNS (tuple[int, int]): Start and end, exclusive.
+    RAISES (FormatError): If no reading holds the given text.
+    """
+    if not isinstance(found, str) or not found.strip():
+        return start, end + inclusive
+    extras = (1, 0) if inclusive else (0, 1)
+    readings = [(start, end + extra) for extra in extras]
+    if has_pairs(text):
+        units = [(utf16_to_chars(text, a), utf16_to_chars(text, b)) for a, b in readings]
+        readings = units + readings if units_first else readings + units
+    for clean in (str, _without_blanks):
+        wanted = clean(found)
+        for first, last in readings:
+            if clean(text[first:last]) == wanted:
+                return first, last
+    raise task.error(
+        f"offsets {start}:{end} hold '{text[start : end + inclusive][:60]}', expected "
+        f"'{found[:60]}'. The text was changed after annotation: export the data again."
+    )
+
+
+def utf16_to_chars(text: str, offset: int) -> int:
+    """Turn an offset in UTF-16 units, as browsers count, into one in characters.
+
+    EXAMPLE:
+        >>> utf16_to_chars("😀 Oslo", 3)
+        2
+    """
+    return len(
+        text.encode("utf-16-le", "surrogatepass")[: offset * 2].decode("utf-16-le", "ignore")
+    )
+
+
+def chars_to_utf16(text: str, offset: int) -> int:
+    """Turn an offset in characters into one in UTF-16 units: the inverse of `utf16_to_chars`."""
+    return offset + sum(char > "\uffff" for char in text[:offset])
+
+
+def count_units(text: str, span: CharSpan) -> CharSpan:
+    """RETURNS (CharSpan): A span whose offsets count UTF-16 units, in characters."""
+    start, end, label = span
+    n_units = len(text.encode("utf-16-le")) // 2
+    # an end outside of the text stays outside
+    last = utf16_to_chars(text, end) if end <= n_units else len(text) + end - n_units
+    return utf16_to_chars(text, start), last, label
+
+
+def has_pairs(text: str) -> bool:
+    """Whether a text has characters that take two UTF-16 units, such as emoji."""
+    return not text.isascii() and max(text) > "\uffff"
+
+
+def count_cuts(text: str, spans: list[CharSpan]) -> int:
+    """Count the borders of spans that no annotator would draw.
+
+    Such a border is outside the text, within a word, or has a blank on its inner side.
+    """
+    n_cuts = 0
+    for start, end, _ in spans:
+        if end > len(text):
+            n_cuts += 2
+            continue
+        inner = text[start:end]
+        for border, edge in ((start, inner[:1]), (end, inner[-1:])):
+            around = text[max(border - 1, 0) : border + 1]
+            n_cuts += edge.isspace() or (len(around) == 2 and around.isalnum())
+    return n_cuts
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
