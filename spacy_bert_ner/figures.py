@@ -15,11 +15,11 @@ def has_matplotlib() -> bool:
 def require_matplotlib() -> None:
     """Check that pictures can be drawn.
 
-    RAISES (ValueError): If matplotlib is missing, with the command that helps.
+    RAISES (ValueError): If matplotlib is missing, with the command that installs it.
     """
     if not has_matplotlib():
         raise ValueError(
-            "Matplotlib is not installed, and pictures are drawn with it. Install it with "
+            "Matplotlib draws the pictures, but it is not installed. Install it with "
             "`pip install 'spacy-bert-ner[plots]'`, or set `plot = false`."
         )
 

@@ -11,7 +11,7 @@ Scores = dict[str, Any]
 
 
 class Counts(NamedTuple):
-    """How many entities are right, found and gold.
+    """The numbers of right, found and gold entities.
 
     right (int): Found with the borders and the label of a gold one.
     found (int): Found.
@@ -45,11 +45,11 @@ class Counts(NamedTuple):
 
 
 def count_spans(pairs: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> dict[str, Counts]:
-    """Count by label: an entity is right only if both borders and the label are.
+    """Count by label: both borders and the label must be right.
 
     pairs (Iterable[Tuple[Sequence[Span], Sequence[Span]]]): Gold and found entities of
         each line.
-    RETURNS (Dict[str, Counts]): By label, sorted; labels that stand on either side.
+    RETURNS (Dict[str, Counts]): By label, sorted; the labels of either side.
     """
     right: Counter[str] = Counter()
     found: Counter[str] = Counter()
@@ -72,8 +72,8 @@ def summarize(by_label: Mapping[str, Counts]) -> Scores:
 
     by_label (Mapping[str, Counts]): The counts.
     RETURNS (Dict[str, Any]): "micro" (every entity counts the same), "macro" (every
-        label does), "weighted" (labels by their support) and "labels", as scikit-learn
-        and seqeval define them. Averages of no label are `None`.
+        label counts the same), "weighted" (labels count by their support) and "labels",
+        as scikit-learn and seqeval define them. Averages of no label are `None`.
     """
     labels = {label: counts.to_scores() for label, counts in by_label.items()}
     support = [counts.gold for counts in by_label.values()]
@@ -89,7 +89,7 @@ def average(rows: Sequence[Scores], weights: Sequence[int]) -> Scores:
     """Give the weighted means of precision, recall and F-score.
 
     rows (Sequence[Dict[str, Any]]): The scores.
-    weights (Sequence[int]): What each of them counts.
+    weights (Sequence[int]): The weight of each row.
     RETURNS (Dict[str, Any]): "p", "r" and "f"; `None` if the weights sum to 0.
     """
     total = sum(weights)

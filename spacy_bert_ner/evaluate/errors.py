@@ -1,4 +1,4 @@
-"""Gold and found entities → which kind of error each wrong one is."""
+"""Gold and found entities → the kind of error of each wrong one."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ERROR_KINDS = ("label", "border", "label and border", "missed", "invented")
 class Error(NamedTuple):
     """A wrong entity.
 
-    kind (str): One of `KINDS`.
+    kind (str): One of `ERROR_KINDS`.
     gold (Tuple[int, int, str] | None): The gold entity; `None` if it is invented.
     found (Tuple[int, int, str] | None): The found entity; `None` if it is missed.
     """
@@ -26,13 +26,13 @@ class Error(NamedTuple):
 
 
 def find_errors(gold: Sequence[Span], found: Sequence[Span]) -> list[Error]:
-    """Pair the wrong entities of a line with what they should have been.
+    """Pair each wrong entity of a line with the one that it should have been.
 
     Entities that share text are paired one to one, the longest shared stretch first.
 
     gold (Sequence[Tuple[int, int, str]]): The gold entities.
     found (Sequence[Tuple[int, int, str]]): The found ones.
-    RETURNS (List[Error]): In the order of the text; right entities are none.
+    RETURNS (List[Error]): The errors, in the order of the text.
     """
     right = set(gold) & set(found)
     wrong_gold = [span for span in gold if span not in right]
@@ -79,10 +79,10 @@ def summarize_errors(lines: Sequence[Line]) -> Scores:
     """Count the errors of each kind, and which label is taken for which.
 
     lines (Sequence[Line]): The lines.
-    RETURNS (Dict[str, Any]): "kinds", how many of each of `KINDS`; "labels", the same for
-        each label (the gold one, or that of an invented entity); "confusion", rows of
-        [gold label, found label, count], most frequent first; an empty label stands for
-        no entity.
+    RETURNS (Dict[str, Any]): "kinds": the number of each of `ERROR_KINDS`; "labels": the
+        same for each label (the gold one, or that of an invented entity); "confusion":
+        rows of [gold label, found label, count], most frequent first, where an empty
+        label means no entity.
     """
     kinds: Counter[str] = Counter()
     by_label: dict[str, Counter[str]] = {}

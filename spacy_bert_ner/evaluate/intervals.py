@@ -1,4 +1,4 @@
-"""Counts of each document → how sure the scores are, and whether two models differ."""
+"""Counts of each document → intervals of the scores, and whether two models differ."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -92,14 +92,14 @@ def _find_interval(shares: np.ndarray) -> list[float]:
 def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[str, Any]:
     """Compare two models on the same documents.
 
-    The interval is of a paired bootstrap; the p-value is of an approximate
-    randomisation test: how often is the difference as large if each document's two
-    results are swapped by chance (Yeh 2000).
+    The interval comes from a paired bootstrap. The p-value comes from an approximate
+    randomisation test (Yeh 2000): how often the difference is as large when the two
+    results of each document are swapped at random.
 
     ours (ndarray): Counts of each document. Shape: (n_docs, 3).
     others (ndarray): The other model's. Shape: (n_docs, 3).
     seed (int): Seed of the draws.
-    RETURNS (Dict[str, Any]): "f_difference" (ours less the other's), "interval" (95 %,
+    RETURNS (Dict[str, Any]): "f_difference" (ours minus the other's), "interval" (95 %,
         [low, high], `None` with fewer than two documents), "p_value", "n_samples", "seed".
     """
     both = np.stack([ours, others], axis=1)

@@ -17,19 +17,19 @@ class Line(NamedTuple):
     """The entities of one doc, gold and found, in units.
 
     A unit is a stretch of text that neither side's tokens cut, without white space. On
-    the corpus's own words, units are its words. So every entity has its place, also one
-    whose borders fall inside the other side's tokens.
+    the corpus's own words, units are its words. So every entity has a place, even if its
+    borders are inside a token of the other side.
 
     doc (int): Number of the gold doc; sentences of one doc share it.
     text (str): The text.
     units (List[Tuple[int, int]]): First character of each unit and the one after its last.
     gold (List[Tuple[int, int, str]]): Gold entities; start, end (exclusive) and label.
-    found (List[Tuple[int, int, str]]): Those that the pipeline found, without those that
+    found (List[Tuple[int, int, str]]): Those that the pipeline found, except those that
         touch a unit that nobody annotated.
     scores (List[float | None]): Their probabilities, where the pipeline gives some.
     missing (FrozenSet[int]): The units that nobody annotated.
     n_words (int): Words of the gold doc.
-    n_ignored (int): Found entities left out, for they touch a missing unit.
+    n_ignored (int): Found entities left out because they touch a missing unit.
     """
 
     doc: int

@@ -25,13 +25,13 @@ from .sources import Sources, read_data_report
 from .tokens import list_tag_pairs, score_pieces, score_tags
 
 SCHEMA_VERSION = 1
-"""Of metrics.json, as docs/metrics.md describes it; a change of meaning is a new one."""
+"""Of metrics.json, as docs/metrics.md describes it; a change of meaning needs a new one."""
 
 SEED = 0
 
 
 class Evaluation(NamedTuple):
-    """One pipeline's results, and the lines that they were counted on.
+    """One pipeline's results, and the lines from which they were counted.
 
     metrics (Dict[str, Any]): The results, ready for JSON.
     views (Dict[str, View]): "words", the corpus's own, and "text", raw.
@@ -44,7 +44,7 @@ class Evaluation(NamedTuple):
 def evaluate_model(
     nlp: Language, model: str | Path, data: Path, sources: Sources, *, title: str | None = None
 ) -> Evaluation:
-    """Measure all that a report says about one pipeline.
+    """Measure everything that a report says about a pipeline.
 
     nlp (Language): The pipeline.
     model (str | Path): Its folder or package, as the user named it.
@@ -152,7 +152,7 @@ def score_word_pieces(nlp: Language, lines: Sequence[Line]) -> Scores | None:
 
 
 def compare_models(ours: Evaluation, other: Evaluation) -> Scores:
-    """Say whether two pipelines differ on the same data, beyond chance.
+    """Test whether two pipelines differ on the same data by more than chance.
 
     ours (Evaluation): One pipeline's results.
     other (Evaluation): The other one's, on the same data.

@@ -20,11 +20,11 @@ N_TIMED = 50
 
 
 class View(NamedTuple):
-    """What a pipeline finds in a corpus, seen as words or as raw text.
+    """What a pipeline finds in a corpus, read as words or as raw text.
 
     lines (List[Line]): The entities, in the order of the corpus.
     spacy (Dict[str, Any]): spaCy's own scores of the same docs.
-    seconds (float): Time in `nlp.pipe`.
+    seconds (float): Time in `nlp.pipe`; on raw text it includes the tokenizer.
     """
 
     lines: list[Line]
@@ -33,7 +33,7 @@ class View(NamedTuple):
 
 
 def read_examples(nlp: Language, path: Path, *, gold_words: bool) -> Iterator[tuple[int, Example]]:
-    """Read a corpus, and say which doc each example is from.
+    """Read a corpus, and number the docs that its examples come from.
 
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file.
@@ -49,7 +49,7 @@ def read_examples(nlp: Language, path: Path, *, gold_words: bool) -> Iterator[tu
 
 
 def predict_view(nlp: Language, path: Path, *, gold_words: bool) -> View:
-    """Find the entities of a corpus, beside the gold ones.
+    """Predict the entities of a corpus, and keep them next to the gold ones.
 
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file.
@@ -80,10 +80,10 @@ def predict_view(nlp: Language, path: Path, *, gold_words: bool) -> View:
 
 
 def measure_speed(nlp: Language, view: View) -> Scores:
-    """Measure how fast a pipeline is, on this machine.
+    """Measure how fast a pipeline is on this machine.
 
     nlp (Language): The pipeline.
-    view (View): What it found in raw text, which timed it already.
+    view (View): What it found in raw text, and in what time.
     RETURNS (Dict[str, Any]): "words_per_second" with `nlp.pipe`, texts in batches; and for
         `nlp(text)`, one text at a time, "ms_per_text" and "ms_per_text_p95" (median and
         95th percentile over "n_texts").
@@ -104,6 +104,6 @@ def measure_speed(nlp: Language, view: View) -> Scores:
 
 
 def make_blank_copy(doc: Doc) -> Doc:
-    """Give a doc's words and nothing else, so that it can be predicted anew."""
+    """Copy a doc's words and nothing else, so that it can be predicted again."""
     words = [token.text for token in doc]
     return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])

@@ -1,4 +1,4 @@
-"""A `bert_ner` and its gold docs → what its scores say before they become entities."""
+"""A `bert_ner` and its gold docs → its loss, and the tags before they are decoded."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ from .rules import TagPair, score_by_rules
 def probe_tags(nlp: Language, path: Path) -> Scores | None:
     """Measure the loss, and score each word's best tag by itself.
 
-    That is how tutorials decode: such tags need not be well formed, and tools differ
-    on those that are not.
+    Tutorials decode like this. Such tags can be ill formed, and tools differ in how
+    they read ill-formed tags.
 
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file; its own words are used.

@@ -1,4 +1,4 @@
-"""A model, its data and this machine → what has to be known to repeat a run."""
+"""A model, its data and this machine → everything needed to repeat a run."""
 
 import hashlib
 import os
@@ -77,7 +77,7 @@ def find_title(meta: dict[str, Any], path: str | Path) -> str:
 
 
 def hash_files(files: Sequence[Path], root: Path) -> str:
-    """Give one sha256 for some files: of their names and hashes, as `sha256sum` lists them.
+    """Compute one sha256 of several files: of their list, as `sha256sum` prints it.
 
     files (Sequence[Path]): The files, in order.
     root (Path): The folder that their names start from.
@@ -88,7 +88,7 @@ def hash_files(files: Sequence[Path], root: Path) -> str:
 
 
 def describe_file(path: Path) -> dict[str, Any]:
-    """Say which data file it is.
+    """Describe a data file.
 
     path (Path): A `.spacy` file, or a folder of them.
     RETURNS (Dict[str, Any]): Path, size in bytes and sha256.
@@ -102,7 +102,7 @@ def describe_file(path: Path) -> dict[str, Any]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Say what ran: versions, processor, memory and GPU."""
+    """Describe the machine: versions, processor, memory and GPU."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None

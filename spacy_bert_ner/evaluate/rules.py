@@ -55,7 +55,7 @@ def score_by_rules(pairs: Sequence[TagPair]) -> Scores:
 
     pairs (Sequence[Tuple[Sequence[str], Sequence[str]]]): Gold and found tags.
     RETURNS (Dict[str, Any]): "rules", the micro scores by name of the tool, and
-        "ill_formed", how many found tags no IOB2 entity has.
+        "ill_formed", how many found tags fit no IOB2 entity.
     """
     rules = {}
     for name, read in RULES.items():

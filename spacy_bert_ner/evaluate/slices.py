@@ -1,4 +1,4 @@
-"""Lines → the scores of some of their entities: short and long ones, seen and new ones."""
+"""Lines → the scores of some of their entities: by length, and seen or new."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ SENTENCE_LENGTHS = (1, 10, 20, 30, 40, 60)
 
 
 def slice_scores(lines: Sequence[Line], find_slice: Callable[[Line, Span], str]) -> Scores:
-    """Score the entities of each slice on their own.
+    """Score the entities of each slice separately.
 
-    Precision is of the found entities in the slice, recall of the gold ones in it.
+    Precision counts the found entities in the slice, recall the gold ones.
 
     lines (Sequence[Line]): The lines.
     find_slice (Callable[[Line, Tuple[int, int, str]], str]): Names an entity's slice.
@@ -61,7 +61,7 @@ def score_lengths(lines: Sequence[Line]) -> Scores:
 
 
 def name_range(n: int, firsts: Sequence[int]) -> str:
-    """Name the range of numbers that one is in.
+    """Name the range that a number is in.
 
     n (int): The number.
     firsts (Sequence[int]): The first number of each range.
@@ -79,7 +79,7 @@ def name_range(n: int, firsts: Sequence[int]) -> str:
 
 
 def read_seen(path: Path) -> SeenLabels:
-    """Read which entities the training data has.
+    """Read the entities of the training data.
 
     path (Path): The training data, a `.spacy` file.
     RETURNS (Dict[str, FrozenSet[str]]): Text of an entity → its labels.
@@ -92,7 +92,7 @@ def read_seen(path: Path) -> SeenLabels:
 
 
 def score_seen(lines: Sequence[Line], seen: SeenLabels) -> Scores:
-    """Score entities by whether the training data has them.
+    """Score entities by whether the training data contains them.
 
     lines (Sequence[Line]): The lines.
     seen (Mapping[str, FrozenSet[str]]): What `read_seen` gave.

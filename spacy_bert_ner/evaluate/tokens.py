@@ -10,7 +10,7 @@ from .rules import TagPair
 
 
 def list_tag_pairs(lines: Sequence[Line]) -> list[TagPair]:
-    """Give each line's gold and found tags, without those that nobody annotated."""
+    """List the gold and found tags of each line, except where nobody annotated."""
     pairs: list[TagPair] = []
     for line in lines:
         gold, found = line.gold_tags, line.found_tags
@@ -25,8 +25,8 @@ def score_tags(pairs: Sequence[TagPair]) -> Scores:
     """Score single tags, as scikit-learn's `classification_report` prints them.
 
     pairs (Sequence[Tuple[Sequence[str], Sequence[str]]]): Gold and found tags.
-    RETURNS (Dict[str, Any]): "accuracy", "accuracy_of_only_o" (what finding no entity
-        at all would get; both `None` without tags), "tags" (scores and support of each
+    RETURNS (Dict[str, Any]): "accuracy", "accuracy_of_only_o" (the accuracy
+        of finding nothing; both `None` without tags), "tags" (scores and support of each
         tag on either side), "macro" and "weighted".
     """
     right: Counter[str] = Counter()
@@ -54,8 +54,8 @@ def score_tags(pairs: Sequence[TagPair]) -> Scores:
 def score_pieces(pairs: Sequence[TagPair], lengths: Sequence[Sequence[int]]) -> Scores:
     """Score tags repeated for each wordpiece, as the first BERT tutorials do.
 
-    Each piece of a `B-` word is then an entity of its own, so that long words count
-    more than once: only for comparison with those figures.
+    Each piece of a `B-` word is then an entity of its own, so long words count
+    more than once. Use it only for comparison with those figures.
 
     pairs (Sequence[Tuple[Sequence[str], Sequence[str]]]): Gold and found tags.
     lengths (Sequence[Sequence[int]]): Pieces of each word.

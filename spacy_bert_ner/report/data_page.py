@@ -33,7 +33,7 @@ def write_data_report(report: Report, stem: Path) -> list[Path]:
 
 
 def find_report_stem(output: str | Path) -> Path:
-    """Tell where a conversion's report goes: into its folder, or beside its file.
+    """Find where a conversion's report goes: into its folder, or next to its file.
 
     EXAMPLE:
         >>> find_report_stem("corpus").as_posix(), find_report_stem("a/dev.spacy").as_posix()
@@ -44,14 +44,14 @@ def find_report_stem(output: str | Path) -> Path:
 
 
 def render_report(report: Report, *, picture: str | None = None) -> str:
-    """Write the report as a Markdown page.
+    """Render the report as a Markdown page.
 
-    Everything that comes out of a file is shown as code, so that nothing in it is
-    taken for markup.
+    Everything that comes from a file is shown as code, so that nothing in it is read
+    as markup.
 
     report (Report): The report.
-    picture (str | None): File name of the picture beside the page; "" if it could not
-        be drawn, None if there shall be none.
+    picture (str | None): File name of the picture next to the page; "" if it could
+        not be drawn, None for a page without one.
     RETURNS (str): The page.
     """
     sections = [
@@ -116,7 +116,7 @@ def _render_picture(picture: str | None) -> str:
     if picture is None:
         return ""
     if not picture:
-        return "No picture: `pip install 'spacy-bert-ner[plots]'`."
+        return "No picture: matplotlib is not installed. Run `pip install 'spacy-bert-ner[plots]'`."
     return f"![Entities per label, words per sentence]({picture})"
 
 
@@ -126,7 +126,7 @@ def _render_repeats(report: Report) -> str:
     return (
         "## Repeats and leaks\n\n"
         f"- sentences that repeat an earlier one: {found['sentences']:,}\n"
-        f"- sentences that stand in a later part too: {found['leaks']:,}{left_out}\n"
+        f"- sentences that are also in a later part: {found['leaks']:,}{left_out}\n"
         f"- sentences in no part (leaks and limits): {found['sentences_left_out']:,}"
     )
 
@@ -154,7 +154,7 @@ def _render_tokenizer(report: Report) -> str:
 def _render_encoder(report: Report) -> str:
     found = report["encoder"]
     if found is None:
-        return "## Encoder\n\nNot checked: name its folder with `--encoder`."
+        return "## Encoder\n\nNot checked. To check it, set `encoder` to its folder."
     return (
         "## Encoder\n\n"
         f"- words without a wordpiece: {found['words_without_piece']:,} "

@@ -1,4 +1,4 @@
-"""Lines → a few of them to look at: text in stretches, with its gold and found entities."""
+"""Lines → examples to look at: text with its gold and found entities."""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -15,11 +15,11 @@ MARGIN = 160  # characters of a long text that are shown around an error
 
 
 class Stretch(NamedTuple):
-    """A piece of text that is one entity, or lies between two.
+    """Text that is one entity, or is between two.
 
     text (str): The text.
     label (str): The label of the entity; empty between entities.
-    is_wrong (bool): Whether the other side does not have this entity.
+    is_wrong (bool): Whether the other side lacks this entity.
     """
 
     text: str
@@ -28,10 +28,10 @@ class Stretch(NamedTuple):
 
 
 class ShownText(NamedTuple):
-    """An example: one text, and how each side marks it.
+    """One text, and the entities that each side marks in it.
 
     title (str): What it is an example of.
-    rows (List[Tuple[str, List[Stretch]]]): Name of each side, and its text in stretches.
+    rows (List[Tuple[str, List[Stretch]]]): Name and stretches of each side.
     """
 
     title: str
@@ -39,7 +39,7 @@ class ShownText(NamedTuple):
 
 
 def pick_errors(lines: Sequence[Line]) -> dict[str, list[ShownText]]:
-    """Pick examples of each kind of error, evenly from the whole corpus.
+    """Pick examples of each kind of error, evenly spread over the corpus.
 
     lines (Sequence[Line]): The lines.
     RETURNS (Dict[str, List[ShownText]]): Up to six for each of `ERROR_KINDS`.

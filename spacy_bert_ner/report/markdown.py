@@ -1,4 +1,4 @@
-"""Results → `report.md`, the tables of the page without its examples."""
+"""Results → `report.md`, the page without its examples."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +20,12 @@ PRF = ("P", "R", "F1")
 
 
 def render_markdown(metrics: Scores, pictures: Mapping[str, Path]) -> str:
-    """Write the report as a Markdown page.
+    """Render the report as a Markdown page.
 
-    Labels and paths are shown as code, so that nothing in them is taken for markup.
+    Labels and paths are shown as code, so that nothing in them is read as markup.
 
     metrics (Dict[str, Any]): The results.
-    pictures (Mapping[str, Path]): Pictures beside the page, by name.
+    pictures (Mapping[str, Path]): Pictures next to the page, by name.
     RETURNS (str): The page.
     """
     sections = [
@@ -51,8 +51,8 @@ def _render_head(m: Scores) -> str:
         f"On {code(m['data']['path'])}: {format_number(m['data']['n_sentences'])} sentences, "
         f"{format_number(m['data']['n_words'])} words, "
         f"{format_number(m['data']['n_entities'])} entities.\n\n"
-        f"Token accuracy, which is not F1: {format_percent(tokens['accuracy'])} % "
-        f"({format_percent(tokens['accuracy_of_only_o'])} % for finding nothing)."
+        f"Token accuracy, which is not comparable with F1: {format_percent(tokens['accuracy'])} % "
+        f"({format_percent(tokens['accuracy_of_only_o'])} % if nothing is found)."
     )
 
 
@@ -69,9 +69,9 @@ def _render_comparison(m: Scores) -> str:
             format_signed_interval(m["comparison"][view]["interval"]),
             format_p_value(m["comparison"][view]["p_value"]),
         )
-        for view, title in (("words", "corpus's words"), ("text", "raw text"))
+        for view, title in (("words", "the corpus's words"), ("text", "raw text"))
     ]
-    head = ["", "F1 of A", "F1 of B", "A less B", "95 %", "p"]
+    head = ["", "F1 of A", "F1 of B", "A − B", "95 %", "p"]
     paths = f"A is {code(m['model']['path'])}, B is {code(other['model']['path'])}."
     return f"## Comparison\n\n{paths}\n\n{make_table(head, rows)}"
 
@@ -124,7 +124,7 @@ def _render_slices(m: Scores) -> str:
         rows = [(name, *_cells(row)) for name, row in (slices or {}).items()]
         if rows:
             tables.append(make_table([head, *PRF], rows))
-    return "## Where it is good, and where not\n\n" + "\n\n".join(tables)
+    return "## Scores by kind of entity\n\n" + "\n\n".join(tables)
 
 
 def _render_tools(m: Scores) -> str:
@@ -134,8 +134,8 @@ def _render_tools(m: Scores) -> str:
         for tool, row in m["rules"]["decoded"]["rules"].items()
     ]
     rows.append(("spacy, on raw text", *_cells(m["text"]["spacy"]), "–", "–", "–"))
-    head = ["", *PRF, *(f"{x}, best tag of each word" for x in PRF)]
-    return f"## The same tags in other tools\n\n{make_table(head, rows)}"
+    head = ["", *PRF, *(f"{x}, each word's best tag" for x in PRF)]
+    return f"## Scores by the rules of other tools\n\n{make_table(head, rows)}"
 
 
 def _render_run(m: Scores) -> str:

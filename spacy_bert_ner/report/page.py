@@ -31,11 +31,11 @@ def render_page(
     *,
     differences: list[ShownText] | None = None,
 ) -> str:
-    """Write the page. All text of data and models is escaped; there are no scripts.
+    """Render the page. Text from data and models is escaped; there are no scripts.
 
-    metrics (Dict[str, Any]): The results, with those of a second model if there is one.
+    metrics (Dict[str, Any]): The results, and those of a second model if there is one.
     samples (Mapping[str, List[ShownText]]): Examples of each kind of error.
-    pictures (Mapping[str, Path]): SVG files by name; they go into the page.
+    pictures (Mapping[str, Path]): SVG files by name, embedded in the page.
     differences (List[ShownText] | None): Texts in which the two models differ.
     RETURNS (str): The page.
     """
@@ -86,5 +86,5 @@ def make_environment() -> "Environment":
 
 
 def embed(path: Path) -> str:
-    """Give an SVG file as an address that holds it whole."""
+    """Encode an SVG file as a data URL."""
     return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -10,18 +10,18 @@ from ..evaluate.counts import Scores
 from ..figures import draw_figure, has_matplotlib
 from ..train.curve import draw_learning_curve
 
-MAX_NUMBERS = 25  # labels of a confusion matrix whose cells still hold numbers
+MAX_NUMBERS = 25  # more labels than this, and the cells of a confusion matrix hold no numbers
 NOTHING = "nothing"
 
 
 def draw_pictures(metrics: Scores, folder: Path, *, log: Path | None = None) -> dict[str, Path]:
-    """Draw all pictures of a report for which there are numbers.
+    """Draw every picture of a report that has numbers for it.
 
     metrics (Dict[str, Any]): The results.
     folder (Path): Where they are written.
-    log (Path | None): The log of the training, for the learning curve.
-    RETURNS (Dict[str, Path]): The SVG of each picture by its name; a PNG of the same name
-        stands beside it. Empty if matplotlib is not installed.
+    log (Path | None): The log of the training run, for the learning curve.
+    RETURNS (Dict[str, Path]): The SVG of each picture by its name; a PNG of the same name is
+        next to it. Empty if matplotlib is not installed.
     """
     if not has_matplotlib():
         return {}
@@ -59,7 +59,7 @@ def draw_labels(figure: Any, view: Scores) -> None:
 
 
 def draw_confusion(figure: Any, view: Scores) -> None:
-    """Draw which label is found for which gold one, as shares of the gold label."""
+    """Draw the found labels of each gold label, as shares of the gold label."""
     rows = view["errors"]["confusion"]
     labels = [*sorted({label for row in rows for label in row[:2] if label}), ""]
     counts = {(gold, found): n for gold, found, n in rows}
@@ -89,7 +89,7 @@ def draw_confusion(figure: Any, view: Scores) -> None:
 
 
 def draw_calibration(figure: Any, view: Scores) -> None:
-    """Draw how many of the entities are right, by how probable they were said to be."""
+    """Draw the share of right entities by their probability."""
     bins = view["certainty"]["bins"]
     figure.set_size_inches(5.5, 4.5)
     axes = figure.subplots()
@@ -115,14 +115,14 @@ def draw_thresholds(figure: Any, view: Scores) -> None:
         kept = [row for row in rows if row["found"]]
         scores = [100 * row[key] for row in kept]
         axes.plot([row["threshold"] for row in kept], scores, style, markersize=4, label=name)
-    axes.set(xlabel="threshold: least probability that is kept", ylabel="score (%)")
+    axes.set(xlabel="threshold: lowest probability kept", ylabel="score (%)")
     axes.set(xlim=(0, 1.02), ylim=(0, 102))
     axes.legend(loc="lower left")
     axes.grid(alpha=0.3)
 
 
 def shorten(label: str, n: int = 24) -> str:
-    """Shorten a label to what fits beside an axis.
+    """Shorten a label to what fits next to an axis.
 
     EXAMPLE:
         >>> shorten("abcdef", 4), shorten("abcd", 4)

@@ -31,14 +31,14 @@ def evaluate(
     data (Path): Gold docs, a `.spacy` file.
     output (Path): The folder to write: metrics.json, report.md, report.html and, where
         matplotlib is installed, pictures as PNG and SVG.
-    compare (str | Path | None): Another pipeline to set beside it.
-    train (Path | None): The training data, to tell seen entities from new ones.
+    compare (str | Path | None): Another pipeline to compare with.
+    train (Path | None): The training data, to separate seen entities from new ones.
     log (Path | None): The log of its training run; `None` for log.jsonl next to the model.
     data_report (Path | None): What the conversion reported; `None` for report.json next to
         the data, if it is about this data.
     title (str | None): What the report calls the model; `None` for the model's own name.
     RETURNS (Dict[str, Any]): What metrics.json holds.
-    RAISES (ValueError): If a file is not there, or there is no doc to evaluate on.
+    RAISES (ValueError): If a file is missing, or there is no doc to evaluate on.
     RAISES (OSError): If there is no such pipeline.
     """
     for path in (data, train, log, data_report):
@@ -67,7 +67,7 @@ def write_report(
     ours (Evaluation): The results.
     output (Path): The folder.
     other (Evaluation | None): Results of a second pipeline on the same data.
-    log (Path | None): The log of the training, for the learning curve.
+    log (Path | None): The log of the training run, for the learning curve.
     RETURNS (Dict[str, Any]): What metrics.json holds.
     """
     metrics = {

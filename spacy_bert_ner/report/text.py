@@ -23,12 +23,12 @@ def code(value: object) -> str:
 
 
 def make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table: text to the left, numbers to the right."""
+    """Render a Markdown table whose first column is text and the others are numbers."""
     return MarkdownRenderer().table(rows, head, ["l", *"r" * (len(head) - 1)])
 
 
 def is_number(value: object) -> bool:
-    """Whether there is a number to show: neither `None` nor undefined in a template."""
+    """Whether a value is a number, and not `None` or undefined in a template."""
     return isinstance(value, int | float)
 
 

@@ -349,7 +349,7 @@ def test_pictures_name_their_axes_and_units(report):
         "labels": ("F1 (%)", "label (gold entities)"),
         "confusion": ("label found", "gold label", "share of the row (%)"),
         "calibration": ("probability of the entities (%)", "share that is right (%)"),
-        "thresholds": ("threshold: least probability that is kept", "score (%)"),
+        "thresholds": ("threshold: lowest probability kept", "score (%)"),
     }
     for name, texts in expected.items():
         svg = (folder / f"{name}.svg").read_text(encoding="utf8")
