@@ -1,63 +1,39 @@
 """Gradients of all weights → one step together, clipped by their global norm."""
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
-from thinc.api import Optimizer, get_array_module, torch2xp, xp2torch
+from thinc.api import Optimizer, get_array_module, torch2xp
 from thinc.optimizers import FloatOrSeq
 from thinc.types import FloatsXd, Generator
-from thinc.util import get_torch_default_device
 
-from .parameter_groups import Key, Options, find_options
-
-# Where torch steps many weights in one pass over the memory.
-_FUSED = ("cpu", "cuda")
-
-
-class StepSettings(NamedTuple):
-    """What the weights of one group have in common in a step.
-
-    learn_rate (float): Their learning rate.
-    decay (float): Their weight decay.
-    divisor (float): What their gradients are to be divided by.
-    device (torch.device): Where they are.
-    """
-
-    learn_rate: float
-    decay: float
-    divisor: float
-    device: torch.device
-
-    @property
-    def is_fused(self) -> bool:
-        """RETURNS (bool): Whether torch has a fused step for the device."""
-        return self.device.type in _FUSED
-
-    @property
-    def grad_scale(self) -> torch.Tensor | None:
-        """RETURNS (torch.Tensor | None): The divisor, as the fused step takes it."""
-        if not self.is_fused or self.divisor == 1:
-            return None
-        return torch.tensor(self.divisor, dtype=torch.float32, device=self.device)
+from .parameter_groups import Key
+from .torch_stepper import MakeTorch, TorchStepper
 
 
 class JointOptimizer(Optimizer):
-    """Collects the gradients of a batch and steps all weights at once.
+    """Steps the weights of a pipeline with one of torch's optimizers.
 
     thinc hands over one parameter after the other, as arrays; a shim of torch
-    weights can hand over all of its own by `add_parameters`, without a copy.
-    Either way nothing changes before `step_schedules`, so that the norm that is
-    clipped is that of all gradients. Weights are changed where they lie.
+    weights can hand over all of its own with `add_parameters`, without a copy.
+
+    Where `step_schedules` follows each batch, as in `spacy train`, it steps all
+    weights together, clipped by the norm of all gradients. A loop that never calls it
+    gets each step as soon as the gradient is there, clipped by the norm of what was
+    handed over with it. The first batch is stepped at once too; the first call of
+    `step_schedules` takes that back and steps all weights together. Weights are
+    changed in place.
     """
 
     def __init__(
         self,
         learn_rate: FloatOrSeq,
         *,
+        make_torch: MakeTorch,
+        state_names: dict[str, str],
         weight_decay: float,
         layer_decay: float = 1.0,
         head_factor: float = 1.0,
@@ -65,7 +41,11 @@ class JointOptimizer(Optimizer):
         accumulate_batches: int = 1,
         average_decay: float = 0.0,
     ) -> None:
-        """Start without weights; see `make_adamw_v1` for the settings."""
+        """Start without weights; see `make_adamw_v1` for the other settings.
+
+        make_torch (Callable): Makes torch's optimizer from groups of parameters.
+        state_names (Dict[str, str]): What `get_state` calls torch's state of a weight.
+        """
         if accumulate_batches < 1:
             raise ValueError(
                 f"accumulate_batches = {accumulate_batches}, expected at least 1 (a step for "
@@ -78,25 +58,44 @@ class JointOptimizer(Optimizer):
             )
         self._rate: float | None = None
         super().__init__(0.0, grad_clip=grad_clip, L2=weight_decay, use_averages=False)
-        self.layer_decay = layer_decay
-        self.head_factor = head_factor
         self.accumulate_batches = accumulate_batches
-        self.average_decay = average_decay
-        # Arrays on the tensors of the state, for `nlp.use_params`.
-        self.averages: dict[Key, FloatsXd] | None = {} if average_decay else None
-        # What each weight needs to be remembered by, as the subclass says.
-        self.state: dict[Key, dict[str, torch.Tensor]] = {}
+        # Parts of a batch whose gradients arrive as a sum; a loop that cuts batches sets it.
+        self.n_parts = 1
         self.n_batches = 0
-        self._parameters: dict[Key, torch.Tensor] = {}
+        self._stepper = TorchStepper(
+            make_torch,
+            state_names,
+            layer_decay=layer_decay,
+            head_factor=head_factor,
+            weight_decay=weight_decay,
+            grad_clip=grad_clip,
+            average_decay=average_decay,
+        )
+        self._has_averages = bool(average_decay)
         self._gradients: dict[Key, torch.Tensor] = {}
         self._batch_keys: set[Key] = set()
-        self._n_dims: dict[Key, int] = {}
-        self._options: dict[Key, Options] = {}
+        # Whether all weights step together; None until the first batch is over.
+        self._is_joint: bool | None = None
+        # Weights and gradients before the first step, until then.
+        self._first: dict[Key, tuple[torch.Tensor, torch.Tensor]] = {}
         if isinstance(learn_rate, float | int):
             self.learn_rate = float(learn_rate)
         else:
             self.schedules["learn_rate"] = cast(Generator, iter(learn_rate))
             self._rate = None
+
+    @property
+    def averages(self) -> dict[Key, FloatsXd] | None:
+        """RETURNS (Dict | None): Averages of the weights, for `nlp.use_params`."""
+        if not self._has_averages:
+            return None
+        averages = self._stepper.averages
+        return {key: cast(FloatsXd, torch2xp(average)) for key, average in averages.items()}
+
+    @averages.setter
+    def averages(self, value: object) -> None:
+        # thinc's optimizer sets its own, which there are none of.
+        pass
 
     @property
     def learn_rate(self) -> float:
@@ -120,9 +119,8 @@ class JointOptimizer(Optimizer):
         key (Tuple[int, str]): Number of the model and name of the parameter.
         weights (FloatsXd): The weights.
         gradient (FloatsXd): Their gradient; it is cleared.
-        lr_scale (float): What the gradient is multiplied with.
-        RETURNS (Tuple[FloatsXd, FloatsXd]): The weights, still unchanged, and the
-            cleared gradient.
+        lr_scale (float): What the gradient is multiplied by.
+        RETURNS (Tuple[FloatsXd, FloatsXd]): The weights, and the cleared gradient.
         """
         if len(gradient) < 1:
             return weights, gradient
@@ -130,134 +128,119 @@ class JointOptimizer(Optimizer):
         weights = xp.ascontiguousarray(weights)
         if xp is np and not weights.flags.writeable:
             weights = weights.copy()
-        self._take(key, xp2torch(weights), xp2torch(gradient) * lr_scale)
+        self._take(key, _as_tensor(weights), _as_tensor(gradient) * lr_scale)
+        self._step_at_once([key])
         gradient.fill(0)
         return weights, gradient
 
     def add_parameters(
         self, model_id: int, parameters: Iterable[tuple[str, torch.nn.Parameter]]
     ) -> None:
-        """Take the gradients of torch parameters, all at once and without a copy.
+        """Take the gradients of an encoder, all at once and without a copy.
 
         model_id (int): Number of the shim.
         parameters (Iterable[Tuple[str, torch.nn.Parameter]]): What
             `module.named_parameters()` gives. Each `grad` is `None` afterwards.
         """
+        self._stepper.encoder_ids.add(model_id)
+        keys = []
         for name, parameter in parameters:
             if parameter.grad is not None:
-                self._take((model_id, name), parameter, parameter.grad)
+                self._take((model_id, name), parameter.data, parameter.grad)
+                keys.append((model_id, name))
                 parameter.grad = None
+        self._step_at_once(keys)
 
     @torch.no_grad()
-    def _take(self, key: Key, parameter: torch.Tensor, gradient: torch.Tensor) -> None:
+    def _take(self, key: Key, weights: torch.Tensor, gradient: torch.Tensor) -> None:
         if key in self._batch_keys:
-            raise ValueError(
-                f"A second gradient of the parameter {key[1]!r} (model {key[0]}) came before the "
-                "step of the first. All weights step together: call "
-                "`optimizer.step_schedules()` after each `nlp.update(...)`, as `spacy train` does."
-            )
+            # A new batch has begun, and nobody has called `step_schedules`.
+            self._end_batch()
+            self._is_joint = False
+            self._first.clear()
         self._batch_keys.add(key)
-        self._parameters[key] = parameter
-        if key in self._gradients:
-            self._gradients[key] += gradient
-        else:
-            self._gradients[key] = gradient
+        if self._stepper.hold(key, weights) and key in self._gradients:
+            gradient += self._gradients[key].to(gradient.device)
+        self._gradients[key] = gradient
 
-    @torch.no_grad()
     def step_schedules(self) -> None:
         """Step the weights, if this batch completes a step, and the schedules.
 
         RAISES (ValueError): If the gradients are not finite numbers.
         """
-        rate = self.learn_rate
-        self._batch_keys.clear()
-        self.n_batches += 1
-        if self.n_batches % self.accumulate_batches == 0 and self._gradients:
-            self._step(rate)
-        super().step_schedules()
+        if self._batch_keys and self._is_joint is None:
+            self._is_joint = True
+            self._take_back()
+        self._end_batch()
 
     def get_state(self) -> dict[Key, dict[str, torch.Tensor]]:
         """RETURNS (Dict[Key, Dict[str, torch.Tensor]]): What to save of each weight."""
-        keys = [*self.state, *(key for key in self._gradients if key not in self.state)]
-        state = {key: dict(self.state.get(key, {})) for key in keys}
+        states = self._stepper.read_states()
         for key, gradient in self._gradients.items():
-            state[key]["gradient"] = gradient
-        return state
+            states.setdefault(key, {})["gradient"] = gradient
+        return states
 
     def set_state(self, state: dict[Key, dict[str, torch.Tensor]], *, n_batches: int) -> None:
-        """Go on where another optimizer stopped.
+        """Go on where another optimizer stopped that stepped all weights together.
 
-        state (Dict[Key, Dict[str, torch.Tensor]]): What `get_state` gave.
+        state (Dict[Key, Dict[str, torch.Tensor]]): What `get_state` gave. The tensors
+            move to the device of their weights with the first gradient.
         n_batches (int): The batches that it had seen.
         """
-        device = get_torch_default_device()
         for key, tensors in state.items():
-            moved = {kind: X.to(device) for kind, X in tensors.items()}
-            if "gradient" in moved:
-                self._gradients[key] = moved.pop("gradient")
-            if moved:
-                self.state[key] = moved
-            if self.averages is not None and "average" in moved:
-                self.averages[key] = cast(FloatsXd, torch2xp(moved["average"]))
+            self._stepper.load_state(key, tensors)
+            if "gradient" in tensors:
+                self._gradients[key] = tensors["gradient"]
         self.n_batches = n_batches
+        self._is_joint = True
 
-    def _step(self, rate: float) -> None:
-        norm = float(torch.nn.utils.get_total_norm(self._gradients.values()))
+    @property
+    def _is_due(self) -> bool:
+        return (self.n_batches + 1) % self.accumulate_batches == 0
+
+    def _end_batch(self) -> None:
+        _ = self.learn_rate  # a schedule is asked for each batch
+        self._batch_keys.clear()
+        if self._is_joint and self._is_due:
+            self._step([key for key in self._gradients if self._stepper.holds(key)])
+        self.n_batches += 1
+        super().step_schedules()
+
+    def _step_at_once(self, keys: list[Key]) -> None:
+        if self._is_joint or not self._is_due:
+            return
+        if self._is_joint is None:
+            for key in keys:
+                weights = self._stepper.parameters[key].data.clone()
+                self._first[key] = weights, self._gradients[key].clone()
+        self._step(keys)
+
+    @torch.no_grad()
+    def _take_back(self) -> None:
+        for key, (weights, gradient) in self._first.items():
+            self._stepper.parameters[key].copy_(weights)
+            self._stepper.forget(key)
+            self._gradients[key] = gradient
+        self._first.clear()
+
+    def _step(self, keys: list[Key]) -> None:
+        if not keys:
+            return
+        norm = self._stepper.step(
+            {key: self._gradients.pop(key) for key in keys},
+            rate=self.learn_rate,
+            n_summed=self.accumulate_batches * self.n_parts,
+            n_steps=(self.n_batches + 1) // self.accumulate_batches,
+        )
         if not math.isfinite(norm):
             raise ValueError(
-                f"The gradients of batch {self.n_batches} (counted from 1) have the norm {norm}, "
-                "expected a finite number. The weights are those of the batch before, and "
-                "model-best is untouched. Lower the learning rate, warm up for longer, or train "
-                "without mixed precision."
+                f"The gradients of batch {self.n_batches + 1} (counted from 1) have the norm "
+                f"{norm}, expected a finite number. Their weights are those of the batch before, "
+                "and model-best is untouched. Lower the learning rate, warm up for longer, or "
+                "train without mixed precision."
             )
-        norm /= self.accumulate_batches
-        is_clipped = self.grad_clip and norm > self.grad_clip
-        clip = self.grad_clip / (norm + 1e-6) if is_clipped else 1.0
-        self._set_options()
-        groups: dict[tuple[Any, ...], list[Key]] = defaultdict(list)
-        for key, parameter in self._parameters.items():
-            groups[(*self._options[key], parameter.device)].append(key)
-        for (factor, decay, device), keys in groups.items():
-            divisor = self.accumulate_batches / clip
-            self._step_group(keys, StepSettings(rate * factor, decay, divisor, device))
-        if self.averages is not None:
-            self._average(self.averages)
-        self._parameters.clear()
-        self._gradients.clear()
 
-    def _average(self, averages: dict[Key, FloatsXd]) -> None:
-        n_steps = self.n_batches // self.accumulate_batches
-        decay = min(self.average_decay, (1 + n_steps) / (10 + n_steps))
-        for key, parameter in self._parameters.items():
-            state = self.state.setdefault(key, {})
-            if "average" in state:
-                state["average"].lerp_(parameter.data, 1 - decay)
-            else:
-                state["average"] = parameter.data.clone()
-                averages[key] = cast(FloatsXd, torch2xp(state["average"]))
 
-    def _set_options(self) -> None:
-        if self._parameters.keys() <= self._n_dims.keys():
-            return
-        # Layers are counted over everything seen so far.
-        self._n_dims |= {key: parameter.dim() for key, parameter in self._parameters.items()}
-        self._options = find_options(
-            self._n_dims,
-            layer_decay=self.layer_decay,
-            head_factor=self.head_factor,
-            weight_decay=self.L2,
-        )
-
-    def _step_group(self, keys: list[Key], settings: StepSettings) -> None:
-        """Step some weights that share their settings, as the subclass does it."""
-        raise NotImplementedError
-
-    def _get_tensors(
-        self, keys: list[Key], settings: StepSettings
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Give weights and gradients; divided already where torch cannot fuse it."""
-        gradients = [self._gradients[key] for key in keys]
-        if not settings.is_fused and settings.divisor != 1:
-            for gradient in gradients:
-                gradient.div_(settings.divisor)
-        return [self._parameters[key].data for key in keys], gradients
+def _as_tensor(array: FloatsXd) -> torch.Tensor:
+    # On the array's own device, whatever the context's.
+    return torch.from_numpy(array) if isinstance(array, np.ndarray) else torch.from_dlpack(array)

@@ -1,14 +1,16 @@
 """Names and shapes of parameters → each one's share of the learning rate, and its decay."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..pieces.shapes import TABLE
 
 Key = tuple[int, str]
 
-_EMBEDDINGS = re.compile(r"(?:^|[._])(?:embeddings?|embed_tokens|wte|wpe)(?:[._]|$)")
+# A numbered layer in Hugging Face's names of weights: encoder.layer.3.…, h.11.…
+LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
+EMBEDDINGS = re.compile(r"(?:^|[._])(?:embeddings?|embed_tokens|wte|wpe)(?:[._]|$)")
 # Biases and the gains of layer normalization, in torch's and in thinc's names.
 _UNDECAYED = ("bias", "b", "G")
 
@@ -25,12 +27,18 @@ class Options(NamedTuple):
 
 
 def find_options(
-    n_dims: Mapping[Key, int], *, layer_decay: float, head_factor: float, weight_decay: float
+    n_dims: Mapping[Key, int],
+    *,
+    layer_decay: float,
+    head_factor: float,
+    weight_decay: float,
+    encoder_ids: Collection[int] = (),
 ) -> dict[Key, Options]:
-    """Find how each parameter is stepped, by its name.
+    """Find how each parameter is stepped, by its model and its name.
 
-    A model with numbered layers is an encoder, everything else is a head. Biases
-    and vectors (the gains of layer normalization) are not decayed.
+    A model with embeddings or numbered layers is an encoder too; everything else is
+    a head. Biases and vectors (the gains of layer normalization) are not decayed.
+    Layers that share their weights, as ALBERT's do, have the rate of the last layer.
 
     n_dims (Mapping[Tuple[int, str], int]): Dimensions of each parameter, by the
         number of its model and its name.
@@ -39,6 +47,7 @@ def find_options(
         the table of word shapes, which is new, is stepped as the last layer is.
     head_factor (float): What the rate of a head is multiplied with.
     weight_decay (float): Decay of the matrices.
+    encoder_ids (Collection[int]): Numbers of models that are known to be encoders.
     RETURNS (Dict[Tuple[int, str], Options]): The options of each parameter.
 
     EXAMPLE:
@@ -47,11 +56,12 @@ def find_options(
     >>> [tuple(option) for option in options.values()]
     [(0.5, 0.1), (1.0, 0.0), (10.0, 0.1)]
     """
-    n_layers: dict[int, int] = {}
+    n_layers = dict.fromkeys(encoder_ids, 0)
     for model_id, name in n_dims:
         match = LAYER.search(name)
-        if match:
-            n_layers[model_id] = max(n_layers.get(model_id, 0), int(match[1]) + 1)
+        if match or EMBEDDINGS.search(name):
+            n_here = int(match[1]) + 1 if match else 0
+            n_layers[model_id] = max(n_layers.get(model_id, 0), n_here)
     options = {}
     for (model_id, name), n in n_dims.items():
         factor = float(head_factor)
@@ -68,8 +78,4 @@ def _count_layers_above(name: str, n_layers: int) -> int:
         return n_layers - 1 - int(match[1])
     if name.endswith(TABLE):
         return 0
-    return n_layers if _EMBEDDINGS.search(name) else 0
-
-
-# A numbered layer in Hugging Face's names of weights: encoder.layer.3.…, h.11.…
-LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
+    return n_layers if EMBEDDINGS.search(name) else 0

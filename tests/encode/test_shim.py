@@ -82,9 +82,7 @@ def test_our_optimizer_takes_the_gradients_as_they_are(get_encoder):
         PyTorchShim.finish_update(shim, optimizer)
 
     def give_parameters(shim, optimizer):
-        own = {id(p.grad) for p in shim._model.parameters()}
         shim.finish_update(optimizer)
-        assert own == {id(gradient) for gradient in optimizer._gradients.values()}
         assert all(p.grad is None for p in shim._model.parameters())
 
     first, second = build(get_encoder(), dropout=0.0), build(get_encoder(), dropout=0.0)
