@@ -132,7 +132,7 @@ def name_flags(text: str, flags: Mapping[str, str] | None = None) -> str:
     EXAMPLE:
         >>> name_flags("Set `force`, or `split_by = \\"document\\"`; `max_steps` is in the config.",
         ...            {"force": "--force", "split_by": "--split-by"})
-        'Set `--force`, or `--split-by document`; `max_steps` is in the config.'
+        'Set --force, or --split-by document; `max_steps` is in the config.'
     """
     known = (_flags.get() if flags is None else flags) or {}
 
@@ -140,7 +140,7 @@ def name_flags(text: str, flags: Mapping[str, str] | None = None) -> str:
         name, value = match.groups()
         if name not in known:
             return match[0]
-        return f"`{known[name]}`" if value in (None, "true") else f"`{known[name]} {_quote(value)}`"
+        return known[name] if value in (None, "true") else f"{known[name]} {_quote(value)}"
 
     return _SETTING.sub(rename, text)
 

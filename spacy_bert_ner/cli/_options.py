@@ -53,6 +53,10 @@ Limit = Annotated[
 ]
 LimitDev = Annotated[int, typer.Option("--limit-dev", help="Docs to draw of dev; 0 is all")]
 LimitTest = Annotated[int, typer.Option("--limit-test", help="Docs to draw of test; 0 is all")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace what exists at the output; inputs are never touched"),
+]
 Encoder = Annotated[
     Path | None,
     typer.Option("--encoder", help="Folder of an encoder: report words and sentences it misses"),

@@ -8,6 +8,7 @@ from wasabi import msg
 from ..convert.data_report import Report
 from ..evaluate.counts import Scores
 from ..report.text import format_p_value, format_percent, format_signed
+from ._errors import show_note, show_warning
 
 
 def show_report(report: Report, paths: Sequence[Path]) -> None:
@@ -18,7 +19,7 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
     """
     for item in report["inputs"]:
         strays = f", {item['stray_tags']:,} stray tags" if item["stray_tags"] else ""
-        msg.info(
+        show_note(
             f"{item['name']}: {item['format']}, {item['encoding']}, {item['scheme']}{strays}: "
             f"{item['sentences']:,} sentences, {item['tokens']:,} tokens, "
             f"{sum(item['entities'].values()):,} entities"
@@ -32,9 +33,9 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
     for note in report["findings"]:
         places = "; ".join(note["places"])
         more = "; …" if note["count"] > len(note["places"]) else ""
-        msg.warn(f"{note['count']:,} × {note['text']}: {places}{more}")
+        show_warning(f"{note['count']:,} × {note['text']}: {places}{more}")
     if paths:
-        msg.info(f"Report: {', '.join(map(str, paths))}")
+        msg.good(f"Report: {', '.join(map(str, paths))}")
 
 
 def show_scores(metrics: Scores, output: Path) -> None:
@@ -51,7 +52,7 @@ def show_scores(metrics: Scores, output: Path) -> None:
         msg.divider(f"{data['path']}, {title}: {data['n_docs']:,} docs")
         msg.table(rows, header=("", "P", "R", "F"), aligns=("l", "r", "r", "r"), divider=True)
     for view, row in (metrics["comparison"] or {}).items():
-        msg.info(
+        msg.text(
             f"{view}: F1 is {format_signed(row['f_difference'])} points from that of "
             f"{metrics['compared_with']['model']['path']}, p {format_p_value(row['p_value'])}"
         )

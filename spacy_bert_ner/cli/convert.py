@@ -1,15 +1,18 @@
 """The command `convert`: flags over `spacy_bert_ner.convert.convert.convert`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from wasabi import msg
 
 from ..convert.convert import convert
+from ..convert.data_report import REPORT_SUFFIXES, Report, find_report_stem
 from ..convert.datasets import DATASETS, find_inputs
-from ..report.data_page import find_report_stem, write_data_report
+from ..convert.split import PARTS
+from ..report.data_page import write_data_report
 from . import _options as options
 from ._app import command
+from ._errors import show_note, show_warning
 from ._show import show_report
 
 Paths = Annotated[
@@ -50,6 +53,7 @@ def convert_cli(
     limit_dev: options.LimitDev = 0,
     limit_test: options.LimitTest = 0,
     encoder: options.Encoder = None,
+    force: options.Force = False,
 ) -> None:
     """Convert BIO data to DocBin: natural text, no leaks between parts, a data report."""
     settings = options.make_conversion(
@@ -74,11 +78,33 @@ def convert_cli(
     inputs, output = list(paths[:-1]), paths[-1]
     if dataset:
         if inputs:
-            raise ValueError(f"Inputs ({', '.join(inputs)}) and --dataset: give one of them.")
+            raise ValueError(f"Inputs ({', '.join(inputs)}) and `dataset`: give one of them.")
         inputs, settings = find_inputs(dataset, data, settings)
         if split and not settings.split:
-            msg.info(f"{dataset} has its own parts: --split {split} is not used.")
+            show_note(f'{dataset} has its own parts: `split = "{split}"` is not used.')
     elif data:
-        raise ValueError("--data goes with --dataset: give inputs by name, or both flags.")
-    report = convert(inputs, output, settings=settings, dataset=dataset or None)
-    show_report(report, write_data_report(report, find_report_stem(output)))
+        raise ValueError("`data` goes with `dataset`: give inputs by name, or both of them.")
+    stem = find_report_stem(output)
+    report = convert(
+        inputs,
+        output,
+        settings=settings,
+        dataset=dataset or None,
+        force=force,
+        write_report=write_data_report,
+    )
+    pages = [stem.with_name(stem.name + suffix) for suffix in REPORT_SUFFIXES]
+    show_report(report, [path for path in pages if path.exists()])
+    show_other_parts(Path(output), report)
+
+
+def show_other_parts(folder: Path, report: Report) -> None:
+    """Warn of parts in the folder that this conversion did not write."""
+    written = {part["path"] for part in report["parts"].values()}
+    others = [path for path in (folder / f"{name}.spacy" for name in PARTS) if path.exists()]
+    names = [str(path) for path in others if str(path) not in written]
+    if names:
+        show_warning(
+            f"{', '.join(names)}: not part of this conversion, and left as it was. Do not train or "
+            "evaluate on the parts of two conversions together."
+        )

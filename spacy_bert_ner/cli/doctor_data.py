@@ -5,8 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ..convert.convert import convert
+from ..convert.convert import convert, find_file
+from ..convert.data_report import REPORT_SUFFIXES
+from ..convert.settings import parse_input
+from ..files import replaced_files
 from ..report.data_page import render_report, write_data_report
+from ..targets import check_targets
 from . import _options as options
 from ._app import command
 from ._show import show_report
@@ -41,6 +45,7 @@ def doctor_data_cli(
     seed: options.Seed = 0,
     stratify: options.Stratify = False,
     encoder: options.Encoder = None,
+    force: options.Force = False,
 ) -> None:
     """Say what is in BIO data, and what is wrong with it, without writing a corpus."""
     settings = options.make_conversion(
@@ -59,8 +64,14 @@ def doctor_data_cli(
         allow_leaks=True,
         encoder=encoder,
     )
-    report = convert(files, settings=settings)
     if output is None:
-        typer.echo(render_report(report))
-    else:
-        show_report(report, write_data_report(report, output / "report"))
+        typer.echo(render_report(convert(files, settings=settings)))
+        return
+    pages = [output / f"report{suffix}" for suffix in REPORT_SUFFIXES]
+    check_targets(
+        files=pages, inputs=[find_file(parse_input(file)[1]) for file in files], force=force
+    )
+    report = convert(files, settings=settings)
+    with replaced_files(output, force=force) as folder:
+        names = [path.name for path in write_data_report(report, folder / "report")]
+    show_report(report, [output / name for name in names])

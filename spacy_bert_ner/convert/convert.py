@@ -1,16 +1,18 @@
-"""Files of BIO data → Docs with natural spacing → leak-free seeded split → DocBin, and a report."""
+"""Files of BIO data → docs with natural spacing → a split without leaks → DocBin and report."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
+from ..files import replaced_files
 from ..read.languages import make_tokenizer
 from ..read.sentence import DocData, Sentence
 from ..read.writers import OUTPUT_SUFFIXES, open_writer
+from ..targets import check_targets
 from .checks import CutFinder, Examiner
-from .data_report import Report, build_report
+from .data_report import REPORT_SUFFIXES, Report, build_report, find_report_stem
 from .datasets import check_pin
 from .docs import sentences_to_doc_data
 from .placement import Placement, place_sentences
@@ -29,11 +31,14 @@ def convert(
     *,
     settings: Conversion | None = None,
     dataset: str | None = None,
+    force: bool = False,
+    write_report: Callable[[Report, Path], Sequence[Path]] | None = None,
 ) -> Report:
-    """Convert BIO data, and say everything about it.
+    """Convert BIO data, and report everything that was found.
 
     Files are read twice: once to recognise and to count, once to write. Memory grows
-    with the sentences and the distinct words, not with the texts.
+    with the sentences and the distinct words, not with the texts. Nothing that exists
+    is overwritten, and inputs never are.
 
     inputs (Sequence[str | Path]): Files; `train=FILE`, `dev=FILE`, `test=FILE` give a
         file to a part.
@@ -41,7 +46,12 @@ def convert(
         folder for several; None writes nothing.
     settings (Conversion | None): How to convert; the defaults if None.
     dataset (str | None): Name of a published dataset that the inputs must be.
+    force (bool): Replace what an earlier conversion wrote to the output. Other files
+        stay, except those of the same name.
+    write_report (Callable | None): Writes the report next to the parts, given a path
+        without an ending; see `write_data_report`.
     RETURNS (Report): The report, ready for JSON.
+    RAISES (FileExistsError): If a file to write exists, without `force`.
     RAISES (ValueError): For inputs and settings that do not fit each other; a
         `FormatError` for a file that cannot be read.
     RAISES (FileNotFoundError): If an input is missing.
@@ -50,6 +60,9 @@ def convert(
     given = [parse_input(str(item)) for item in inputs]
     names = find_part_names([part for part, _ in given], settings, output)
     paths = find_paths(names, output)
+    stem = find_report_stem(output) if output is not None and write_report is not None else None
+    pages = [stem.with_name(stem.name + suffix) for suffix in REPORT_SUFFIXES] if stem else []
+    check_targets(files=[*paths, *pages], inputs=[find_file(loc) for _, loc in given], force=force)
     files = [settings.open(location) for _, location in given]
     for file in files:
         check_pin(dataset, file.source)
@@ -71,12 +84,18 @@ def convert(
     )
     examiner = make_examiner(surveys, len(names), settings)
     docs = make_docs(surveys, placement, settings)
-    if paths:
-        write_docs(docs, paths, count_tokens(surveys, placement), examiner)
-    else:
+    if not paths:
         for doc in docs:
             examiner.add(*doc)
-    return build_report(surveys, placement, examiner, settings, paths)
+        return build_report(surveys, placement, examiner, settings, paths)
+    record = f"{stem.name}.json" if stem else None
+    with replaced_files(paths[0].parent, force=force, record=record) as folder:
+        aside = [folder / path.name for path in paths]
+        write_docs(docs, aside, count_tokens(surveys, placement), examiner)
+        report = build_report(surveys, placement, examiner, settings, paths)
+        if stem is not None and write_report is not None:
+            write_report(report, folder / stem.name)
+    return report
 
 
 def find_part_names(
@@ -91,7 +110,7 @@ def find_part_names(
     RAISES (ValueError): If inputs, split and output do not fit each other.
     """
     if not parts:
-        raise ValueError("No input, expected one or more files, then the output.")
+        raise ValueError("No input, expected at least one file, then the output.")
     named = [part for part in PARTS if part in parts]
     if named and None in parts:
         raise ValueError(
@@ -111,9 +130,10 @@ def find_part_names(
         return named
     if output is not None and not is_file:
         raise ValueError(
-            f"{output} is a folder, and nothing says which parts go in. Give a split "
-            "(80/10/10), give inputs to parts (train=FILE dev=FILE), or name a file ending in "
-            f"{', '.join(OUTPUT_SUFFIXES)}."
+            f"{output} has none of the endings {', '.join(OUTPUT_SUFFIXES)}, so it is taken for a "
+            "folder of several parts, and there is one. Give a split "
+            '(`split = "80/10/10"`), give inputs to parts (train=FILE dev=FILE), or name a file '
+            "with one of these endings."
         )
     return [Path(output).stem if output is not None else "all"]
 
@@ -126,6 +146,12 @@ def find_paths(names: Sequence[str], output: str | Path | None) -> list[Path]:
     if path.suffix in OUTPUT_SUFFIXES:
         return [path]
     return [path / f"{name}.spacy" for name in names]
+
+
+def find_file(location: str) -> str:
+    """RETURNS (str): The file of `FILE` or `ARCHIVE:MEMBER`, as far as it exists."""
+    archive = location.rpartition(":")[0]
+    return archive if archive and not Path(location).exists() else location
 
 
 def check_labels(surveys: Sequence[Survey], settings: Conversion) -> None:
@@ -195,13 +221,7 @@ def count_tokens(surveys: Sequence[Survey], placement: Placement) -> list[int]:
 def write_docs(
     docs: Iterator[DocParts], paths: Sequence[Path], n_tokens: Sequence[int], examiner: Examiner
 ) -> None:
-    """Examine the docs and write each to its part; no file is left half written.
-
-    Parts of an earlier conversion that this one has not are removed with it, so that
-    a folder never holds the parts of two corpora.
-    """
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Examine the docs and write each to its part; no file is left half written."""
     with ExitStack() as stack:
         writers = []
         for path, n in zip(paths, n_tokens, strict=True):
@@ -212,11 +232,6 @@ def write_docs(
             writers[part].add(doc)
         for writer in writers:
             writer.close()
-    if len(paths) > 1:
-        for name in PARTS:
-            old = paths[0].with_name(f"{name}.spacy")
-            if old not in paths:
-                old.unlink(missing_ok=True)
 
 
 def _doc_and_part(item: tuple[int, int, object]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..read.sentence import Notes
+from ..read.writers import OUTPUT_SUFFIXES
 from .checks import Examiner, PartFacts
 from .placement import Placement
 from .settings import Conversion
@@ -16,6 +17,24 @@ from .survey import Survey
 
 Report = dict[str, Any]
 """A report: text, numbers, lists and dicts of them."""
+
+REPORT_SUFFIXES = (".json", ".md", ".png")
+"""Endings of a report's files."""
+
+
+def find_report_stem(output: str | Path) -> Path:
+    """Give the place of a conversion's report: in its folder, or next to its file.
+
+    output (str | Path): The folder or file of the conversion.
+    RETURNS (Path): The path of the report's files, without their endings.
+
+    EXAMPLE:
+        >>> find_report_stem("corpus.v1").as_posix(), find_report_stem("a/dev.spacy").as_posix()
+        ('corpus.v1/report', 'a/dev.report')
+    """
+    path = Path(output)
+    is_file = path.suffix in OUTPUT_SUFFIXES
+    return path.with_name(path.stem + ".report") if is_file else path / "report"
 
 
 def build_report(
@@ -147,5 +166,5 @@ def _note_parts(names: Sequence[str], parts: Sequence[PartFacts], notes: Notes) 
     for label, n_parts in sorted(everywhere.items()):
         if n_parts < len(parts):
             has = ", ".join(name for name, part in named if part.entities[label])
-            text = "labels that are not in every part (--stratify shares out rare ones)"
+            text = "labels that are not in every part (`stratify` spreads rare ones)"
             notes.add("label-missing", text, f"{label}: only in {has}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import srsly
 from wasabi import MarkdownRenderer
 
-from ..convert.data_report import Report
+from ..convert.data_report import REPORT_SUFFIXES, Report
 from ..figures import draw_figure, has_matplotlib
 from .pictures import draw_data
 from .text import code
@@ -22,7 +22,7 @@ def write_data_report(report: Report, stem: Path) -> list[Path]:
     RETURNS (list[Path]): The files written.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(stem.name + suffix) for suffix in (".json", ".md", ".png")]
+    paths = [stem.with_name(stem.name + suffix) for suffix in REPORT_SUFFIXES]
     has_picture = has_matplotlib()
     if has_picture:
         draw_figure(partial(draw_data, report=report), paths[2])
@@ -30,17 +30,6 @@ def write_data_report(report: Report, stem: Path) -> list[Path]:
     page = render_report(report, picture=paths[2].name if has_picture else "")
     paths[1].write_text(page, encoding="utf8")
     return paths if has_picture else paths[:2]
-
-
-def find_report_stem(output: str | Path) -> Path:
-    """Find where a conversion's report goes: into its folder, or next to its file.
-
-    EXAMPLE:
-        >>> find_report_stem("corpus").as_posix(), find_report_stem("a/dev.spacy").as_posix()
-        ('corpus/report', 'a/dev.report')
-    """
-    path = Path(output)
-    return path.with_name(path.stem + ".report") if path.suffix else path / "report"
 
 
 def render_report(report: Report, *, picture: str | None = None) -> str:

@@ -59,7 +59,7 @@ def test_flags_reach_the_settings(tmp_path, path):
     ("args", "message"),
     [
         (["none.csv", "out.spacy"], "none.csv: no such file"),
-        (["out"], "No input, expected one or more files"),
+        (["out"], "No input, expected at least one file"),
         (["a", "out", "--split", "x"], "Split 'x', expected shares"),
         (["a", "out", "--dataset", "kaggle"], "give one of them"),
         (["a", "out", "--data", "x"], "--data goes with --dataset"),

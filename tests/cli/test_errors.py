@@ -19,11 +19,11 @@ FLAGS = {"force": "--force", "gpu_id": "--gpu-id", "split": "--split", "output":
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Set `force` to replace it.", "Set `--force` to replace it."),
-        ("Set `force = true`.", "Set `--force`."),
-        ("Use `gpu_id = -1`.", "Use `--gpu-id -1`."),
-        ('Give `split = "80/10 10"`.', "Give `--split '80/10 10'`."),
-        ("Name `output`.", "Name `OUTPUT`."),
+        ("Set `force` to replace it.", "Set --force to replace it."),
+        ("Set `force = true`.", "Set --force."),
+        ("Use `gpu_id = -1`.", "Use --gpu-id -1."),
+        ('Give `split = "80/10 10"`.', "Give --split '80/10 10'."),
+        ("Name `output`.", "Name OUTPUT."),
         ("Lower `batch_pieces`.", "Lower `batch_pieces`."),
         ("Run `pip install force`.", "Run `pip install force`."),
         ("Set force.", "Set force."),
@@ -58,7 +58,7 @@ def test_flags_come_from_the_signature():
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ValueError("Set `wanted_name`."), "Set `--wanted-name`."),
+        (ValueError("Set `wanted_name`."), "Set --wanted-name."),
         (FileNotFoundError(2, "No such file or directory", "a b"), "a b: No such file"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (MemoryError(), "Out of memory"),

@@ -10,6 +10,7 @@ from support import samples
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
 from spacy_bert_ner.read.sentence import FormatError
+from spacy_bert_ner.report.data_page import write_data_report
 
 KAGGLE = Path(__file__).parents[2] / "assets" / "kaggle" / "ner_dataset.csv.zip"
 
@@ -98,7 +99,8 @@ def test_label_map_changes_the_labels(tmp_path, conll):
 def test_docs_are_sentences_documents_or_runs(tmp_path, conll):
     counts = {}
     for docs in ("auto", "sentence", "document", "2"):
-        report = convert([conll], tmp_path / "a.spacy", settings=Conversion(docs=docs))
+        settings = Conversion(docs=docs)
+        report = convert([conll], tmp_path / "a.spacy", settings=settings, force=True)
         counts[docs] = report["parts"]["a"]["docs"]
         found = read_docs(tmp_path / "a.spacy")
         assert sum(len(list(doc.sents)) for doc in found) == 120
@@ -195,10 +197,10 @@ def test_given_files_go_to_given_parts(tmp_path, conll):
 @pytest.mark.parametrize(
     ("inputs", "output", "split", "message"),
     [
-        ([], "out", None, "No input, expected one or more files"),
+        ([], "out", None, "No input, expected at least one file"),
         (["train=a", "b"], "out", None, "Some inputs have a part"),
         (["train=a", "dev=b"], "out", "80/20", "Inputs are given to train, dev, and there is"),
-        (["a"], "out", None, "is a folder, and nothing says which parts"),
+        (["a"], "out", None, "it is taken for a folder of several parts"),
         (["a"], "out.spacy", "80/20", "is one file for several parts"),
         (["train=a", "dev=b"], "out.spacy", None, "is one file for several parts"),
     ],
@@ -235,12 +237,47 @@ def test_what_was_written_converts_again_to_the_same(tmp_path, suffix):
 
 def test_a_folder_never_holds_the_parts_of_two_conversions(tmp_path, conll):
     output = tmp_path / "corpus"
-    convert([conll], output, settings=Conversion(split="80/10/10"))
+    first, second = Conversion(split="80/10/10"), Conversion(split="90/10")
+    convert([conll], output, settings=first, write_report=write_data_report)
     (output / "notes.spacy").touch()
-    convert([conll], output, settings=Conversion(split="90/10"))
+    with pytest.raises(FileExistsError, match=r"train.spacy already exists.*`force`"):
+        convert([conll], output, settings=second, write_report=write_data_report)
+    convert([conll], output, settings=second, write_report=write_data_report, force=True)
     assert {path.name for path in output.glob("*.spacy")} == {
         "train.spacy", "dev.spacy", "notes.spacy",
     }  # fmt: skip
+
+
+def test_a_part_that_no_report_lists_is_not_removed(tmp_path, conll):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "test.spacy").write_text("mine")
+    settings = Conversion(split="90/10")
+    convert([conll], tmp_path / "out", settings=settings, force=True)
+    assert (tmp_path / "out" / "test.spacy").read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_input_is_never_overwritten(tmp_path, force):
+    (tmp_path / "a.conll").write_text(samples.columns())
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "a.conll")
+    before = (tmp_path / "a.conll").read_bytes()
+    for name in ("a.conll", "b.jsonl"):
+        with pytest.raises(ValueError, match="is read as an input"):
+            convert([tmp_path / "a.conll"], tmp_path / name, force=force)
+    (tmp_path / "train.spacy").write_bytes(before)
+    with pytest.raises(ValueError, match="is read as an input"):
+        settings = Conversion(format="conll", split="50/50")
+        convert([tmp_path / "train.spacy"], tmp_path, settings=settings, force=force)
+    assert (tmp_path / "a.conll").read_bytes() == before
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path, conll):
+    def fail(report, stem):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="could not be written: No space left on device"):
+        convert([conll], tmp_path / "out" / "a.spacy", write_report=fail)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_failed_conversion_leaves_no_file_behind(tmp_path, monkeypatch):
