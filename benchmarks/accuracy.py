@@ -19,8 +19,8 @@ The corpora, made by `python -m spacy bert-ner convert`:
     Kaggle               --dataset kaggle kaggle
     Kaggle 1,000         --dataset kaggle --limit 1000 kaggle-1000
 
-"Kaggle 1,000, first draw" are other 1,000 sentences, whose command was not kept: its
-rows compare with each other only.
+"Kaggle 1,000, first draw" has 1,000 other sentences. Its command was not kept, so compare
+its rows only with each other.
 """
 
 import argparse
@@ -53,7 +53,7 @@ Sentence = tuple[list[str], list[Span]]
 
 
 def main() -> None:
-    """Run a recipe with each seed, append a line for each, and make the table anew."""
+    """Run a recipe with each seed, append a line for each, and rewrite the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=["ours", "stock", "hugging-face"])
     parser.add_argument("--train", type=Path, required=True)
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> tuple[float, str]:
-    """Train with `spacy train`; score the last weights, in percent, and tell the precision."""
+    """Train with `spacy train`; score the last weights, in percent, and name the precision."""
     overrides: dict[str, Any] = {
         "paths.train": str(args.train),
         "paths.dev": str(args.dev),
@@ -130,7 +130,7 @@ def plan_stock(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """Read a setting as JSON, or as text where it is none."""
+    """Read a setting as JSON, or as text if it is not JSON."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -140,8 +140,8 @@ def read_value(text: str) -> Any:
 def run_hugging_face(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> float:
     """Train a token classifier as the tutorials do, and score it, in percent.
 
-    The one setting is the Trainer's: group_by_length=true makes batches of sentences
-    of like length, which is quicker.
+    The only setting is the Trainer's: group_by_length=true makes batches of sentences
+    of similar length, which is quicker.
     """
     if unknown := settings.keys() - {"group_by_length"}:
         raise SystemExit(f"hugging-face has no setting {', '.join(sorted(unknown))}")

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from wasabi import MarkdownRenderer
+
 # What runs of one row of the table have in common.
 KEY = ("corpus", "epochs", "recipe", "settings", "dtype", "rate")
 
@@ -23,19 +25,17 @@ def make_table(path: Path) -> str:
         corpus, epochs, recipe, settings, dtype, rate = key
         runs = groups[key].values()
         seconds = statistics.median(run["seconds"] for run in runs)
-        rows.append(
-            f"| {corpus} | {epochs} | {recipe} | {settings} | {dtype} | {rate or 'default'} "
-            f"| {len(runs)} | {summarize(runs)} | {seconds:.0f} |\n"
-        )
+        cells = (corpus, epochs, recipe, settings, dtype, rate or "default")
+        rows.append([*map(str, cells), str(len(runs)), summarize(runs), f"{seconds:.0f}"])
+    header = ["corpus", "epochs", "recipe", "settings", "precision"]
+    header += ["rate", "seeds", "F1", "seconds"]
     return (
-        "# Accuracy\n\nEntity F1 on the corpus's words, mean ± sd over seeds, made from "
-        "accuracy.jsonl by `benchmarks/accuracy.py`, which says how the corpora are made.\n\n"
-        "Ours is configs/config.cfg as it is, in the precision named.\n\n"
-        f"{make_comparison(groups)}\n"
-        "All runs. The seconds are of one run on whatever the machine had free: no measure of "
-        "speed.\n\n"
-        "| corpus | epochs | recipe | settings | precision | rate | seeds | F1 | seconds |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n" + "".join(rows)
+        "# Accuracy\n\nEntity F1 on the corpus's words: mean ± standard deviation over seeds. "
+        "`benchmarks/accuracy.py` makes this page from accuracy.jsonl, and says how the corpora "
+        "are made.\n\nOurs is configs/config.cfg, in the precision named.\n\n"
+        f"{make_comparison(groups)}\n\n"
+        "All runs follow. The seconds are those of one run on a busy machine; they do not measure "
+        f"speed.\n\n{MarkdownRenderer().table(rows, header)}\n"
     )
 
 
@@ -51,14 +51,12 @@ def make_comparison(groups: Mapping[tuple, Mapping[int, dict]]) -> str:
             cell = f"{summarize(runs.values())} ({len(runs)})"
             cells.setdefault((corpus, epochs), {})[recipe, dtype] = cell
     rows = [
-        f"| {corpus} | {epochs} | {' | '.join(row.get(column, '–') for column in columns)} |\n"
+        [corpus, str(epochs), *(row.get(column, "–") for column in columns)]
         for (corpus, epochs), row in sorted(cells.items())
     ]
     names = [recipe if recipe != "ours" else f"ours, {dtype}" for recipe, dtype in columns]
-    return (
-        f"| corpus | epochs | {' | '.join(f'{name} (seeds)' for name in names)} |\n"
-        f"| --- | --- | {' | '.join('---' for _ in names)} |\n{''.join(rows)}"
-    )
+    header = ["corpus", "epochs", *(f"{name} (seeds)" for name in names)]
+    return MarkdownRenderer().table(rows, header)
 
 
 def summarize(runs: Collection[dict]) -> str:

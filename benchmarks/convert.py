@@ -1,8 +1,8 @@
-"""What converting keeps and costs: exact counts of real files, and time and memory beside pandas.
+"""What converting keeps and costs: counts of real files; time and memory next to pandas.
 
 From the project's folder: python benchmarks/convert.py --output benchmarks/results/convert.json
-The CoNLL files may not be committed: --data names the folder that has them; what is missing is
-said. The peer is what the Kaggle tutorials do before they train: read_csv, ffill, groupby.apply.
+The CoNLL files may not be committed: --data names the folder that has them. Missing files are
+listed. The peer is what the Kaggle tutorials do before they train: read_csv, ffill, groupby.apply.
 """
 
 import json
@@ -61,7 +61,7 @@ WORKS = {"pandas": read_with_pandas, "convert": convert_all}
 
 
 def check_counts(data: Path) -> tuple[list[dict], bool]:
-    """Convert each file that is there and compare with what it is known to hold."""
+    """Convert each file that is there and compare it with what it is known to contain."""
     rows, is_right = [], True
     for name, lang, sentences, entities in EXPECTED:
         location = KAGGLE if name.startswith("kaggle") else data / name
@@ -89,7 +89,7 @@ def check_counts(data: Path) -> tuple[list[dict], bool]:
 
 
 def measure_time(n_rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Run both works in turn, in this process: seconds on the clock and of the processor."""
+    """Run both kinds of work in turn in this process; time them by clock and by processor."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in WORKS}
     for _ in range(n_rounds):
         for name, work in WORKS.items():
@@ -101,7 +101,7 @@ def measure_time(n_rounds: int) -> dict[str, list[tuple[float, float]]]:
 
 
 def measure_memory(name: str, copies: int) -> dict[str, float]:
-    """Run a work in a process of its own and give its peak memory in MiB.
+    """Run one kind of work in its own process, and give its peak memory in MiB.
 
     The file is the Kaggle file, `copies` times over with new sentence ids. "before" is
     the peak after the imports, on a file of one sentence.
@@ -125,7 +125,7 @@ def write_copies(path: Path, copies: int) -> None:
 
 
 def run_work(name: str, path: Path) -> None:
-    """Do one work in this process and print its peak memory."""
+    """Do one kind of work in this process, and print its peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small.csv"
         small.write_text("Sentence #,Word,POS,Tag\n" + "1,a,X,B-geo\n2,b,X,O\n3,c,X,O\n")

@@ -3,8 +3,8 @@
     pip install onnx onnxruntime
     python benchmarks/int8.py --encoder assets/encoder --train train.spacy --test dev.spacy
 
-The trained encoder is exported, quantised and put in the place of the torch encoder;
-everything around it stays. Writes `benchmarks/results/int8-<processor>.md` and `.json`.
+The trained encoder is exported, quantised, and replaces the torch encoder; everything
+around it stays. Writes `benchmarks/results/int8-<processor>.md` and `.json`.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py --encoder assets/encoder --corpus dev.spacy --layers 1
 
-Each case runs in a process of its own, with the model loaded in all of them. Fewer
-layers make it quicker and leave the vectors, which are what takes memory, as wide.
+Each case runs in its own process, and the model is loaded in all of them. Fewer layers
+make it quicker; the vectors, which take the memory, stay as wide.
 """
 
 import argparse

@@ -4,10 +4,10 @@
         --model sentences=training/full/model-best --windows 512 --windows 128
 
 FILE marks its documents (-DOCSTART-). The same words and entities are read three times:
-each sentence as a text; each document as one text without sentence borders, as an
-application gives a page to a pipeline; and so with the file's sentence borders, as if a
-component before had found them. Windows count for pipelines with our transformer
-model; others are scored as they are.
+each sentence as a text; each document as one text without sentence borders, as when an
+application gives a page to a pipeline; and each document with the file's sentence
+borders, as if an earlier component had found them. Windows apply to pipelines with our
+transformer model; others are scored unchanged.
 """
 
 from dataclasses import replace
@@ -17,16 +17,17 @@ from typing import Annotated
 import spacy
 import typer
 from spacy.language import Language
+from wasabi import MarkdownRenderer
 
 from spacy_bert_ner.corpus.reader import make_corpus_reader_v1
 from spacy_bert_ner.encode.transformer import MODEL_NAME, get_shim
 
 HEAD = (
-    "# F1 on sentences and on pages\n\nMade by `benchmarks/pages.py`: entity F1 on the corpus's "
+    "# F1 on sentences and on pages\n\nWritten by `benchmarks/pages.py`: entity F1 on the corpus's "
     "words, each sentence alone, each document as one text, and each document with its sentence "
-    "borders.\n\n| model | window | sentences | documents | with borders |\n"
-    "| --- | --- | --- | --- | --- |\n"
+    "borders.\n\n"
 )
+COLUMNS = ("model", "window", "sentences", "documents", "with borders")
 
 
 def main(
@@ -48,10 +49,10 @@ def main(
                 score(nlp, file, "document"),
                 score(nlp, file, "document", has_borders=True),
             ]
-            cells = " | ".join(f"{score:.2f}" for score in scores)
-            rows.append(f"| {name} | {window or 'its own'} | {cells} |\n")
-            print(rows[-1], end="", flush=True)
-    output.write_text(HEAD + "".join(rows), encoding="utf8")
+            rows.append([name, str(window or "its own"), *(f"{score:.2f}" for score in scores)])
+            print(*rows[-1], flush=True)
+    table = MarkdownRenderer().table(rows, COLUMNS)
+    output.write_text(f"{HEAD}{table}\n", encoding="utf8")
 
 
 def set_window(nlp: Language, window: int) -> None:

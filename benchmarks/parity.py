@@ -1,12 +1,12 @@
 """Our numbers against seqeval, nervaluate and scikit-learn, on random tags.
 
-They are installed in an environment of their own (seqeval has no wheel, and its build
-needs setuptools to be there):
+Install them into a folder of their own. seqeval has no wheel, and newer releases of
+setuptools_scm break its build (`tests/evaluate/test_peers.py` does the same in CI):
 
-    python -m venv parity && parity/bin/pip install setuptools wheel numpy scikit-learn
-    parity/bin/pip install --no-build-isolation seqeval==1.2.2
-    parity/bin/pip install nervaluate==1.2.1 spacy
-    PYTHONPATH=. parity/bin/python benchmarks/parity.py --output benchmarks/results/parity.md
+    echo 'setuptools_scm<9' > limits.txt
+    PIP_CONSTRAINT=limits.txt PIP_BUILD_CONSTRAINT=limits.txt \\
+        pip install --target peers seqeval==1.2.2 nervaluate==1.2.1
+    PYTHONPATH=peers:. python benchmarks/parity.py --output benchmarks/results/parity.md
 """
 
 import argparse
@@ -19,6 +19,7 @@ import nervaluate
 import seqeval.metrics
 import sklearn.metrics
 from seqeval.scheme import IOB2
+from wasabi import MarkdownRenderer
 
 from spacy_bert_ner.evaluate.counts import count_spans, sum_counts, summarize
 from spacy_bert_ner.evaluate.partial import score_partial
@@ -52,9 +53,11 @@ def main() -> None:
         f"{args.corpora:,} random corpora of 1 to 8 lines of 1 to 12 tags, 3 labels, "
         f"ill-formed tags among them; {tools}. Written by `benchmarks/parity.py`.",
         "",
-        "| compared | numbers | largest difference |",
-        "| --- | ---: | ---: |",
-        *(f"| {name} | {n:,} | {value:.1e} |" for name, (n, value) in worst.items()),
+        MarkdownRenderer().table(
+            [(name, f"{n:,}", f"{value:.1e}") for name, (n, value) in worst.items()],
+            ("compared", "numbers", "largest difference"),
+            ("l", "r", "r"),
+        ),
     ]
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text("\n".join(lines) + "\n", encoding="utf8")

@@ -2,11 +2,11 @@
 
     python benchmarks/reach.py CORPUS ENCODER LOGS benchmarks/results/reach.json
 
-Both are `spacy train`, three epochs, batches of 32 sentences, with nine evaluations on the
-whole dev set. Each has one core and one thread to itself, and both run side by side, so that
-other work on the machine slows both. The time is that from the start of the process to the
-first evaluation at or above the mark. If there are LOGS of an earlier run, they are read,
-and nothing is trained.
+Both run `spacy train` for three epochs, in batches of 32 sentences, with nine evaluations on
+the whole dev set. Each has one core and one thread, and both run at the same time, so that
+other work on the machine slows both. Time counts from the start of the process to the first
+evaluation at or above the mark. If LOGS of an earlier run exist, they are read, and nothing is
+trained.
 """
 
 import math

@@ -20,6 +20,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
+from wasabi import MarkdownRenderer
 
 import spacy_bert_ner
 from spacy_bert_ner.manifest import write_manifest
@@ -52,12 +53,18 @@ def main(
         "# A packaged model",
         f"`python {' '.join(sys.argv)}`, {time.strftime('%Y-%m-%d', time.gmtime())}, "
         f"{platform.machine()}, torch {torch.__version__}, {rounds} rounds, the pipelines in turn.",
-        "| pipeline | zipped as in a wheel, MB | load, median s | lowest s |\n"
-        "| --- | ---: | ---: | ---: |\n"
-        + "\n".join(
-            f"| {name} | {sizes[name.partition(',')[0]] / 1e6:.1f} | "
-            f"{statistics.median(times):.3f} | {min(times):.3f} |"
-            for name, times in seconds.items()
+        MarkdownRenderer().table(
+            [
+                (
+                    name,
+                    f"{sizes[name.partition(',')[0]] / 1e6:.1f}",
+                    f"{statistics.median(times):.3f}",
+                    f"{min(times):.3f}",
+                )
+                for name, times in seconds.items()
+            ],
+            ("pipeline", "zipped as in a wheel, MB", "load, median s", "lowest s"),
+            ("l", "r", "r", "r"),
         ),
         f"F1 on {len(gold):,} docs of {corpus.name}, on the corpus's words: {scores[0]:.3f} in "
         f"full precision, {scores[1]:.3f} stored in half, {scores[1] - scores[0]:+.3f}. "

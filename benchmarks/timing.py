@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from wasabi import MarkdownRenderer
 
 # Share of the processor's time that other processes may take while we measure.
 MAX_FOREIGN = 0.10
@@ -23,8 +24,8 @@ PACKAGES = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "nu
 class Timer:
     """Times calls by the wall clock or, for one thread, by the processor's own.
 
-    What a thread needs of the processor hardly depends on what else runs on the
-    machine; the wall clock does, so calls that others disturb are repeated.
+    The processor time of a thread hardly depends on what else runs on the machine. The
+    wall clock does, so calls that other processes disturb are repeated.
 
     threads (int): Threads that torch runs. With 1, processor time is measured.
     """
@@ -38,8 +39,8 @@ class Timer:
     def measure(self, prepare: Prepare) -> float:
         """Time a call.
 
-        prepare (Callable): Gives what is timed, each time anew.
-        RETURNS (float): Seconds of the call that others disturbed least.
+        prepare (Callable): Makes the call that is timed, once for each time.
+        RETURNS (float): Seconds of the least disturbed call.
         """
         calls = []
         while len(calls) < MAX_REPEATS:
@@ -62,8 +63,8 @@ class Timer:
     def interleave(self, runs: Mapping[str, Prepare], *, rounds: int) -> dict[str, list[float]]:
         """Time several calls in turn, so that a slow hour slows all of them.
 
-        runs (Mapping[str, Callable]): What prepares what is timed, by name.
-        rounds (int): How often each is timed, after one time that is not counted.
+        runs (Mapping[str, Callable]): What makes each call, by name.
+        rounds (int): How often each is timed, after a first time that does not count.
         RETURNS (Dict[str, List[float]]): Seconds of each, round by round.
         """
         for prepare in runs.values():
@@ -118,7 +119,7 @@ def describe_machine(timer: "Timer | None" = None) -> dict[str, Any]:
 
 
 def write_results(folder: Path, name: str, machine: dict[str, Any], rows: list[dict]) -> Path:
-    """Write rows as JSON, and as a Markdown table beside it.
+    """Write rows as JSON, and as a Markdown table next to it.
 
     folder (Path): Where to write.
     name (str): What was measured; the processor's name is added.
@@ -132,8 +133,8 @@ def write_results(folder: Path, name: str, machine: dict[str, Any], rows: list[d
     (folder / f"{name}.json").write_text(data + "\n", "utf8")
     keys = list(rows[0])
     lines = [f"# {name}", "", *(f"- {key}: {value}" for key, value in machine.items()), ""]
-    lines += ["| " + " | ".join(keys) + " |", "|" + " --- |" * len(keys)]
-    lines += ["| " + " | ".join(str(row[key]) for key in keys) + " |" for row in rows]
+    table = MarkdownRenderer().table([[str(row[key]) for key in keys] for row in rows], list(keys))
+    lines.append(table)
     path = folder / f"{name}.md"
     path.write_text("\n".join(lines) + "\n", "utf8")
     return path

@@ -6,8 +6,8 @@ CORPUS holds train.spacy and dev.spacy, ENCODER is a folder in Hugging Face layo
 Hugging Face's Trainer needs `pip install accelerate`. The peers take turns in one
 process, a round of steps each, on the same sentences in batches of 32, without
 evaluations; the median over the rounds counts. The bare loop is forward, backward and
-torch.optim.AdamW on batches of one exact length each, so without padding, tokenization
-or components: what no trainer on this machine can beat by much. Memory is the peak of
+torch.optim.AdamW on batches of exactly one length, without padding, tokenization or
+components: no trainer on this machine can be much faster. Memory is the peak of
 `spacy train` in a process of its own.
 """
 
