@@ -17,6 +17,7 @@ def main(
     *,
     compare: Path | None = None,
     train: Path | None = None,
+    title: str | None = None,
     gpu_id: int = -1,
 ) -> None:
     """Write the report and print the scores; without a test part, those on dev."""
@@ -26,7 +27,8 @@ def main(
         corpus = dev
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    show_scores(evaluate(model, corpus, output, compare=compare, train=train), output)
+    metrics = evaluate(model, corpus, output, compare=compare, train=train, title=title)
+    show_scores(metrics, output)
 
 
 if __name__ == "__main__":
