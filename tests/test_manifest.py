@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import spacy
+from support.damages import damage
 from support.pipelines import make_nlp, train
 
 import spacy_bert_ner
@@ -139,16 +140,6 @@ def test_a_damaged_meta_is_one_sentence(model, changes, found):
     (model / "manifest.json").unlink()
     with pytest.raises(BrokenModelError, match=rf"meta\.json: .*{found}.*model again"):
         spacy_bert_ner.load(model)
-
-
-def damage(path, kind):
-    data = bytearray(path.read_bytes())
-    if kind == "delete":
-        path.unlink()
-        return
-    if kind == "flip":
-        data[len(data) // 2] ^= 1
-    path.write_bytes(data[: len(data) // 2] if kind == "cut" else data)
 
 
 @pytest.mark.parametrize("kind", ["flip", "cut", "delete"])

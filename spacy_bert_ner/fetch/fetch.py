@@ -6,20 +6,27 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..files import hash_file, read_json, replaced_folder
+from ..targets import check_targets
 from .hub import EMBEDDED, NETWORK_TIMEOUT, FetchError, fetch_from_hub, is_wanted
-from .trust import CONFIG, LOCK_NAME, check_folder, read_lock
+from .trust import LOCK_NAME, check_folder, read_lock
 
 PIP_SOURCE = re.compile(r"(?P<dist>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.+!_-]+)/(?P<folder>.+)")
 
 
 def fetch_encoder(
-    source: str, output: Path, *, pins: dict[str, Any], timeout: float = NETWORK_TIMEOUT
+    source: str,
+    output: Path,
+    *,
+    pins: dict[str, Any],
+    timeout: float = NETWORK_TIMEOUT,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Bring an encoder into a local folder, check it and record what it is.
 
@@ -35,16 +42,22 @@ def fetch_encoder(
     pins (Dict[str, Any]): What is known of some sources: "sha256" of their files, "name",
         "license", and "mirrors", other sources of the same files.
     timeout (float): Seconds until a hub that does not answer counts as unreachable.
+    force (bool): Whether to replace a folder that was not written by this function.
     RETURNS (Dict[str, Any]): The content of the lock file.
     RAISES (FetchError): If neither the source nor a mirror can be had, if it is
         incomplete or damaged, holds code or pickled weights, or does not have the pinned
-        hashes; or if the output is another folder than an encoder's.
+        hashes.
+    RAISES (FileExistsError): If the output is another folder, without `force`.
     """
-    refuse_other_folder(source, output)
+    kind, _, name = source.partition(":")
+    inputs = [Path(name).expanduser()] if kind == "dir" and name else []
+    # An encoder that was fetched before may be replaced.
+    is_fetched = (output / LOCK_NAME).is_file()
+    check_targets(folder=output, inputs=inputs, force=force or is_fetched)
     known = dict(pins.get(source, {}))
     places = [source, *known.pop("mirrors", [])]
     failures: list[str] = []
-    with replaced_folder(output) as folder:
+    with replaced_folder(output, record=LOCK_NAME if is_fetched else None) as folder:
         for place in places:
             try:
                 found = _fetch(place, output, folder, known=known, timeout=timeout)
@@ -104,30 +117,6 @@ def read_pins(path: Path) -> dict[str, Any]:
     return pins
 
 
-def refuse_other_folder(source: str, output: Path) -> None:
-    """Refuse to replace what is not an encoder, or the folder that is read.
-
-    source (str): The source.
-    output (Path): The folder to make.
-    RAISES (FetchError): If it would be lost.
-    """
-    if output.exists() and not output.is_dir():
-        raise FetchError(f"{output}: a file, expected a folder for the encoder. Choose another.")
-    if source.startswith("dir:"):
-        path = Path(source.removeprefix("dir:")).expanduser().resolve()
-        if path == output.resolve() or output.resolve() in path.parents:
-            raise FetchError(
-                f"{output}: it holds the files of {source!r}, which would be lost. Choose another "
-                "folder."
-            )
-    is_encoder = (output / CONFIG).is_file() or (output / LOCK_NAME).is_file()
-    if output.is_dir() and any(output.iterdir()) and not is_encoder:
-        raise FetchError(
-            f"{output}: this folder has other files than an encoder's, which would be lost. Choose "
-            "another folder, or empty it."
-        )
-
-
 def keep_revision(name: str, output: Path) -> str:
     """Go on with the commit that an earlier fetch of the same encoder recorded.
 
@@ -137,7 +126,11 @@ def keep_revision(name: str, output: Path) -> str:
     """
     if not (output / LOCK_NAME).is_file():
         return name
-    known = read_lock(output)
+    try:
+        known = read_lock(output)
+    except ValueError as error:
+        warnings.warn(f"{error} Its commit is not known, so {name} is fetched.", stacklevel=2)
+        return name
     if known["source"] != f"hub:{name}":
         return name
     return f"{name.partition('@')[0]}@{known['revision']}"

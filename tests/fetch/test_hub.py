@@ -4,6 +4,7 @@ import json
 import socket
 import time
 
+import huggingface_hub
 import pytest
 from support.hub_server import NAME, go_online
 
@@ -107,3 +108,33 @@ def test_row_44_a_name_server_that_hangs_is_not_waited_for():
     assert call_within(1, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         call_within(1, lambda: 1 // 0)
+
+
+def test_the_timeout_is_a_setting(tmp_path, monkeypatch):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        go_online(monkeypatch, tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        start = time.monotonic()
+        with pytest.raises(FetchError, match="did not give it"):
+            fetch_encoder(SOURCE, tmp_path / "encoder", pins={}, timeout=0.3)
+        assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("kind", ["ConnectError", "ReadTimeout", "InvalidURL"])
+def test_errors_of_httpx_are_the_hubs_too(hub, tmp_path, monkeypatch, kind):
+    # huggingface_hub speaks through httpx since version 1
+    httpx = pytest.importorskip("httpx")
+
+    def fail(*args, **options):
+        raise getattr(httpx, kind)("no")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
+    with pytest.raises(FetchError, match=rf"did not give it \({kind}\)"):
+        fetch_encoder(SOURCE, tmp_path / "encoder", pins={})
+
+
+@pytest.mark.parametrize("name", ["../nothing/here", "a--b..c", "./model", "-x/y"])
+def test_a_path_that_is_not_there_is_no_name_on_the_hub(hub, tmp_path, name):
+    with pytest.raises(FetchError, match=r"(expected hub:|did not give it \(HFValidationError\))"):
+        fetch_encoder(f"hub:{name}", tmp_path / "encoder", pins={})

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import huggingface_hub.constants
 import huggingface_hub.file_download
+import numpy as np
 import pytest
 from huggingface_hub.utils import reset_sessions
+from safetensors.numpy import save
 
 NAME = "tiny/model"
 
@@ -28,7 +30,7 @@ class Hub:
     def __init__(self):
         self.files = {
             "config.json": b'{"model_type": "bert"}',
-            "model.safetensors": b"weights" * 100,
+            "model.safetensors": save({"weight": np.ones(200)}),
             "vocab.txt": b"[PAD]\n",
             "pytorch_model.bin": b"pickle",
             "run.py": b"raise SystemExit",
