@@ -74,7 +74,9 @@ def fetch_from_hub(name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT)
         if broken:
             snapshot_download(repo, allow_patterns=broken, force_download=True, **options)
     except find_hub_errors() as error:
-        raise FetchError(f"the hub did not give it ({describe_error(error)}). {HELP}") from error
+        raise FetchError(
+            f"the hub did not give it ({describe_hub_error(error)}). {HELP}"
+        ) from error
     still_broken = [file.rfilename for file in wanted if is_broken(snapshot, file)]
     if still_broken:
         raise FetchError(
@@ -105,7 +107,7 @@ def find_hub_errors() -> tuple[type[Exception], ...]:
     return (HfHubHTTPError, HFValidationError, OSError, *of_httpx)
 
 
-def describe_error(error: Exception) -> str:
+def describe_hub_error(error: Exception) -> str:
     """Say what the hub answered, without addresses and tokens that its error may hold.
 
     error (Exception): What huggingface_hub raised.
