@@ -1,23 +1,38 @@
 """A trained pipeline and its scores → meta, a model wheel and our own wheel."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import srsly
 from spacy.cli.package import generate_readme, package
-from spacy.util import load_meta
 
-from ..manifest import find_supported, write_manifest
+from ..manifest import MANIFEST, check_manifest, find_supported, read_meta, write_manifest
+from .clean import clean_model
 from .half import halve_weights
 
 PRECISIONS = ("full", "half")
+# The same wheel on any day: pyproject.toml of the plugin names the same version.
+SETUPTOOLS = "setuptools==80.9.0"
+BUILD_SYSTEM = f"""[build-system]
+requires = ["{SETUPTOOLS}"]
+build-backend = "setuptools.build_meta"
+"""
+KNOWN_NAMES = re.compile(
+    r"[a-z]{2,3}_(core|dep|ent|sent|udv\d+|pipeline|coreference)(_(web|news|wiki|sci|med7|mod|chat))?"
+    r"(_(sm|md|lg|trf|scibert))?"
+    r"|en_(ner_(craft|jnlpba|bc5cdr|bionlp13cg)_md|legal_ner_(sm|trf)|blackstone_proto)"
+    r"|ja_ginza(_electra|_bert_large)?|da_dacy_(small|medium|large)(_trf|_ner_fine_grained)?"
+)
+"""Names of models that others publish: spaCy's own, and well-known ones built on it."""
 
 
 def build_plugin_wheel(project: Path, output: Path) -> Path:
@@ -26,7 +41,7 @@ def build_plugin_wheel(project: Path, output: Path) -> Path:
     project (Path): The folder with setup.cfg.
     output (Path): Where the wheel goes.
     RETURNS (Path): The wheel; the same bytes for the same sources.
-    RAISES (RuntimeError): If the build fails, with the last line that it said.
+    RAISES (ValueError): If the build fails, with the last line of pip's message.
     """
     return build_wheel(project, output)
 
@@ -42,45 +57,59 @@ def build_model_wheel(
 ) -> Path:
     """Build an installable wheel of a trained pipeline, with a manifest of its files.
 
-    model (Path): The folder that `spacy train` wrote.
+    The wheel holds neither the words of the training data nor paths of this machine;
+    see `clean_model`.
+
+    model (Path): The folder of the trained pipeline; it is not changed.
     output (Path): Where the package folder goes; an older one is replaced.
     name (str): Name without the language, for example "kaggle_ner".
     version (str): Version of the model.
     meta (Dict[str, Any]): Entries of meta.json that replace the model's own.
     precision (str): "full", or "half" to store the encoder's weights in float16.
     RETURNS (Path): The wheel; the same bytes for the same model and meta.
-    RAISES (ValueError): If the precision is unknown, or the weights do not fit it.
-    RAISES (RuntimeError): If no wheel was built.
+    RAISES (ValueError): If the precision is unknown or the weights do not fit it, if the
+        model is damaged, or if no wheel was built.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"Precision '{precision}', expected one of {', '.join(PRECISIONS)}.")
-    full_meta = {**load_meta(model / "meta.json"), **meta, "name": name, "version": version}
+    if (model / MANIFEST).is_file():
+        check_manifest(model)
+    full_meta = {**read_meta(model), **meta, "name": name, "version": version}
     # The 3.8 releases read each other's pipelines; what we support is what we try.
     full_meta["spacy_version"] = find_supported("spacy")
-    folder = output / f"{full_meta['lang']}_{name}-{version}"
+    package_name = f"{full_meta['lang']}_{name}"
+    if KNOWN_NAMES.fullmatch(package_name):
+        warnings.warn(
+            f"{package_name} is the name of another project's model, so pip may install that one "
+            "in place of yours. Choose another name.",
+            stacklevel=2,
+        )
+    folder = output / f"{package_name}-{version}"
     if folder.exists():
         shutil.rmtree(folder)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as tmp:
         staged = Path(tmp) / "model"
         shutil.copytree(model, staged)
+        srsly.write_json(staged / "meta.json", full_meta)
+        clean_model(staged)
         if precision == "half":
             halve_weights(staged)
-        srsly.write_json(staged / "meta.json", full_meta)
         if not (staged / "README.md").exists():
-            (staged / "README.md").write_text(generate_readme(full_meta), encoding="utf8")
+            card = generate_readme(srsly.read_json(staged / "meta.json"))
+            (staged / "README.md").write_text(card, encoding="utf8")
         package(staged, output, create_sdist=False, create_wheel=False)
     seal_package(folder)
     return build_wheel(folder, folder / "dist")
 
 
 def seal_package(folder: Path) -> None:
-    """Write the manifest of the model inside a package folder.
+    """Write the manifest of the model inside a package folder, and what builds its wheel.
 
     folder (Path): The folder that `spacy package` made: its setup.py copies meta.json to
         the model when the wheel is built, so this is done before.
     """
-    meta = load_meta(folder / "meta.json")
+    meta = read_meta(folder)
     # spaCy collects them in a set.
     meta["requirements"] = sorted(meta["requirements"])
     srsly.write_json(folder / "meta.json", meta)
@@ -88,6 +117,7 @@ def seal_package(folder: Path) -> None:
     model = folder / package_name / f"{package_name}-{meta['version']}"
     shutil.copy(folder / "meta.json", model / "meta.json")
     write_manifest(model)
+    (folder / "pyproject.toml").write_text(BUILD_SYSTEM, encoding="utf8")
 
 
 def make_model_meta(
@@ -135,7 +165,7 @@ def build_wheel(source: Path, output: Path) -> Path:
     source (Path): The folder.
     output (Path): Where the wheel goes.
     RETURNS (Path): The wheel; the same bytes for the same files and build tools.
-    RAISES (RuntimeError): If the build fails, with the last line that it said.
+    RAISES (ValueError): If the build fails, with the last line of pip's message.
     """
     output.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
@@ -152,7 +182,10 @@ def build_wheel(source: Path, output: Path) -> Path:
         wheels = list(Path(tmp).glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise RuntimeError(f"Building the wheel of {source.resolve()} failed: {reason}")
+            raise ValueError(
+                f"{source.resolve()}: pip could not build its wheel ({reason}). It needs "
+                f"{SETUPTOOLS} from its index; check pip's settings and the network."
+            )
         shutil.rmtree(source / "build", ignore_errors=True)
         wheel = output / wheels[0].name
         normalise_wheel(wheels[0], wheel)

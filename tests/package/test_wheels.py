@@ -1,5 +1,6 @@
 """Wheels: the same files give the same bytes, sealed by a manifest; half the size on request."""
 
+import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -8,15 +9,25 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+from support.damages import damage
+from support.indexes import use_index
 from support.listening import TEXTS, annotate, make_nlp
 from support.pipelines import make_nlp as make_cnn
 from support.pipelines import train
 
 from spacy_bert_ner.encode.transformer import get_shim
 from spacy_bert_ner.files import hash_file
-from spacy_bert_ner.manifest import find_supported, verify
+from spacy_bert_ner.manifest import BrokenModelError, find_supported, verify, write_manifest
 from spacy_bert_ner.package.half import halve_weights
-from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, normalise_wheel
+from spacy_bert_ner.package.wheels import (
+    BUILD_SYSTEM,
+    KNOWN_NAMES,
+    SETUPTOOLS,
+    build_model_wheel,
+    build_plugin_wheel,
+    build_wheel,
+    normalise_wheel,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,6 +112,61 @@ def test_a_model_is_sealed_before_its_wheel_is_built(model, tmp_path, monkeypatc
     assert meta["requirements"] == sorted(meta["requirements"])
     assert any(need.startswith("spacy-bert-ner") for need in meta["requirements"])
     assert annotate(spacy.load(inner), TEXTS[:4]) == annotate(spacy.load(model), TEXTS[:4])
+
+
+def test_both_wheels_are_built_with_one_setuptools(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_bert_ner.package.wheels.build_wheel", lambda folder, output: folder)
+    folder = build_model_wheel(model, tmp_path, name="tiny", version="1.0", meta={})
+    for path in (ROOT / "pyproject.toml", folder / "pyproject.toml"):
+        assert f'requires = ["{SETUPTOOLS}"]' in path.read_text()
+    assert "==" in SETUPTOOLS
+
+
+def test_a_wheel_that_cannot_be_built_is_one_sentence(tmp_path, monkeypatch):
+    use_index(monkeypatch, tmp_path)
+    (tmp_path / "pyproject.toml").write_text(BUILD_SYSTEM)
+    with pytest.raises(ValueError, match=r"could not build its wheel \(.*needs setuptools==80"):
+        build_wheel(tmp_path, tmp_path / "dist")
+
+
+@pytest.mark.parametrize("kind", ["flip", "cut", "delete"])
+def test_a_damaged_model_is_not_packaged(model, tmp_path, kind):
+    damaged = shutil.copytree(model, tmp_path / "model")
+    write_manifest(damaged)
+    damage(damaged / "bert_ner/model", kind)
+    with pytest.raises(BrokenModelError, match=r"bert_ner/model (has|is missing)"):
+        build_model_wheel(damaged, tmp_path, name="tiny", version="1.0", meta={})
+    # written by `spacy train`, which writes no manifest
+    (damaged / "manifest.json").unlink()
+    shutil.copy(model / "bert_ner/model", damaged / "bert_ner/model")
+    path = damaged / "transformer/model"
+    data = path.read_bytes()
+    path.write_bytes(data[:-99] + bytes([data[-99] ^ 1]) + data[-98:])
+    with pytest.raises(ValueError, match="weights are damaged"):
+        build_model_wheel(damaged, tmp_path, name="tiny", version="1.0", meta={})
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "is_taken"),
+    [
+        ("en", "core_web_trf", True),
+        ("en", "core_web_sm", True),
+        ("de", "core_news_lg", True),
+        ("xx", "ent_wiki_sm", True),
+        ("en", "core_sci_md", True),
+        ("en", "kaggle_ner", False),
+        ("es", "conll2002_ner", False),
+        ("en", "core_values", False),
+    ],
+)
+def test_names_of_other_projects_are_known(lang, name, is_taken):
+    assert bool(KNOWN_NAMES.fullmatch(f"{lang}_{name}")) == is_taken
+
+
+def test_a_name_of_another_project_is_warned_of(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_bert_ner.package.wheels.build_wheel", lambda folder, output: folder)
+    with pytest.warns(UserWarning, match="en_core_web_trf is the name of another project's model"):
+        build_model_wheel(model, tmp_path, name="core_web_trf", version="1.0", meta={})
 
 
 def test_the_supported_versions_stand_in_setup_cfg():

@@ -1,0 +1,96 @@
+"""A model folder → the same without the words it was trained on and this machine's paths."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.language import Language
+from thinc.api import Config
+
+from ..fetch.trust import CONFIG, LOCK_NAME, TOKENIZER_CONFIG
+
+# Files that may name a place on this machine; vocabularies are left alone.
+_RECORDS = ("meta.json", LOCK_NAME, CONFIG, TOKENIZER_CONFIG)
+_PLACE = re.compile(r"(?P<kind>dir:|file://)?(?P<path>(/|~|[A-Za-z]:[\\/])[^\n]*[\\/][^\n]*)")
+STRINGS = "strings.json"
+
+
+def clean_model(folder: Path) -> None:
+    """Leave out of a model folder what its users neither need nor should see, in place.
+
+    Training fills the vocabulary with nearly all words of its data, and configs and
+    records name folders of the machine. The pipeline finds the same without them.
+
+    folder (Path): A copy of what `nlp.to_disk` wrote, or of a Hugging Face checkpoint.
+    RAISES (ValueError): If the pipeline is damaged or needs a file of this machine.
+    """
+    for name in _RECORDS:
+        if (folder / name).is_file():
+            srsly.write_json(folder / name, hide_places(srsly.read_json(folder / name)))
+    if (folder / "config.cfg").is_file():
+        config = Config().from_disk(folder / "config.cfg", interpolate=False)
+        Config(hide_places(config)).to_disk(folder / "config.cfg", interpolate=False)
+        keep_needed_strings(folder)
+
+
+def hide_places(value: Any) -> Any:
+    """Shorten absolute paths to their last part.
+
+    value (Any): What a JSON file or a config holds; it is not changed.
+    RETURNS (Any): The same, with "/home/me/corpus/train.spacy" as "train.spacy".
+
+    EXAMPLE:
+        >>> hide_places({"source": "dir:/home/me/encoder", "name": "en/core"})
+        {'source': 'dir:encoder', 'name': 'en/core'}
+    """
+    if isinstance(value, dict):
+        return {key: hide_places(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [hide_places(inner) for inner in value]
+    match = _PLACE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return (match["kind"] or "") + re.split(r"[\\/]", match["path"].rstrip("\\/"))[-1]
+
+
+def keep_needed_strings(folder: Path) -> None:
+    """Keep those strings of a pipeline's vocabulary that its components need, in place.
+
+    These are the strings that loading adds by itself (those of the language, labels,
+    patterns), and those to which the folder refers by their hash only: words with
+    vectors, and what trainable lemmatizers and knowledge bases hold.
+
+    folder (Path): A copy of what `nlp.to_disk` wrote.
+    """
+    files = sorted(folder.rglob(STRINGS))
+    known = {string for path in files for string in srsly.read_json(path)}
+    for path in files:
+        srsly.write_json(path, [])
+    nlp = spacy.load(folder)
+    needed = set(nlp.vocab.strings)
+    # From here on, hashes can be looked up.
+    for string in known:
+        nlp.vocab.strings.add(string)
+    needed.update(find_hashed_strings(nlp))
+    for path in files:
+        srsly.write_json(path, sorted(needed))
+
+
+def find_hashed_strings(nlp: Language) -> set[str]:
+    """Find the strings that a pipeline holds as hashes.
+
+    nlp (Language): The pipeline; its vocabulary has them.
+    RETURNS (Set[str]): The strings.
+    """
+    keys = set(nlp.vocab.vectors.keys())
+    found: set[str] = set()
+    for _, pipe in nlp.components:
+        trees = getattr(pipe, "trees", [])
+        rows = [trees[i] for i in range(len(trees))]
+        keys.update(row[name] for row in rows for name in ("orig", "subst") if name in row)
+        kb = getattr(pipe, "kb", None)
+        if kb is not None:
+            found.update([*kb.get_entity_strings(), *kb.get_alias_strings()])
+    return found | {nlp.vocab.strings[key] for key in keys if key in nlp.vocab.strings}
