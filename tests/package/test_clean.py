@@ -5,6 +5,7 @@ import random
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import spacy
 import srsly
@@ -108,8 +109,6 @@ def test_only_absolute_paths_are_shortened(value, expected):
 def test_strings_that_components_hold_as_hashes_are_kept(tmp_path):
     nlp = spacy.blank("en")
     lemmatizer = nlp.add_pipe("trainable_lemmatizer", config={"min_tree_freq": 1})
-    ruler = nlp.add_pipe("entity_ruler")
-    ruler.add_patterns([{"label": "ORG", "pattern": "Acmeton Plc"}])
     words = ["Zyxwolven", "saw", "mice"]
     lemmas = ["Zyxwolf", "see", "mouse"]
     rng = random.Random(0)
@@ -120,7 +119,9 @@ def test_strings_that_components_hold_as_hashes_are_kept(tmp_path):
         gold = {"lemmas": [lemmas[i] for i in rows], "words": [words[i] for i in rows]}
         examples.append(Example.from_dict(doc, gold))
     nlp.initialize(lambda: examples)
-    nlp.vocab.set_vector("vectorword", [1.0, 2.0])
+    patterns = [{"label": "ORG", "pattern": "Acmeton Plc"}]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    nlp.vocab.set_vector("vectorword", np.ones(2, dtype="f"))
     nlp.vocab.strings.add("Confidential")
     nlp.to_disk(tmp_path / "model")
     shutil.copytree(tmp_path / "model", tmp_path / "clean")
