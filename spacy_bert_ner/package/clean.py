@@ -65,15 +65,11 @@ def keep_needed_strings(folder: Path) -> None:
     folder (Path): A copy of what `nlp.to_disk` wrote.
     """
     files = sorted(folder.rglob(STRINGS))
-    known = {string for path in files for string in srsly.read_json(path)}
+    needed = find_hashed_strings(spacy.load(folder))
+    # What loading adds to these, it adds for every user.
     for path in files:
-        srsly.write_json(path, [])
-    nlp = spacy.load(folder)
-    needed = set(nlp.vocab.strings)
-    # From here on, hashes can be looked up.
-    for string in known:
-        nlp.vocab.strings.add(string)
-    needed.update(find_hashed_strings(nlp))
+        srsly.write_json(path, sorted(needed))
+    needed.update(spacy.load(folder).vocab.strings)
     for path in files:
         srsly.write_json(path, sorted(needed))
 
