@@ -9,7 +9,7 @@ from spacy.tokenizer import Tokenizer
 
 from ..read.sentence import DocData, Notes, Sentence
 from ..schemes import Span, find_strays, spans_to_tags, tags_to_spans
-from .survey import Survey
+from .survey import Survey, is_invisible
 
 
 @dataclass
@@ -24,6 +24,7 @@ class PartFacts:
 
 
 _CACHE = 1 << 16  # runs whose tokens are kept
+_LONG_RUN = 100  # characters; longer ones are texts without blanks, which do not come again
 
 
 class CutFinder:
@@ -76,10 +77,13 @@ class CutFinder:
 
     def _tokenize(self, run: str) -> tuple[list[int], list[str]]:
         if run not in self._tokens:
+            doc = self.tokenizer(run)
+            tokens = [token.idx for token in doc], [token.text for token in doc]
+            if len(run) > _LONG_RUN:
+                return tokens
             if len(self._tokens) >= _CACHE:
                 self._tokens.clear()
-            doc = self.tokenizer(run)
-            self._tokens[run] = ([token.idx for token in doc], [token.text for token in doc])
+            self._tokens[run] = tokens
         return self._tokens[run]
 
 
@@ -87,7 +91,6 @@ class Examiner:
     """Counts docs and checks them; everything found goes into `parts`, `cuts` and `notes`.
 
     n_parts (int): Number of parts.
-    cut_finder (CutFinder): Checks entity borders against a tokenizer.
     pieces (Mapping[str, int] | None): Wordpieces of each distinct word.
     window (int): Most pieces of a sentence that an encoder sees at once.
     """
@@ -96,7 +99,6 @@ class Examiner:
         self,
         n_parts: int,
         *,
-        cut_finder: CutFinder,
         pieces: Mapping[str, int] | None = None,
         window: int = 0,
     ) -> None:
@@ -107,7 +109,7 @@ class Examiner:
         self.n_without_piece = 0
         self.words_without_piece: set[str] = set()
         self.n_too_long = 0
-        self._cut_finder = cut_finder
+        self.cut_finder: CutFinder | None = None
         self._pieces = pieces or {}
         self._window = window
         self._no_piece = {word for word, n in self._pieces.items() if n == 0}
@@ -132,9 +134,22 @@ class Examiner:
                 self._check_tags(sentence, name, survey.scheme)
             if survey.invisible:
                 self._check_invisible(sentence, name, survey.invisible)
+            if survey.veiled:
+                self._check_veiled(sentence, name, survey.veiled)
             if self._pieces:
                 self._check_pieces(sentence, name)
-        self._check_cuts(doc, sentences, name)
+        if doc.groups:
+            self._check_groups(doc, sentences, name)
+        if self.cut_finder is not None:
+            self._check_cuts(doc, sentences, name, self.cut_finder)
+
+    def _check_groups(self, doc: DocData, sentences: Sequence[Sentence], name: str) -> None:
+        n_spans = sum(len(group) for sentence in sentences for group in sentence.groups.values())
+        n_kept = sum(map(len, doc.groups.values()))
+        if n_kept < n_spans:
+            text = "spans of a span group that end in another doc, lost"
+            place = f"{name}:{sentences[0].lines[0]} {', '.join(doc.groups)}"
+            self.notes.add("cut-group", text, place, count=n_spans - n_kept)
 
     def _check_tags(self, sentence: Sentence, name: str, scheme: str) -> None:
         strays = find_strays(sentence.tags, scheme)
@@ -167,6 +182,19 @@ class Examiner:
                         f"{place} {tag}",
                     )
 
+    def _check_veiled(self, sentence: Sentence, name: str, veiled: set[str]) -> None:
+        if veiled.isdisjoint(sentence.words):
+            return
+        for start, end, label in tags_to_spans(sentence.tags):
+            first, last = sentence.words[start], sentence.words[end - 1]
+            if (first in veiled and is_invisible(first[0])) or (
+                last in veiled and is_invisible(last[-1])
+            ):
+                text = "entities that begin or end with a zero-width character, kept"
+                entity = " ".join(sentence.words[start:end])
+                place = f"{name}:{sentence.lines[start]} {entity!r} {label}"
+                self.notes.add("veiled-entity", text, place)
+
     def _check_pieces(self, sentence: Sentence, name: str) -> None:
         n_pieces = sum(map(self._pieces.__getitem__, sentence.words))
         if n_pieces > self._window:
@@ -187,8 +215,10 @@ class Examiner:
                         f"{name}:{line} {word!r}",
                     )
 
-    def _check_cuts(self, doc: DocData, sentences: Sequence[Sentence], name: str) -> None:
-        for (start, end, label), token in self._cut_finder.find(doc):
+    def _check_cuts(
+        self, doc: DocData, sentences: Sequence[Sentence], name: str, cut_finder: CutFinder
+    ) -> None:
+        for (start, end, label), token in cut_finder.find(doc):
             self.cut_tokens[token] += 1
             lines = [line for sentence in sentences for line in sentence.lines]
             text = "".join(

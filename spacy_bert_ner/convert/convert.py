@@ -1,4 +1,4 @@
-"""Files of BIO data → docs with natural spacing → a split without leaks → DocBin and report."""
+"""Annotated files → Docs with natural spacing → a split without leaks → files, and a report."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -7,14 +7,21 @@ from itertools import groupby
 from pathlib import Path
 
 from ..files import replaced_files
-from ..read.languages import make_tokenizer
+from ..read.languages import MissingTokenizerError, make_tokenizer
 from ..read.sentence import DocData, Sentence
-from ..read.writers import OUTPUT_SUFFIXES, open_writer
+from ..read.writers import (
+    OUTPUT_SUFFIXES,
+    WRITTEN_FORMATS,
+    find_written_format,
+    note_losses,
+    open_writer,
+)
 from ..targets import check_targets
 from .checks import CutFinder, Examiner
 from .data_report import REPORT_SUFFIXES, Report, build_report, find_report_stem
 from .datasets import check_pin
 from .docs import sentences_to_doc_data
+from .label_checks import check_labels
 from .placement import Placement, place_sentences
 from .settings import Conversion, parse_input
 from .spacing import Spacer
@@ -34,7 +41,7 @@ def convert(
     force: bool = False,
     write_report: Callable[[Report, Path], Sequence[Path]] | None = None,
 ) -> Report:
-    """Convert BIO data, and report everything that was found.
+    """Convert annotated data, and report what is in it.
 
     Files are read twice: once to recognise and to count, once to write. Memory grows
     with the sentences and the distinct words, not with the texts. Nothing that exists
@@ -42,8 +49,8 @@ def convert(
 
     inputs (Sequence[str | Path]): Files; `train=FILE`, `dev=FILE`, `test=FILE` give a
         file to a part.
-    output (str | Path | None): A `.spacy`, `.jsonl` or `.conll` file for one part, a
-        folder for several; None writes nothing.
+    output (str | Path | None): A file for one part, a folder for several; None writes
+        nothing. A file ends as `WRITTEN_FORMATS` of `read.writers` says.
     settings (Conversion | None): How to convert; the defaults if None.
     dataset (str | None): Name of a published dataset that the inputs must be.
     force (bool): Replace what an earlier conversion wrote to the output. Other files
@@ -59,7 +66,7 @@ def convert(
     settings = settings or Conversion()
     given = [parse_input(str(item)) for item in inputs]
     names = find_part_names([part for part, _ in given], settings, output)
-    paths = find_paths(names, output)
+    paths = find_paths(names, output, settings.to)
     stem = find_report_stem(output) if output is not None and write_report is not None else None
     pages = [stem.with_name(stem.name + suffix) for suffix in REPORT_SUFFIXES] if stem else []
     check_targets(files=[*paths, *pages], inputs=[find_file(loc) for _, loc in given], force=force)
@@ -70,18 +77,8 @@ def convert(
         survey_file(file, part=names.index(part) if part else None)
         for file, (part, _) in zip(files, given, strict=True)
     ]
-    check_labels(surveys, settings)
-    placement = place_sentences(
-        surveys,
-        names,
-        shares=settings.shares,
-        docs=settings.docs,
-        by_document=settings.split_by == "document",
-        seed=settings.seed,
-        stratify=settings.stratify,
-        allow_leaks=settings.allow_leaks,
-        limits=settings.find_limits(names),
-    )
+    check_labels(surveys, settings.label_map)
+    placement = place_sentences(surveys, names, settings)
     examiner = make_examiner(surveys, len(names), settings)
     docs = make_docs(surveys, placement, settings)
     if not paths:
@@ -91,7 +88,8 @@ def convert(
     record = f"{stem.name}.json" if stem else None
     with replaced_files(paths[0].parent, force=force, record=record) as folder:
         aside = [folder / path.name for path in paths]
-        write_docs(docs, aside, count_tokens(surveys, placement), examiner)
+        n_tokens = count_tokens(surveys, placement)
+        write_docs(docs, aside, n_tokens, examiner, to=settings.to)
         report = build_report(surveys, placement, examiner, settings, paths)
         if stem is not None and write_report is not None:
             write_report(report, folder / stem.name)
@@ -138,14 +136,22 @@ def find_part_names(
     return [Path(output).stem if output is not None else "all"]
 
 
-def find_paths(names: Sequence[str], output: str | Path | None) -> list[Path]:
-    """RETURNS (list[Path]): The file of each part; none if nothing is to be written."""
+def find_paths(names: Sequence[str], output: str | Path | None, to: str | None) -> list[Path]:
+    """Name the file of each part.
+
+    names (Sequence[str]): The parts.
+    output (str | Path | None): A file or a folder; None writes nothing.
+    to (str | None): The format to write.
+    RETURNS (list[Path]): The files; none if nothing is to be written.
+    RAISES (ValueError): If the file's ending is not that of the format.
+    """
     if output is None:
         return []
     path = Path(output)
     if path.suffix in OUTPUT_SUFFIXES:
+        find_written_format(path, to)
         return [path]
-    return [path / f"{name}.spacy" for name in names]
+    return [path / f"{name}{WRITTEN_FORMATS[to or 'spacy']}" for name in names]
 
 
 def find_file(location: str) -> str:
@@ -154,37 +160,18 @@ def find_file(location: str) -> str:
     return archive if archive and not Path(location).exists() else location
 
 
-def check_labels(surveys: Sequence[Survey], settings: Conversion) -> None:
-    """Refuse data without any entity, and a label map that meets no label.
-
-    RAISES (ValueError): Names the labels that there are.
-    """
-    labels = sorted({label for survey in surveys for label in survey.entities})
-    if not labels:
-        files = ", ".join(survey.data.source.name for survey in surveys)
-        raise ValueError(
-            f"{files}: no entity, every tag is O. Expected tags such as B-PER; name the tags' "
-            "column (--tag-column) if they stand in another one."
-        )
-    if settings.label_map and not set(settings.label_map) & set(labels):
-        raise ValueError(
-            f"The label map has {', '.join(settings.label_map)}, the data have "
-            f"{', '.join(labels)}: no label in common. Write the data's labels on the left."
-        )
-
-
 def make_examiner(surveys: Sequence[Survey], n_parts: int, settings: Conversion) -> Examiner:
     """Make what checks the docs on their way."""
     pieces = None
     if settings.count_pieces is not None:
         words = list(Counter(word for survey in surveys for word in survey.words))
         pieces = dict(zip(words, settings.count_pieces(words), strict=True))
-    return Examiner(
-        n_parts,
-        cut_finder=CutFinder(make_tokenizer(settings.lang)),
-        pieces=pieces,
-        window=settings.window,
-    )
+    examiner = Examiner(n_parts, pieces=pieces, window=settings.window)
+    try:
+        examiner.cut_finder = CutFinder(make_tokenizer(settings.lang))
+    except MissingTokenizerError as err:
+        examiner.notes.add("no-tokenizer", f"borders of entities were not checked. {err}")
+    return examiner
 
 
 def make_docs(
@@ -219,16 +206,23 @@ def count_tokens(surveys: Sequence[Survey], placement: Placement) -> list[int]:
 
 
 def write_docs(
-    docs: Iterator[DocParts], paths: Sequence[Path], n_tokens: Sequence[int], examiner: Examiner
+    docs: Iterator[DocParts],
+    paths: Sequence[Path],
+    n_tokens: Sequence[int],
+    examiner: Examiner,
+    *,
+    to: str | None = None,
 ) -> None:
     """Examine the docs and write each to its part; no file is left half written."""
+    written = find_written_format(paths[0], to)
     with ExitStack() as stack:
         writers = []
         for path, n in zip(paths, n_tokens, strict=True):
-            writers.append(open_writer(path, n_tokens=n))
+            writers.append(open_writer(path, n_tokens=n, to=written))
             stack.callback(writers[-1].discard)
         for part, survey, sentences, doc in docs:
             examiner.add(part, survey, sentences, doc)
+            note_losses(doc, written, examiner.notes)
             writers[part].add(doc)
         for writer in writers:
             writer.close()

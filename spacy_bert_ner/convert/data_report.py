@@ -10,10 +10,14 @@ from .. import __version__
 from ..read.sentence import Notes
 from ..read.writers import OUTPUT_SUFFIXES
 from .checks import Examiner, PartFacts
+from .label_checks import find_conflicts, note_conflicts, note_similar_labels
 from .placement import Placement
 from .settings import Conversion
 from .split import LEFT_OUT
-from .survey import Survey
+from .survey import Survey, note_script
+
+MOST_CONFLICTS = 100
+"""Sentences with different entities whose places the report lists."""
 
 Report = dict[str, Any]
 """A report: text, numbers, lists and dicts of them."""
@@ -58,6 +62,11 @@ def build_report(
         notes.merge(found)
     _note_leaks(surveys, placement, notes)
     _note_parts(placement.names, examiner.parts, notes)
+    note_similar_labels({label for part in examiner.parts for label in part.entities}, notes)
+    for survey in surveys:
+        note_script(survey, settings.lang, notes)
+    conflicts = find_conflicts(surveys)
+    note_conflicts(conflicts, notes)
     n_entities = sum(sum(part.entities.values()) for part in examiner.parts)
     n_cut = sum(examiner.cut_tokens.values())
     return {
@@ -73,6 +82,8 @@ def build_report(
             "leaks": len(placement.leaks),
             "leaks_left_out": 0 if placement.keeps_leaks else len(placement.leaks),
             "sentences_left_out": placement.parts.count(LEFT_OUT),
+            "with_other_entities": len(conflicts),
+            "places_with_other_entities": conflicts[:MOST_CONFLICTS],
         },
         "tokenizer": {
             "lang": settings.lang,
@@ -150,7 +161,7 @@ def _note_leaks(surveys: Sequence[Survey], placement: Placement, notes: Notes) -
     places = [f"{survey.data.source.name}:{line}" for survey in surveys for line in survey.lines]
     done = "kept" if placement.keeps_leaks else "left out of the earlier part"
     for i in placement.leaks:
-        notes.add("leak", f"sentences that stand in a later part too, {done}", places[i])
+        notes.add("leak", f"sentences that a later part has too, {done}", places[i])
 
 
 def _note_parts(names: Sequence[str], parts: Sequence[PartFacts], notes: Notes) -> None:
@@ -160,9 +171,9 @@ def _note_parts(names: Sequence[str], parts: Sequence[PartFacts], notes: Notes) 
         everywhere.update(part.entities.keys())
     for name, part in named:
         if not part.docs:
-            notes.add("empty-part", "parts without a sentence", name)
+            notes.add("empty-part", "parts without sentences", name)
         elif not part.entities:
-            notes.add("no-entity", "parts without an entity", name)
+            notes.add("no-entity", "parts without entities", name)
     for label, n_parts in sorted(everywhere.items()):
         if n_parts < len(parts):
             has = ", ".join(name for name, part in named if part.entities[label])

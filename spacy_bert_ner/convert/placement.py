@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..read.sentence import FormatError
+from .settings import Conversion
 from .split import LEFT_OUT, draw_parts, draw_sample, find_leaks
 from .survey import Survey
 
@@ -16,9 +17,9 @@ class Placement:
     names (list[str]): Names of the parts.
     docs (list[int]): Number of each sentence's doc.
     parts (list[int]): Number of each sentence's part, or `LEFT_OUT`.
-    n_repeats (int): Sentences that stand earlier in the input already.
-    leaks (list[int]): Sentences that stand in a later part too.
-    keeps_leaks (bool): Whether they are written all the same.
+    n_repeats (int): Sentences that the input has earlier already.
+    leaks (list[int]): Sentences that a later part has too.
+    keeps_leaks (bool): Whether they are written nevertheless.
     """
 
     names: list[str]
@@ -30,53 +31,37 @@ class Placement:
 
 
 def place_sentences(
-    surveys: Sequence[Survey],
-    names: Sequence[str],
-    *,
-    shares: Sequence[float] | None = None,
-    docs: str = "auto",
-    by_document: bool = False,
-    seed: int = 0,
-    stratify: bool = False,
-    allow_leaks: bool = False,
-    limits: Sequence[int] = (),
+    surveys: Sequence[Survey], names: Sequence[str], settings: Conversion
 ) -> Placement:
     """Decide for each sentence which doc and which part it belongs to.
 
-    surveys (Sequence[Survey]): The files; if no shares are given, with their parts.
+    surveys (Sequence[Survey]): The files; without a split, with their parts.
     names (Sequence[str]): Names of the parts.
-    shares (Sequence[float] | None): Share of each part, to draw them.
-    docs (str): `sentence`, `document` or a number of sentences; `auto` is a text for
-        files of texts, a sentence for others.
-    by_document (bool): Keep documents on one side.
-    seed (int): The same seed makes the same placement.
-    stratify (bool): Share out rare labels first.
-    allow_leaks (bool): Let repeated sentences stand in several parts.
-    limits (Sequence[int]): Docs to draw of each part; 0 is all.
+    settings (Conversion): Docs, split, seed and limits.
     RETURNS (Placement): The placement.
     RAISES (FormatError): If documents are asked for and a file marks none.
     """
     keys = [key for survey in surveys for key in survey.keys]
-    labels = [names for survey in surveys for names in survey.labels] if stratify else None
-    doc_numbers = _number_docs(surveys, docs)
-    if shares is None:
+    labels = [names for survey in surveys for names in survey.labels] if settings.stratify else None
+    doc_numbers = _number_docs(surveys, settings.docs)
+    if settings.shares is None:
         parts = [survey.part or 0 for survey in surveys for _ in survey.keys]
     else:
         groups: Sequence[Hashable] = doc_numbers
-        if by_document:
+        if settings.split_by == "document":
             groups = _number_docs(surveys, "document")
-        elif not allow_leaks:
+        elif not settings.allow_leaks:
             groups = _group_repeats(keys, doc_numbers)
-        parts = draw_parts(groups, shares, seed=seed, labels=labels)
+        parts = draw_parts(groups, settings.shares, seed=settings.seed, labels=labels)
     leaks = find_leaks(keys, parts)
-    if not allow_leaks:
+    if not settings.allow_leaks:
         for i in leaks:
             parts[i] = LEFT_OUT
-    for part, limit in enumerate(limits):
+    for part, limit in enumerate(settings.find_limits(names)):
         if limit:
-            _limit_part(parts, part, doc_numbers, limit, seed, labels)
+            _limit_part(parts, part, doc_numbers, limit, settings.seed, labels)
     n_repeats = len(keys) - len(set(keys))
-    return Placement(list(names), doc_numbers, parts, n_repeats, leaks, allow_leaks)
+    return Placement(list(names), doc_numbers, parts, n_repeats, leaks, settings.allow_leaks)
 
 
 def _number_docs(surveys: Sequence[Survey], docs: str) -> list[int]:
@@ -88,8 +73,8 @@ def _number_docs(surveys: Sequence[Survey], docs: str) -> list[int]:
         elif docs == "document" and not survey.n_documents:
             raise FormatError(
                 survey.data.source.name,
-                "no border between documents, expected -DOCSTART- lines. "
-                "Group by sentences instead (--docs sentence, or a number).",
+                "no border between documents, expected -DOCSTART- lines or the like. Set docs to "
+                "sentence, or to a number of sentences.",
             )
         numbers.extend(_number_file(survey, way, numbers[-1] + 1 if numbers else 0))
     return numbers

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..read.data_file import FORMATS, DataFile, open_data
 from ..read.settings import ReadSettings, check_option
+from ..read.writers import WRITTEN_FORMATS
 from .split import PARTS, parse_split
 
 CountPieces = Callable[[Sequence[str]], list[int]]
@@ -19,12 +20,14 @@ class Conversion(ReadSettings):
         `auto`: a text in files of texts, a sentence in others.
     spacing (str): `natural`, or `words`: a blank between any two words.
     label_map (Mapping[str, str]): Label in the file → label to write.
+    to (str | None): The format to write, one of `WRITTEN_FORMATS` of `read.writers`; by
+        default the output's ending decides.
     split (str | None): Shares of the parts, such as `80/10/10`.
     split_by (str): What stays on one side: `sentence` or `document`.
     seed (int): Seed of the split and of the samples.
     stratify (bool): Share out rare labels first.
-    allow_leaks (bool): Keep sentences that stand in a later part too.
-    limit (int): Docs to draw of `train`, or of an only part; 0 is all.
+    allow_leaks (bool): Keep sentences that a later part has too.
+    limit (int): Docs to draw of `train`, or of the only part; 0 is all.
     limit_dev (int): Docs to draw of `dev`.
     limit_test (int): Docs to draw of `test`.
     count_pieces (CountPieces | None): An encoder's tokenizer, for the report.
@@ -35,6 +38,7 @@ class Conversion(ReadSettings):
     docs: str = "auto"
     spacing: str = "natural"
     label_map: Mapping[str, str] = field(default_factory=dict)
+    to: str | None = None
     split: str | None = None
     split_by: str = "sentence"
     seed: int = 0
@@ -50,6 +54,7 @@ class Conversion(ReadSettings):
         """Check the values."""
         super().__post_init__()
         check_option("format", self.format or FORMATS[0], FORMATS)
+        check_option("to", self.to or "spacy", tuple(WRITTEN_FORMATS))
         check_option("spacing", self.spacing, ("natural", "words"))
         check_option("split_by", self.split_by, ("sentence", "document"))
         if not (self.docs.isdecimal() and int(self.docs) > 0):

@@ -1,7 +1,8 @@
-"""Words of a corpus → after which of them a blank stands when people write."""
+"""Words of a corpus → after which of them people write a blank."""
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 _LEFT, _RIGHT, _QUOTE, _UNIT, _CURRENCY, _LINK = 1, 2, 3, 4, 5, 6
 
@@ -17,16 +18,30 @@ _KINDS: dict[str, int] = {
 
 _CLITICS = {"en": "'s ’s 'S 'll ’ll 'LL 've ’ve 're ’re 'd ’d 'm ’m n't n’t N'T 'T 't ’t"}
 
+UNSPACED = ("zh", "ja", "th", "lo", "km", "my", "bo", "dz")
+"""Languages that people write without blanks between words."""
+
+_UNSPACED_SCRIPTS = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9d\U00020000-\U0003ffff]"
+)
+
 _ENDS_IN_S = re.compile(r"\w[sSxzXZ]")
+
+
+def is_unspaced(char: str) -> bool:
+    """Whether a character belongs to a script that is written without blanks."""
+    return _UNSPACED_SCRIPTS.match(char) is not None
 
 
 class Spacer:
     """Writes words with natural spacing, by rules that look at neighbours only.
 
-    Full stops, closing brackets and quotes, and in English clitics, stand against the
-    word before; opening ones, and currency before a number, against the word after.
-    Straight quotes take turns. `/`, `-` and `&` join as in `HIV/AIDS`, `1999-2001` and
-    `S&P`, and stand free elsewhere, as dashes do.
+    Full stops, closing brackets and quotes, and in English clitics, join the word
+    before; opening ones, and currency before a number, join the word after. Straight
+    quotes take turns. `/`, `-` and `&` join as in `HIV/AIDS`, `1999-2001` and `S&P`, and
+    have blanks elsewhere, as dashes do. Languages such as Chinese have blanks only
+    between words of other scripts.
 
     lang (str): Language of the words; clitics are known for English.
     """
@@ -36,9 +51,10 @@ class Spacer:
         clitics = dict.fromkeys(_CLITICS.get(lang, "").split(), _LEFT)
         self.kinds = {**_KINDS, **clitics}
         self.has_possessive = lang == "en"
+        self.is_unspaced = lang in UNSPACED
 
     def find_spaces(self, words: Sequence[str]) -> list[bool]:
-        """Decide after which words a blank stands.
+        """Decide which words have a blank after them.
 
         words (Sequence[str]): The words of one sentence.
         RETURNS (list[bool]): One for each word; after the last one there is none.
@@ -49,6 +65,8 @@ class Spacer:
             >>> "".join(word + " " * space for word, space in zip(words, spaces))
             "London, Iraq's $5 (HIV/AIDS)"
         """
+        if self.is_unspaced:
+            return _space_foreign_words(words)
         spaces = [True] * len(words)
         open_quotes: set[str] = set()
         for i, word in enumerate(words):
@@ -85,6 +103,19 @@ class Spacer:
             return _LEFT  # opened in a sentence before
         open_quotes.add(word)
         return _RIGHT
+
+
+def _space_foreign_words(words: Sequence[str]) -> list[bool]:
+    # a blank between words such as "Steve Jobs", none between single characters
+    spaces = [
+        max(len(word), len(after)) > 1
+        and word[-1].isalnum()
+        and after[0].isalnum()
+        and not is_unspaced(word[-1])
+        and not is_unspaced(after[0])
+        for word, after in pairwise(words)
+    ]
+    return [*spaces, False] if words else []
 
 
 def _is_link(word: str, before: str, after: str) -> bool:

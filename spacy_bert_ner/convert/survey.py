@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..read.data_file import DataFile
 from ..read.sentence import FormatError, Notes
 from ..schemes import Bigrams, count_bigrams, count_entities, count_strays, recognise_scheme
+from .spacing import UNSPACED, is_unspaced
 
 LONG_SENTENCE = 1_000
 """Words above which a sentence is worth a note."""
@@ -15,7 +16,7 @@ LONG_SENTENCE = 1_000
 
 @dataclass
 class Survey:
-    """Facts about one file, and four numbers for each of its sentences.
+    """Facts about one file, and five numbers for each of its sentences.
 
     data (DataFile): The file.
     part (int | None): Number of the part that the user gave the file to.
@@ -24,7 +25,9 @@ class Survey:
     bigrams (Bigrams): All pairs of neighbouring tags.
     words (Counter[str]): Its distinct words.
     invisible (set[str]): Words of control, zero-width or white-space characters only.
+    veiled (set[str]): Other words that begin or end with such a character.
     keys (array): A hash of each sentence's words.
+    tag_keys (array): A hash of each sentence's tags.
     lengths (array): Words of each sentence.
     lines (array): Line of each sentence.
     documents (array): Number of each sentence's document.
@@ -39,7 +42,9 @@ class Survey:
     bigrams: Bigrams = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
     invisible: set[str] = field(default_factory=set)
+    veiled: set[str] = field(default_factory=set)
     keys: array = field(default_factory=lambda: array("q"))
+    tag_keys: array = field(default_factory=lambda: array("q"))
     lengths: array = field(default_factory=lambda: array("q"))
     lines: array = field(default_factory=lambda: array("q"))
     documents: array = field(default_factory=lambda: array("q"))
@@ -71,6 +76,7 @@ def survey_file(data: DataFile, *, part: int | None = None) -> Survey:
     label_sets: dict[frozenset[str], tuple[str, ...]] = {}
     for sentence in data.sentences(survey.notes):
         survey.keys.append(hash(tuple(sentence.words)))
+        survey.tag_keys.append(hash(tuple(sentence.tags)))
         survey.lengths.append(len(sentence.words))
         survey.lines.append(sentence.lines[0])
         survey.documents.append(sentence.document)
@@ -87,14 +93,38 @@ def survey_file(data: DataFile, *, part: int | None = None) -> Survey:
                 f"{data.source.name}:{sentence.lines[0]} ({len(sentence.words):,} words)",
             )
     if not survey.keys:
-        raise FormatError(data.source.name, "no sentence, expected one or more. Fetch it again.")
+        raise FormatError(
+            data.source.name, "no sentence, expected at least one. Fetch the file again."
+        )
     try:
         survey.scheme = recognise_scheme(survey.bigrams)
     except ValueError as err:
         raise FormatError(data.source.name, str(err)) from err
     survey.n_strays = count_strays(survey.bigrams, survey.scheme)
-    survey.invisible = {word for word in survey.words if is_invisible(word)}
+    for word in survey.words:
+        if word.isalnum() or (word.isascii() and word.isprintable() and " " not in word):
+            continue
+        if is_invisible(word):
+            survey.invisible.add(word)
+        elif is_invisible(word[0]) or is_invisible(word[-1]):
+            survey.veiled.add(word)
     return survey
+
+
+def note_script(survey: Survey, lang: str, notes: Notes) -> None:
+    """Note words of a script that is written without blanks, if the language has blanks.
+
+    survey (Survey): The file.
+    lang (str): The language whose rules of spacing are used.
+    notes (Notes): Takes the note.
+    """
+    n_words = 0 if lang in UNSPACED else sum(is_unspaced(word[0]) for word in survey.words)
+    if n_words * 2 > len(survey.words) and not survey.data.has_texts:
+        text = (
+            f"distinct words in a script without blanks get blanks, as in the language '{lang}': "
+            "set lang to zh, ja, th or the like"
+        )
+        notes.add("unspaced-script", text, survey.data.source.name, count=n_words)
 
 
 def is_invisible(word: str) -> bool:

@@ -1,4 +1,5 @@
 import random
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from support import samples
 
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
+from spacy_bert_ner.read.data_file import open_data
+from spacy_bert_ner.read.languages import make_tokenizer
 from spacy_bert_ner.read.sentence import FormatError
 from spacy_bert_ner.report.data_page import write_data_report
 
+CASES = Path(__file__).parents[1] / "fixtures" / "cases"
 KAGGLE = Path(__file__).parents[2] / "assets" / "kaggle" / "ner_dataset.csv.zip"
 
 
@@ -56,7 +60,8 @@ def test_the_kaggle_file_is_kept_whole(kaggle):
     assert sum(part["tokens"] for part in parts) == 1_048_575
     assert sum(sum(part["entities"].values()) for part in parts) == 111_891
     repeats = {"sentences": 384, "leaks": 0, "leaks_left_out": 0, "sentences_left_out": 0}
-    assert report["repeats"] == repeats
+    assert report["repeats"].items() >= repeats.items()
+    assert report["repeats"]["with_other_entities"] == 35
     assert report["tokenizer"]["kept_share"] >= 0.995
     # the written files say the same
     n_entities, texts = 0, []
@@ -92,7 +97,7 @@ def test_label_map_changes_the_labels(tmp_path, conll):
     settings = Conversion(label_map={"LOC": "GPE"})
     report = convert([conll], tmp_path / "a.spacy", settings=settings)
     assert set(report["parts"]["a"]["entities"]) == {"GPE", "PER"}
-    with pytest.raises(ValueError, match="the data have LOC, PER: no label in common"):
+    with pytest.raises(ValueError, match="has 'geo', expected labels of the data: LOC, PER"):
         convert([conll], settings=Conversion(label_map={"geo": "GPE"}))
 
 
@@ -286,3 +291,55 @@ def test_a_failed_conversion_leaves_no_file_behind(tmp_path, monkeypatch):
     with pytest.raises(TypeError):
         convert([tmp_path / "a.csv"], tmp_path / "b.spacy")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_chinese_characters_become_a_text_without_blanks(tmp_path):
+    convert([CASES / "S10-zh-characters.txt"], tmp_path / "a.spacy", settings=Conversion(lang="zh"))
+    (doc,) = read_docs(tmp_path / "a.spacy")
+    assert doc.text == "米拉住在格拉茨。"
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("米拉", "PER"), ("格拉茨", "LOC")]
+
+
+def test_a_tokenizer_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sudachipy", None)
+    make_tokenizer.cache_clear()
+    message = "language 'ja' needs a package .* pip install sudachipy sudachidict_core"
+    with pytest.raises(ValueError, match=message):
+        convert([CASES / "M22-lang-ja.jsonl"], settings=Conversion(lang="ja"))
+    # words need no tokenizer: only the check of borders is left out
+    (tmp_path / "a.txt").write_text("ミラ B-PER\nは O\n住む O\n\n")
+    settings = Conversion(lang="ja")
+    report = convert([tmp_path / "a.txt"], tmp_path / "a.spacy", settings=settings)
+    assert [note["kind"] for note in report["findings"]] == ["no-tokenizer"]
+    assert read_docs(tmp_path / "a.spacy")[0].text == "ミラは住む"
+    make_tokenizer.cache_clear()
+
+
+def test_span_groups_come_through(tmp_path):
+    report = convert([CASES / "S09-span-group.spacy"], tmp_path / "a.spacy")
+    docs = read_docs(tmp_path / "a.spacy")
+    assert [len(doc.spans["sc"]) for doc in docs] == [2, 2]
+    assert [span.text for span in docs[0].spans["sc"]] == ["Mira", "Graz"]
+    assert not any(note["kind"].endswith("group") for note in report["findings"])
+    convert([tmp_path / "a.spacy"], tmp_path / "b.jsonl")
+    convert([tmp_path / "b.jsonl"], tmp_path / "c.spacy")
+    assert [len(doc.spans["sc"]) for doc in read_docs(tmp_path / "c.spacy")] == [2, 2]
+    report = convert([tmp_path / "a.spacy"], tmp_path / "a.conll")
+    assert [n["count"] for n in report["findings"] if n["kind"] == "lost-groups"] == [4]
+
+
+def test_binary_answers_are_missing_in_the_file(tmp_path):
+    convert([CASES / "S05-prodigy-binary.jsonl"], tmp_path / "a.spacy")
+    (doc,) = read_docs(tmp_path / "a.spacy")
+    assert [token.ent_iob_ for token in doc] == ["", "", "B", "", "B", ""]
+
+
+@pytest.mark.parametrize(("to", "suffix"), [("prodigy", ".jsonl"), ("label-studio", ".json")])
+def test_parts_are_written_in_the_format_that_is_asked_for(tmp_path, conll, to, suffix):
+    settings = Conversion(split="90/10", to=to)
+    convert([conll], tmp_path / "out", settings=settings)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [f"dev{suffix}", f"train{suffix}"]
+    assert open_data(tmp_path / "out" / f"dev{suffix}").format == to
+    with pytest.raises(ValueError, match=rf"expected a file ending in {suffix} for {to}"):
+        convert([conll], tmp_path / "a.spacy", settings=Conversion(to=to))

@@ -80,3 +80,23 @@ def test_blanks_are_the_only_thing_added(words):
     spaces = Spacer("en").find_spaces(words)
     text = "".join(word + " " * space for word, space in zip(words, spaces, strict=True))
     assert text.replace(" ", "") == "".join(words).replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("米 拉 住 在 格 拉 茨 。", "米拉住在格拉茨。"),
+        ("Steve Jobs 住 在 这 里 。", "Steve Jobs住在这里。"),
+        ("2 0 1 4 年", "2014年"),
+        ("iPhone 6 很 好", "iPhone 6很好"),
+        ("他 说 : “ 好 ” .", "他说:“好”."),
+    ],
+)
+def test_chinese_has_no_blanks(words, text):
+    assert write(words, "zh") == text
+    assert write(words, "en") != text
+
+
+def test_thai_and_japanese_have_no_blanks():
+    assert write("ฉัน รัก เธอ", "th") == "ฉันรักเธอ"
+    assert write("ミラ は グラーツ に 住む 。", "ja") == "ミラはグラーツに住む。"

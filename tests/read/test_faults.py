@@ -264,7 +264,7 @@ def test_row_27_empty_file(tmp_path, data):
 def test_row_27_no_entities(tmp_path):
     with pytest.raises(ValueError, match=r"data.txt: no entity, every tag is O. Expected tags"):
         convert([write(tmp_path, "Oslo O\n\n")])
-    with pytest.raises(FormatError, match="no sentence, expected one or more"):
+    with pytest.raises(FormatError, match="no sentence, expected at least one"):
         convert([write(tmp_path, "Sentence #,Word,Tag\n")])
     with pytest.raises(FormatError, match="no word in the file"):
         convert([write(tmp_path, "-DOCSTART- O\n\n")])

@@ -14,6 +14,7 @@ from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
 from spacy_bert_ner.convert.spacing import Spacer
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import DocData, FormatError, Notes
+from spacy_bert_ner.read.tool_records import find_borders
 from spacy_bert_ner.read.writers import open_writer
 
 
@@ -76,7 +77,13 @@ def doc_data(draw, words):
     inside = {i for a, b, _ in spans for i in range(a + 1, b)}
     starts = sorted({0} | draw(st.sets(st.integers(0, n - 1))) - inside)
     # of a Doc of one token, spaCy always knows the sentence
-    return DocData(tokens, spaces, spans, draw(st.sampled_from([starts, []])) if n > 1 else [0])
+    starts = draw(st.sampled_from([starts, []])) if n > 1 else [0]
+    annotated = {i for a, b, _ in spans for i in range(a, b)}
+    missing = [i for i in range(n) if i not in annotated] if draw(st.booleans()) else []
+    group = draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(1, 3)), max_size=2))
+    spans_of = sorted({(a, min(a + size, n), "X") for a, size in group})
+    groups = {"sc": spans_of} if group else {}
+    return DocData(tokens, spaces, spans, starts, tuple(missing), groups)
 
 
 def read_docs(path, notes=None):
@@ -86,8 +93,8 @@ def read_docs(path, notes=None):
     return [sentences_to_doc_data(sentences, spacer=None) for sentences in docs.values()]
 
 
-def write_docs(path, docs):
-    writer = open_writer(path, n_tokens=sum(len(doc.words) for doc in docs))
+def write_docs(path, docs, to=None):
+    writer = open_writer(path, n_tokens=sum(len(doc.words) for doc in docs), to=to)
     for doc in docs:
         writer.add(doc)
     writer.close()
@@ -117,7 +124,50 @@ def test_docbin_read_of_write_is_the_same(tmp_path_factory, docs):
 def test_json_lines_read_of_write_is_the_same(tmp_path_factory, docs):
     path = tmp_path_factory.mktemp("jsonl") / "a.jsonl"
     write_docs(path, docs)
-    assert read_docs(path) == docs
+    assert read_docs(path) == [doc._replace(missing=()) for doc in docs]
+
+
+@settings(max_examples=60, deadline=None)
+@given(docs=st.lists(doc_data(VISIBLE), min_size=1, max_size=3))
+@pytest.mark.parametrize("to", ["prodigy", "hf-tokens"])
+def test_records_with_tokens_read_of_write_are_the_same(tmp_path_factory, to, docs):
+    path = tmp_path_factory.mktemp(to) / "a.jsonl"
+    write_docs(path, docs, to)
+    assert open_data(path).format == to
+    keeps_missing = to == "prodigy"
+    expected = [d._replace(missing=d.missing if keeps_missing else (), groups={}) for d in docs]
+    # records with binary answers about one text become one record
+    if keeps_missing and any(doc.missing for doc in docs):
+        docs = {doc.text: doc for doc in expected}
+        if len(docs) < len(expected):
+            return
+    assert read_documents(path, to) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(docs=st.lists(doc_data(VISIBLE), min_size=1, max_size=3))
+@pytest.mark.parametrize(("to", "suffix"), [("doccano", ".jsonl"), ("label-studio", ".json")])
+def test_records_without_tokens_keep_text_and_offsets(tmp_path_factory, to, suffix, docs):
+    path = tmp_path_factory.mktemp(to) / f"a{suffix}"
+    write_docs(path, docs, to)
+    found = [
+        [sentences_to_doc_data([sentence], spacer=None)]
+        for sentence in open_data(path, format=to).sentences()
+    ]
+    assert [describe(doc) for (doc,) in found] == [describe(doc) for doc in docs]
+
+
+def describe(doc):
+    borders = find_borders(doc)
+    return doc.text, [(borders[a][0], borders[b - 1][1], label) for a, b, label in doc.spans]
+
+
+def read_documents(path, to):
+    """As `read_docs`, but sentences that know no document are one each."""
+    docs = {}
+    for i, sentence in enumerate(open_data(path).sentences()):
+        docs.setdefault(sentence.document or f"s{i}", []).append(sentence)
+    return [sentences_to_doc_data(sentences, spacer=None) for sentences in docs.values()]
 
 
 @settings(max_examples=60, deadline=None)
@@ -143,7 +193,7 @@ def test_columns_refuse_what_they_cannot_hold(tmp_path):
 
 
 def test_writers_know_their_endings(tmp_path):
-    with pytest.raises(ValueError, match=r"expected a file ending in .spacy, .jsonl, .conll"):
+    with pytest.raises(ValueError, match=r"a file ending in .spacy, .jsonl, .conll, .json"):
         open_writer(tmp_path / "a.csv", n_tokens=1)
     with pytest.raises(ValueError, match=r"268,435,456 tokens, expected at most"):
         open_writer(tmp_path / "a.spacy", n_tokens=2**28)
