@@ -7,6 +7,7 @@ import typer
 
 from ..convert.settings import Conversion
 from ..read.data_file import FORMATS
+from ..read.writers import WRITTEN_FORMATS
 from ..schemes import parse_label_map
 
 Format = Annotated[
@@ -19,6 +20,22 @@ WordColumn = Annotated[
 ]
 TagColumn = Annotated[int, typer.Option("--tag-column", help="Of a column file, counted alike")]
 Lang = Annotated[str, typer.Option("--lang", help="Language: its tokenizer and its spacing")]
+Annotator = Annotated[
+    str | None,
+    typer.Option("--annotator", help="Whose annotations count, where several people annotated"),
+]
+TagNames = Annotated[
+    str | None,
+    typer.Option("--tag-names", help="What numbers as tags mean, in their order: O,B-PER,I-PER,…"),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        help="Format to write; by default the output's ending decides. One of: "
+        f"{', '.join(WRITTEN_FORMATS)}",
+    ),
+]
 Docs = Annotated[
     str,
     typer.Option(
@@ -63,15 +80,20 @@ Encoder = Annotated[
 ]
 
 
-def make_conversion(*, label_map: str | None, encoder: Path | None, **values: Any) -> Conversion:
+def make_conversion(
+    *, label_map: str | None, encoder: Path | None, tag_names: str | None = None, **values: Any
+) -> Conversion:
     """Make the settings of the flags.
 
     label_map (str | None): Pairs `old=new`, or the name of a ready map.
     encoder (Path | None): Folder of an encoder to check the data against.
+    tag_names (str | None): Tags with commas between them.
     **values (Any): The other fields of `Conversion`.
     RETURNS (Conversion): The settings.
     """
     values["label_map"] = parse_label_map(label_map)
+    if tag_names:
+        values["tag_names"] = tuple(name.strip() for name in tag_names.split(","))
     if encoder is None:
         return Conversion(**values)
     from ..encode.piece_counter import read_piece_counter

@@ -20,7 +20,7 @@ Paths = Annotated[
     typer.Argument(
         metavar="[IN]... OUT",
         help="Inputs: FILE, FILE.gz, FILE.zip, FILE.zip:MEMBER; train=FILE dev=FILE test=FILE give "
-        "files to parts. Output: a folder, or one .spacy, .jsonl or .conll file",
+        "files to parts. Output: a folder, or one file (.spacy, .jsonl, .conll, .json)",
     ),
 ]
 DatasetName = Annotated[
@@ -41,6 +41,9 @@ def convert_cli(
     word_column: options.WordColumn = 1,
     tag_column: options.TagColumn = -1,
     lang: options.Lang = "en",
+    annotator: options.Annotator = None,
+    tag_names: options.TagNames = None,
+    to: options.To = None,
     docs: options.Docs = "auto",
     spacing: options.Spacing = "natural",
     label_map: options.LabelMap = None,
@@ -62,6 +65,9 @@ def convert_cli(
         word_column=word_column,
         tag_column=tag_column,
         lang=lang,
+        annotator=annotator,
+        tag_names=tag_names,
+        to=to,
         docs=docs,
         spacing=spacing,
         label_map=label_map,

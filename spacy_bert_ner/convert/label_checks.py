@@ -24,7 +24,7 @@ def check_labels(surveys: Sequence[Survey], label_map: Mapping[str, str]) -> Non
         files = ", ".join(survey.data.source.name for survey in surveys)
         raise ValueError(
             f"{files}: no entity, every tag is O. Expected tags such as B-PER; if they are in "
-            "another column, name it with the setting tag_column."
+            "another column, name it with `tag_column`."
         )
     unknown = [label for label in label_map if label not in labels]
     if not unknown or (len(unknown) < len(label_map) and label_map == KAGGLE_TO_ONTONOTES):

@@ -73,7 +73,7 @@ def _number_docs(surveys: Sequence[Survey], docs: str) -> list[int]:
         elif docs == "document" and not survey.n_documents:
             raise FormatError(
                 survey.data.source.name,
-                "no border between documents, expected -DOCSTART- lines or the like. Set docs to "
+                "no border between documents, expected -DOCSTART- lines or the like. Set `docs` to "
                 "sentence, or to a number of sentences.",
             )
         numbers.extend(_number_file(survey, way, numbers[-1] + 1 if numbers else 0))

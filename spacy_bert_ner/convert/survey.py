@@ -122,7 +122,7 @@ def note_script(survey: Survey, lang: str, notes: Notes) -> None:
     if n_words * 2 > len(survey.words) and not survey.data.has_texts:
         text = (
             f"distinct words in a script without blanks get blanks, as in the language '{lang}': "
-            "set lang to zh, ja, th or the like"
+            "set `lang` to zh, ja, th or the like"
         )
         notes.add("unspaced-script", text, survey.data.source.name, count=n_words)
 

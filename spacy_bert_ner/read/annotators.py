@@ -78,7 +78,7 @@ def check_annotator(annotator: str | None, survey: TextSurvey, name: str) -> Non
         raise FormatError(
             name,
             f"no record of the annotator '{annotator}', expected one of those in the file: "
-            f"{known}. Correct the setting annotator, or leave it out.",
+            f"{known}. Correct `annotator`, or leave it out.",
         )
 
 

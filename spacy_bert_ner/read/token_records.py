@@ -117,12 +117,12 @@ def _find_tag(task: Fields, value: Any, tag_names: Sequence[str]) -> str:
     if not tag_names:
         raise task.error(
             f"the number {value} as a tag, and no names for the numbers. Give them in their order "
-            "with the setting tag_names, such as O,B-PER,I-PER: they are in the data set's card, "
+            "with `tag_names`, such as O,B-PER,I-PER: they are in the data set's card, "
             "or in `dataset.features`."
         )
     if int(value) >= len(tag_names):
         raise task.error(
-            f"the number {value} as a tag, expected at most {len(tag_names) - 1}, as tag_names has "
+            f"the number {value} as a tag, expected at most {len(tag_names) - 1}: `tag_names` has "
             f"{len(tag_names)} names. Add the missing names."
         )
     return tag_names[int(value)]

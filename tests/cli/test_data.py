@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from support import samples
 from support.commands import run
+from support.samples import json_lines, write
 
 from spacy_bert_ner.convert.datasets import find_inputs, find_parts
 from spacy_bert_ner.convert.settings import Conversion
+from spacy_bert_ner.read.data_file import open_data
 
 ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "fixtures" / "cases"
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def test_doctor_data_prints_the_page_and_writes_nothing(tmp_path, path):
 def test_doctor_data_of_parts_counts_leaks(tmp_path, path):
     code, output = run("doctor-data", f"train={path}", f"dev={path}", "--output", tmp_path / "out")
     assert code == 0
-    assert "4 × sentences that stand in a later part too, kept: data.conll:3" in output
+    assert "4 × sentences that a later part has too, kept: data.conll:3" in output
     names = sorted(item.name for item in (tmp_path / "out").iterdir())
     assert names == ["report.json", "report.md", "report.png"]
 
@@ -189,4 +192,18 @@ def test_published_parts_are_not_split_again(tmp_path):
     assert code == 0
     assert "conll2003 has its own parts: --split 1/1 is not used" in output
     assert "train: 4 docs" in output
-    assert "4 × sentences that stand in a later part too, kept" in output
+    assert "4 × sentences that a later part has too, kept" in output
+
+
+def test_flags_of_annotators_numbers_and_output_formats(tmp_path):
+    code, output = run("convert", CASES / "S14-two-annotators.jsonl", tmp_path / "a.json",
+                       "--annotator", "a-y")  # fmt: skip
+    assert code == 0
+    assert open_data(tmp_path / "a.json").format == "label-studio"
+    assert "LOC 1" in output
+    path = write(tmp_path, json_lines([{"tokens": ["Mira"], "ner_tags": [1]}]))
+    code, output = run("convert", path, tmp_path / "b.jsonl")
+    assert (code, "Give them in their order with --tag-names" in output) == (1, True)
+    flags = ("--tag-names", "O,B-PER", "--to", "hf-tokens")
+    assert run("convert", path, tmp_path / "b.jsonl", *flags)[0] == 0
+    assert '"ner_tags": ["B-PER"]' in (tmp_path / "b.jsonl").read_text()

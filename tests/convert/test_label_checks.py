@@ -74,7 +74,7 @@ def test_zero_width_characters_at_an_entitys_border_are_a_finding(tmp_path):
 
 def test_unspaced_words_written_with_blanks_are_a_finding(tmp_path):
     path = write(tmp_path, "米 B-PER\n拉 I-PER\n走 O\n\n")
-    assert "set lang to zh" in find(convert([path]), "unspaced-script")["text"]
+    assert "set `lang` to zh" in find(convert([path]), "unspaced-script")["text"]
     assert find(convert([path], settings=Conversion(lang="zh")), "unspaced-script") is None
     assert find(convert([write(tmp_path, "Oslo B-LOC\n\n")]), "unspaced-script") is None
 
@@ -84,6 +84,6 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path):
     task = {"text": "Mira is here", "spans": [span], "_is_binary": True, "answer": "accept"}
     path = write(tmp_path, json_lines([task]), "a.jsonl")
     for to, lost in (("spacy", None), ("prodigy", None), ("doccano", 2), ("hf-tokens", 2)):
-        name = "b.spacy" if to == "spacy" else "b.jsonl"
+        name = f"{to}.spacy" if to == "spacy" else f"{to}.jsonl"
         note = find(convert([path], tmp_path / name, settings=Conversion(to=to)), "lost-missing")
         assert (note["count"] if note else None) == lost

@@ -258,10 +258,10 @@ def test_all_faults_are_told_at_once_or_left_out(tmp_path):
 
 def test_numbers_as_tags_need_names(tmp_path):
     path = write(tmp_path, json_lines([{"words": ["Mira", "works"], "labels": [1, 0]}]))
-    with pytest.raises(FormatError, match="setting tag_names, such as O,B-PER,I-PER"):
+    with pytest.raises(FormatError, match="with `tag_names`, such as O,B-PER,I-PER"):
         find_entities(path)
     assert find_entities(path, tag_names=["O", "B-PER"]) == [[MIRA]]
-    with pytest.raises(FormatError, match="expected at most 0, as tag_names has 1 names"):
+    with pytest.raises(FormatError, match="expected at most 0: `tag_names` has 1 names"):
         find_entities(path, tag_names=["O"])
 
 
