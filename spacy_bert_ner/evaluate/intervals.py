@@ -105,13 +105,17 @@ def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[s
     both = np.stack([ours, others], axis=1)
 
     def subtract(sums: np.ndarray) -> np.ndarray:
-        shares = np.nan_to_num(compute_shares(sums)[..., 2])
-        return shares[..., 0] - shares[..., 1]
+        # A model without anything to take a share of counts as 0 next to one that has it.
+        shares = compute_shares(sums)[..., 2]
+        known = np.where(
+            np.isnan(shares).all(axis=-1, keepdims=True), np.nan, np.nan_to_num(shares)
+        )
+        return known[..., 0] - known[..., 1]
 
-    difference = float(subtract(both.sum(axis=0)))
+    difference = float(np.nan_to_num(subtract(both.sum(axis=0))))
     interval = None
     if len(both) > 1:
-        interval = np.percentile(subtract(resample(both, seed=seed)), [2.5, 97.5]).tolist()
+        interval = _find_interval(subtract(resample(both, seed=seed)))
     rng = np.random.default_rng(seed)
     total, n_extreme = both.sum(axis=0), 0
     for start in range(0, N_SAMPLES, BLOCK):
@@ -119,7 +123,8 @@ def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[s
         # Swapping a document moves its difference from one model to the other.
         moved = swaps @ (ours - others)
         sums = np.stack([total[0] - moved, total[1] + moved], axis=1)
-        n_extreme += int((np.abs(subtract(sums)) >= abs(difference) - 1e-12).sum())
+        changed = np.abs(np.nan_to_num(subtract(sums)))
+        n_extreme += int((changed >= abs(difference) - 1e-12).sum())
     return {
         "f_difference": difference,
         "interval": interval,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
+from spacy.training.corpus import walk_corpus
 
 from ..files import hash_file
 
@@ -93,7 +94,7 @@ def describe_file(path: Path) -> dict[str, Any]:
     path (Path): A `.spacy` file, or a folder of them.
     RETURNS (Dict[str, Any]): Path, size in bytes and sha256.
     """
-    files = sorted(path.rglob("*.spacy")) if path.is_dir() else [path]
+    files = sorted(walk_corpus(path, ".spacy"))
     return {
         "path": str(path),
         "bytes": sum(file.stat().st_size for file in files),

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from spacy.tokens import DocBin
+from spacy.training.corpus import Corpus, walk_corpus
 from spacy.vocab import Vocab
 
 from ..schemes import Span
@@ -81,11 +81,11 @@ def name_range(n: int, firsts: Sequence[int]) -> str:
 def read_seen(path: Path) -> SeenLabels:
     """Read the entities of the training data.
 
-    path (Path): The training data, a `.spacy` file.
+    path (Path): The training data, a `.spacy` file or a folder of them.
     RETURNS (Dict[str, FrozenSet[str]]): Text of an entity → its labels.
     """
     seen: defaultdict[str, set[str]] = defaultdict(set)
-    for doc in DocBin().from_disk(path).get_docs(Vocab()):
+    for doc in Corpus(path).read_docbin(Vocab(), walk_corpus(path, ".spacy")):
         for ent in doc.ents:
             seen[_normalize(ent.text)].add(ent.label_)
     return {text: frozenset(labels) for text, labels in seen.items()}

@@ -138,6 +138,16 @@ def test_a_rare_label_that_is_always_right_has_a_sharp_interval():
     assert found["p"] == found["r"] == found["f"] == [1.0, 1.0]
 
 
+def test_a_rare_difference_that_is_always_the_same_has_a_sharp_interval():
+    right, none = np.array([1.0, 1, 1]), np.array([0.0, 0, 1])
+    empty = [np.zeros(3)] * 38
+    ours, others = np.stack([right, right, *empty]), np.stack([none, none, *empty])
+    found = compare_counts(ours, others, seed=0)
+    assert (found["f_difference"], found["interval"]) == (1.0, [1.0, 1.0])
+    nothing = compare_counts(np.stack(empty), np.stack(empty), seed=0)
+    assert (nothing["f_difference"], nothing["interval"]) == (0.0, [0.0, 0.0])
+
+
 @settings(deadline=None, max_examples=50)
 @given(tag_pairs(), st.integers(1, 30))
 def test_perfect_and_hopeless_scores_have_intervals_of_one_point(pairs, n_empty):

@@ -20,7 +20,8 @@ from spacy_bert_ner.cli.main import bert_ner_cli
 from spacy_bert_ner.evaluate.lines import Line
 from spacy_bert_ner.evaluate.metrics import evaluate_model
 from spacy_bert_ner.evaluate.predict import predict_view
-from spacy_bert_ner.evaluate.provenance import describe_pipeline
+from spacy_bert_ner.evaluate.provenance import describe_file, describe_pipeline
+from spacy_bert_ner.evaluate.slices import read_seen
 from spacy_bert_ner.evaluate.sources import Sources, find_data_report
 from spacy_bert_ner.report.examples import choose_colors, pick_errors
 from spacy_bert_ner.report.report import evaluate, write_report
@@ -276,6 +277,19 @@ def test_the_report_of_a_single_converted_file_is_found(tmp_path):
         assert find_data_report(data) == tmp_path / name
     (tmp_path / "dev.report.json").unlink()
     assert find_data_report(tmp_path) == tmp_path / "report.json"
+
+
+def test_data_in_a_folder_are_read_and_hashed_alike(trained, tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name in ("a.spacy", "b.spacy", ".hidden.spacy", "notes.txt"):
+        (folder / name).write_bytes((trained / "test.spacy").read_bytes())
+    assert read_seen(folder) == read_seen(trained / "test.spacy") != {}
+    described = describe_file(folder)
+    assert described["bytes"] == 2 * (trained / "test.spacy").stat().st_size
+    for name in (".hidden.spacy", "notes.txt"):  # spaCy reads neither
+        (folder / name).unlink()
+    assert describe_file(folder) == described
 
 
 def test_the_title_is_what_people_call_the_model(trained, report, tmp_path):
