@@ -17,6 +17,7 @@ from .rows import read_sentence_rows, read_token_rows
 from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
 from .source import Source, open_source
+from .tables import TABLE_FORMATS
 
 _HEAD = 1 << 16
 
@@ -140,6 +141,7 @@ def _open_columns(source: Source, settings: ReadSettings) -> Opened:
 # the first format that recognises a file reads it
 _TABLE = (
     FileFormat("spacy", _is_docbin, partial(_open_simple, read_docbin), has_texts=True),
+    *TABLE_FORMATS,
     *JSON_FORMATS,
     FileFormat("kaggle-tokens", _is_token_rows, partial(_open_simple, read_token_rows)),
     FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_simple, read_sentence_rows)),

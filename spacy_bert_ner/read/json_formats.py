@@ -32,6 +32,8 @@ from .token_records import find_token_keys, read_spacy_training, read_token_reco
 
 T = TypeVar("T")
 ReadRecord = Callable[[Fields, Notes], Iterator[AnnotatedText]]
+ReadValues = Callable[[Source, Faults | None, Notes | None], Iterator[Fields]]
+"""Reads the records of a file, of whatever form."""
 
 _TEXT_RECORDS: Mapping[str, ReadRecord] = {
     "spacy-jsonl": read_spacy_json,
@@ -48,32 +50,29 @@ _JSON = re.compile(r"\{\s*(\"|\})|\[\s*(\{|\"|\[|\])")
 _MOST_HEAD = 100  # records that are looked at for the format
 
 
-@lru_cache(maxsize=4)
-def recognise_json(source: Source) -> str:
-    """Find which of the JSON formats a file has; the first records that are clear decide.
+def recognise_records(source: Source, read_values: ReadValues) -> str:
+    """Find the format of a file's records; the first ones that are clear decide.
 
     source (Source): The file.
-    RETURNS (str): The name of one of `JSON_FORMATS`.
+    read_values (ReadValues): Reads the records.
+    RETURNS (str): One of the formats of texts or tokens.
     RAISES (FormatError): If no record has a form that we know.
     """
-    guess, record = "", None
-    for record in islice(read_json_records(source), _MOST_HEAD):
+    guess, keys = "", "no record"
+    for record in islice(read_values(source, None, None), _MOST_HEAD):
         found, is_clear = recognise_record(record.value)
         if is_clear:
             return found
         guess = guess or found
+        if isinstance(record.value, Mapping):
+            keys = f"keys {', '.join(map(str, record.value))[:200]}"
     if guess:
         return guess
-    keys = (
-        f"keys {', '.join(map(str, record.value))[:200]}"
-        if record and isinstance(record.value, Mapping)
-        else "no record"
-    )
     raise FormatError(
         source.name,
-        f"JSON of an unknown kind ({keys}), expected texts with entities as Prodigy, Doccano, "
-        "Label Studio or spaCy write them, or lists of tokens and tags. Rename the keys to "
-        "'text' and 'entities', or to 'tokens' and 'ner_tags'.",
+        f"records of an unknown kind ({keys}), expected texts with entities as Prodigy, Doccano, "
+        "Label Studio or spaCy write them, or lists of tokens and tags. Rename the keys to 'text' "
+        "and 'entities', or to 'tokens' and 'ner_tags'.",
         line=1,
     )
 
@@ -123,25 +122,41 @@ def _recognise_entities(record: Mapping[str, Any]) -> tuple[str, bool]:
     return "", False
 
 
-def _is_json_of(name: str, source: Source, head: str) -> bool:
-    return _JSON.match(head) is not None and recognise_json(source) == name
+def open_records(
+    name: str, read_values: ReadValues, source: Source, settings: ReadSettings
+) -> Opened:
+    """Make the reader of a file of records.
 
-
-def _open_texts(name: str, source: Source, settings: ReadSettings) -> Opened:
+    name (str): The format of the records.
+    read_values (ReadValues): Reads the records.
+    source (Source): The file.
+    settings (ReadSettings): Language, annotator, names of tags.
+    RETURNS (Opened): The reader of the sentences.
+    RAISES (FormatError): If the annotator is not in the file.
+    RAISES (ValueError): If the language is unknown, or its tokenizer is not installed.
+    """
+    if name in _TOKEN_RECORDS:
+        return Opened(partial(_read_tokens, name, read_values, source, settings))
     make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=True)
-    survey = TextSurvey(_read_annotated(name, source, Notes(), faults))
+    survey = TextSurvey(_read_annotated(name, read_values, source, Notes(), faults))
     check_annotator(settings.annotator, survey, source.name)
     how = "offsets count UTF-16 units, as in browsers" if survey.counts_units else ""
-    return Opened(partial(_read_texts, name, source, settings, survey), how)
+    return Opened(partial(_read_texts, name, read_values, source, settings, survey), how)
 
 
 def _read_texts(
-    name: str, source: Source, settings: ReadSettings, survey: TextSurvey, *, notes: Notes
+    name: str,
+    read_values: ReadValues,
+    source: Source,
+    settings: ReadSettings,
+    survey: TextSurvey,
+    *,
+    notes: Notes,
 ) -> Iterator[Sentence]:
     tokenize = make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
-    records = _read_annotated(name, source, notes, faults)
+    records = _read_annotated(name, read_values, source, notes, faults)
     if survey.counts_units:
         records = map(convert_offsets, records)
         notes.add(
@@ -165,22 +180,18 @@ def _read_texts(
 
 
 def _read_annotated(
-    name: str, source: Source, notes: Notes, faults: Faults
+    name: str, read_values: ReadValues, source: Source, notes: Notes, faults: Faults
 ) -> Iterator[AnnotatedText]:
-    for task in read_json_records(source, faults, notes):
+    for task in read_values(source, faults, notes):
         yield from _without_faults(_TEXT_RECORDS[name](task, notes), task, faults, notes)
 
 
-def _open_tokens(name: str, source: Source, settings: ReadSettings) -> Opened:
-    return Opened(partial(_read_tokens, name, source, settings))
-
-
 def _read_tokens(
-    name: str, source: Source, settings: ReadSettings, *, notes: Notes
+    name: str, read_values: ReadValues, source: Source, settings: ReadSettings, *, notes: Notes
 ) -> Iterator[Sentence]:
     faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
     checker = TagChecker(source)
-    for document, task in enumerate(read_json_records(source, faults, notes), start=1):
+    for document, task in enumerate(read_values(source, faults, notes), start=1):
         sentences = _TOKEN_RECORDS[name](task, checker, settings.tag_names, document)
         yield from _without_faults(sentences, task, faults, notes)
     faults.check()
@@ -195,14 +206,22 @@ def _without_faults(items: Iterator[T], task: Fields, faults: Faults, notes: Not
         faults.skip(task.place, notes)
 
 
-JSON_FORMATS = (
-    *(
-        FileFormat(name, partial(_is_json_of, name), partial(_open_texts, name), has_texts=True)
-        for name in _TEXT_RECORDS
-    ),
-    *(
-        FileFormat(name, partial(_is_json_of, name), partial(_open_tokens, name))
-        for name in _TOKEN_RECORDS
-    ),
+@lru_cache(maxsize=4)
+def _recognise_json(source: Source) -> str:
+    return recognise_records(source, read_json_records)
+
+
+def _is_json_of(name: str, source: Source, head: str) -> bool:
+    return _JSON.match(head) is not None and _recognise_json(source) == name
+
+
+JSON_FORMATS = tuple(
+    FileFormat(
+        name,
+        partial(_is_json_of, name),
+        partial(open_records, name, read_json_records),
+        has_texts=name in _TEXT_RECORDS,
+    )
+    for name in (*_TEXT_RECORDS, *_TOKEN_RECORDS)
 )
 """The formats of JSON; the content of the first records decides between them."""

@@ -18,8 +18,15 @@ from .sentence import FormatError
 _CHUNK = 1 << 16
 _NOT_CP1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
 _ASCII = bytes(range(128))
-BINARY_STARTS = (b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF", b"ARROW1")
-"""First bytes of files that are no text: Parquet, zip (Excel), old Excel, PDF, Arrow."""
+BINARY_STARTS = (
+    b"PAR1",
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0",
+    b"%PDF",
+    b"ARROW1",
+    b"\xff\xff\xff\xff",
+)
+"""First bytes of files that are not text: Parquet, zip (Excel), old Excel, PDF, Arrow (twice)."""
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 

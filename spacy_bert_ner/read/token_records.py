@@ -49,7 +49,7 @@ def read_token_record(
     words, values = task.items(keys[0]), task.items(keys[1])
     if len(words) != len(values):
         raise task.error(
-            f"{len(words)} words in '{keys[0]}' and {len(values)} tags in '{keys[1]}', expected "
+            f"lists of {len(words)} in '{keys[0]}' and of {len(values)} in '{keys[1]}', expected "
             "one tag for each word. Fix the record."
         )
     if not words:

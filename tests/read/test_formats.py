@@ -170,7 +170,7 @@ def test_a_locked_zip(tmp_path):
         ("a|X|O b|X\n", r"line 1: 'b\|X', expected word\|TAG|line 1: tag 'X'"),
         ("a|X|O\nb|X\n", r"line 2: 'b\|X', expected word\|POS\|TAG"),
         ('{"text": "a"', "line 1: broken JSON"),
-        ('{"text": "a"}\n', "line 1: JSON of an unknown kind"),
+        ('{"text": "a"}\n', "line 1: records of an unknown kind"),
         ('{"text": "a", "spans": []}\n5\n', "line 2: 5, expected an object"),
         ('{"text": "a", "label": [[0, 1]]}\n', r"line 1: a list, expected \[start, end, label\]"),
         ("[]", "no record"),
