@@ -113,7 +113,7 @@ def replaced_files(
     record (str | None): Name of the file in which an earlier command lists what it wrote
         there: of that, what is not replaced is removed.
     YIELDS (Path): The empty folder.
-    RAISES (FileExistsError): If a file of the same name exists, without `force`.
+    RAISES (TargetExistsError): If a file of the same name exists, without `force`.
     RAISES (OSError): If it can't be written, for example because the disk is full.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]

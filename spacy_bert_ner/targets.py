@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+class TargetExistsError(FileExistsError, ValueError):
+    """Something is in the place of what would be written."""
+
+
 def check_targets(
     *,
     files: Iterable[Path] = (),
@@ -21,7 +25,7 @@ def check_targets(
     folder (Path | None): A folder that will be replaced as a whole.
     inputs (Iterable[str | Path]): The files and folders that are read.
     force (bool): Whether what exists may be replaced.
-    RAISES (FileExistsError): If something is in the way; names it and `force`.
+    RAISES (TargetExistsError): If something is in the way; names it and `force`.
     RAISES (ValueError): If an input would be changed, a folder is in the place of a file,
         or the other way round.
     RAISES (OSError): If the place cannot be written to.
@@ -43,8 +47,8 @@ def check_targets(
             )
         is_free = is_folder and target.is_dir() and not any(target.iterdir())
         if os.path.lexists(target) and not is_free and not force:
-            raise FileExistsError(
-                f"{target} already exists. Choose another name, or set `force` to replace it."
+            raise TargetExistsError(
+                f"{target} exists. Choose another name, or set `force` to replace it."
             )
         _check_writable(target)
 

@@ -158,7 +158,7 @@ def test_files_are_moved_when_all_are_whole(tmp_path):
     outside = tmp_path.parent / "b"
     outside.write_text("old")
     with (
-        pytest.raises(FileExistsError, match=r"report.json already exists"),
+        pytest.raises(FileExistsError, match=r"report.json exists"),
         replaced_files(tmp_path, record="report.json") as folder,
     ):
         (folder / "report.json").write_text("{}")

@@ -145,10 +145,15 @@ def name_flags(text: str, flags: Mapping[str, str] | None = None) -> str:
     return _SETTING.sub(rename, text)
 
 
-def _quote(value: str) -> str:
+def _quote(text: str) -> str:
+    value: Any = text
     with suppress(ValueError):
-        value = str(json.loads(value))
-    return shlex.quote(value)
+        value = json.loads(text)
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={item}" for key, item in value.items())
+    elif isinstance(value, list):
+        value = ",".join(map(str, value))
+    return shlex.quote(str(value))
 
 
 def show_note(text: str) -> None:

@@ -6,6 +6,8 @@ import spacy
 import typer
 
 from ..machine import check_gpu
+from ..targets import check_targets
+from . import _options as options
 from ._app import command
 from ._show import show_scores
 
@@ -21,11 +23,15 @@ def evaluate_cli(
     data_report: Path = typer.Option(
         None, "--data-report", help="report.json of the conversion; default: beside the data"
     ),
+    title: str = typer.Option(None, "--title", help="What the report calls the model"),
     gpu_id: int = typer.Option(-1, "--gpu-id", help="-1 is the CPU"),
+    force: options.Force = False,
 ) -> None:
     """Measure a trained pipeline, and write one report with every number."""
-    from ..report.report import evaluate
+    from ..report.report import FILES, evaluate
 
+    inputs = [path for path in (model, data, compare, train, log, data_report) if path]
+    check_targets(files=[output / name for name in FILES], inputs=inputs, force=force)
     check_gpu(gpu_id)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
@@ -37,5 +43,6 @@ def evaluate_cli(
         train=train,
         log=log,
         data_report=data_report,
+        title=title,
     )
     show_scores(metrics, output)

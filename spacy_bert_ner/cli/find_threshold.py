@@ -9,6 +9,8 @@ from wasabi import msg
 from ..corpus.docbin import GroupCorpus
 from ..pipe.factory import find_component
 from ..score.thresholds import ALL, find_thresholds, save_with_thresholds
+from ..targets import check_targets
+from . import _options as options
 from ._app import command
 
 
@@ -21,8 +23,11 @@ def find_threshold_cli(
     per_label: bool = typer.Option(False, "--per-label", help="One threshold for each label"),
     raw: bool = typer.Option(False, "--raw", help="Tokenize the text, not the corpus's own words"),
     output: Path = typer.Option(None, "--output", help="Save a copy of the pipeline with them"),
+    force: options.Force = False,
 ) -> None:
     """Find the threshold that keeps most entities at a wanted precision."""
+    if output is not None:
+        check_targets(folder=output, inputs=[model, data], force=force)
     nlp = spacy.load(model)
     name = name or find_component(nlp)
     found = find_thresholds(
@@ -33,7 +38,7 @@ def find_threshold_cli(
         per_label=per_label,
     )
     if output is not None:
-        save_with_thresholds(model, output, name, found.reached)
+        save_with_thresholds(model, output, name, found.reached, force=force)
     rows = [
         (
             "all labels" if label == ALL else label,

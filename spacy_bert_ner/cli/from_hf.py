@@ -5,6 +5,8 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
+from ..targets import check_targets
+from . import _options as options
 from ._app import command
 
 
@@ -19,6 +21,7 @@ def from_hf_cli(
     scheme: str = typer.Option(
         None, "--scheme", help="IOB2, IOB1, IO or BILOU (BIOES). Default: told from the tags"
     ),
+    force: options.Force = False,
 ) -> None:
     """Make a spaCy pipeline of a Hugging Face token-classification checkpoint.
 
@@ -26,6 +29,9 @@ def from_hf_cli(
     """
     from ..interop.from_hf import hf_to_pipeline
 
+    config = output.with_name(f"{output.name}.train.cfg")
+    inputs = [checkpoint, checkpoint.partition(":")[2] or checkpoint]
+    check_targets(files=[config], folder=output, inputs=inputs, force=force)
     found = hf_to_pipeline(checkpoint, output, lang=lang, aggregation=aggregation, scheme=scheme)
     lock = found.lock
     msg.good(f"{output}: {lock['name']} ({lock['revision']}), licence {lock['license']}")

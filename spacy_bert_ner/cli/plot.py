@@ -5,7 +5,10 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..train.curve import draw_learning_curve
+from ..files import replaced_files
+from ..targets import check_targets
+from ..train.curve import CURVE_NAME, draw_learning_curve
+from . import _options as options
 from ._app import command
 
 
@@ -13,7 +16,12 @@ from ._app import command
 def plot_cli(
     log: Path = typer.Argument(..., help="log.jsonl of spacy-bert-ner.Logger.v1"),
     output: Path = typer.Argument(..., help="Folder for the pictures"),
+    force: options.Force = False,
 ) -> None:
     """Draw the learning curve of a training as PNG and SVG."""
-    for path in draw_learning_curve(log, output):
+    files = [output / f"{CURVE_NAME}{suffix}" for suffix in (".png", ".svg")]
+    check_targets(files=files, inputs=[log], force=force)
+    with replaced_files(output, force=force) as folder:
+        draw_learning_curve(log, folder)
+    for path in files:
         msg.good(f"{path}")

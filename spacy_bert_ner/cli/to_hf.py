@@ -7,6 +7,8 @@ import typer
 from wasabi import msg
 
 from ..corpus.docbin import GroupCorpus
+from ..targets import check_targets
+from . import _options as options
 from ._app import command
 
 
@@ -18,6 +20,7 @@ def to_hf_cli(
     distill_head: Path = typer.Option(
         None, "--distill-head", help="Gold docs (.spacy): fit a plain head where it needs one"
     ),
+    force: options.Force = False,
 ) -> None:
     """Write a pipeline as a checkpoint that `transformers` loads by itself.
 
@@ -25,6 +28,8 @@ def to_hf_cli(
     """
     from ..interop.to_hf import EXACT_HEAD, pipeline_to_hf
 
+    inputs = [model, *filter(None, [distill_head])]
+    check_targets(folder=output, inputs=inputs, force=force)
     nlp = spacy.load(model)
     examples = None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
     done = pipeline_to_hf(nlp, output, name=name, distill=examples)

@@ -3,7 +3,9 @@
 import typer
 from wasabi import msg
 
-from ..manifest import find_folder, verify, write_manifest
+from ..manifest import MANIFEST, find_folder, verify, write_manifest
+from ..targets import check_targets
+from . import _options as options
 from ._app import command
 
 
@@ -11,9 +13,12 @@ from ._app import command
 def verify_cli(
     model: str = typer.Argument(..., help="A model folder, or an installed model package"),
     write: bool = typer.Option(False, "--write", help="Record the files as they are now"),
+    force: options.Force = False,
 ) -> None:
     """Check that no file of a model is missing, cut or changed, and that versions fit."""
     if write:
-        write_manifest(find_folder(model))
+        folder = find_folder(model)
+        check_targets(files=[folder / MANIFEST], force=force)
+        write_manifest(folder)
     n_files = verify(model)
     msg.good(f"{model}: {n_files} files as they were written, versions fit")

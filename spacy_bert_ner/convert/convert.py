@@ -58,7 +58,7 @@ def convert(
     write_report (Callable | None): Writes the report next to the parts, given a path
         without an ending; see `write_data_report`.
     RETURNS (Report): The report, ready for JSON.
-    RAISES (FileExistsError): If a file to write exists, without `force`.
+    RAISES (TargetExistsError): If a file to write exists, without `force`.
     RAISES (ValueError): For inputs and settings that do not fit each other; a
         `FormatError` for a file that cannot be read.
     RAISES (FileNotFoundError): If an input is missing.

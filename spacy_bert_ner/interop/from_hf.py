@@ -14,8 +14,8 @@ from thinc.api import Config
 from ..encode.checkpoint import Checkpoint, read_checkpoint
 from ..fetch.fetch import fetch_encoder
 from ..fetch.trust import CONFIG, LOCK_NAME
-from ..files import replaced_folder
-from ..manifest import write_manifest
+from ..files import replaced_files, replaced_folder
+from ..manifest import MANIFEST, write_manifest
 from ..schemes import Bigrams, count_bigrams, recognise_scheme
 from .configs import SUBWORD_LABELS, make_pipeline_config, make_training_config
 from .head import Head, read_head
@@ -64,7 +64,7 @@ def hf_to_pipeline(
 
     checkpoint (str): A local folder, a name on the hub (best with @REVISION), or a
         source as `fetch_encoder` takes it.
-    output (Path): The folder of the pipeline; what stood there is replaced.
+    output (Path): The folder of the pipeline; what an earlier call wrote there is replaced.
     lang (str): Language, which decides on the tokenizer.
     aggregation (str): How the scores of a token's pieces become the token's, as
         in `transformers.pipeline`: "first", "average" or "max".
@@ -92,12 +92,13 @@ def hf_to_pipeline(
         nlp = make_pipeline(folder, head, columns, lang=lang, aggregation=aggregation)
     nlp.get_pipe("ner").cfg["temperature"] = record.get("temperature", 1.0)  # type: ignore[attr-defined]
     describe(nlp, lock)
-    with replaced_folder(output) as aside:
-        nlp.to_disk(aside)
-        (aside / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf8")
-        write_manifest(aside)
     config = output.with_name(f"{output.name}.train.cfg")
-    config.write_text(make_training_config(nlp, output), encoding="utf8")
+    with replaced_files(config.parent, force=True) as folder:
+        (folder / config.name).write_text(make_training_config(nlp, output), encoding="utf8")
+        with replaced_folder(output, record=MANIFEST) as aside:
+            nlp.to_disk(aside)
+            (aside / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf8")
+            write_manifest(aside)
     return Imported(list(nlp.get_pipe("ner").labels), columns.scheme, lock, config)  # type: ignore[attr-defined]
 
 

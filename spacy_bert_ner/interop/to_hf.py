@@ -14,6 +14,7 @@ from ..encode.checkpoint import Checkpoint
 from ..encode.shim import EncoderShim
 from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from ..files import replaced_folder
+from ..manifest import MANIFEST, write_manifest
 from ..pieces.shapes import split_shapes
 from ..pipe.bert_ner import BertNer
 from ..pipe.factory import find_component
@@ -56,7 +57,7 @@ def pipeline_to_hf(
     The scores of words' first pieces stay what they are.
 
     nlp (Language): The pipeline; it has a `bert_ner` on our transformer.
-    output (Path): The folder to write; what stood there is replaced.
+    output (Path): The folder; what an earlier call wrote there is replaced.
     name (str | None): Name of the `bert_ner`, if there are several.
     distill (Iterable[Example] | None): Gold docs. Where the head is more than one
         linear layer, or the encoder reads shapes, such a layer is fitted to what the
@@ -86,7 +87,7 @@ def pipeline_to_hf(
         record["tags"] = list(pipe.tags) if pipe.scheme == "BILOU" else head.names
     setattr(model.config, RECORD, record)
     notes = find_notes(nlp, pipe, encoder)
-    with replaced_folder(output) as aside:
+    with replaced_folder(output, record=MANIFEST) as aside:
         model.save_pretrained(aside, safe_serialization=True)
         settings = json.loads(checkpoint.files[TOKENIZER_CONFIG])
         # Without a limit, transformers would feed the encoder more than it reads.
@@ -95,6 +96,7 @@ def pipeline_to_hf(
         (aside / TOKENIZER).write_text(checkpoint.files[TOKENIZER], encoding="utf8")
         card = make_card(nlp.meta, layout="transformers", notes=notes, distilled=distilled)
         (aside / "README.md").write_text(card, encoding="utf8")
+        write_manifest(aside)
     return Exported(head, notes, distilled)
 
 

@@ -1,5 +1,6 @@
 """What reading gives and writing takes; findings with their places; one kind of error."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -98,13 +99,14 @@ class FormatError(ValueError):
 
 
 def format_advice(advice: Advice) -> str:
-    """Write settings as they are given in Python.
+    """Write settings as messages do, so that the command line can name its flags.
 
     EXAMPLE:
         >>> format_advice({"word_column": 2, "encoding": "cp1251"})
-        "word_column=2 with encoding='cp1251'"
+        '`word_column = 2` with `encoding = "cp1251"`'
     """
-    return " with ".join(f"{name}={value!r}" for name, value in advice.items())
+    pairs = ((name, json.dumps(value, ensure_ascii=False)) for name, value in advice.items())
+    return " with ".join(f"`{name} = {value}`" for name, value in pairs)
 
 
 @dataclass

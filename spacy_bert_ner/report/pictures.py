@@ -14,6 +14,10 @@ MAX_NUMBERS = 25  # more labels than this, and the cells of a confusion matrix h
 NOTHING = "nothing"
 
 
+PICTURES = ("labels", "confusion", "calibration", "thresholds", "learning_curve")
+"""Names of the pictures of an evaluation's report."""
+
+
 def draw_pictures(metrics: Scores, folder: Path, *, log: Path | None = None) -> dict[str, Path]:
     """Draw every picture of a report that has numbers for it.
 

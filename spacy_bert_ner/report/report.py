@@ -8,10 +8,19 @@ from spacy.util import load_model
 from ..evaluate.counts import Scores
 from ..evaluate.metrics import Evaluation, compare_models, evaluate_model
 from ..evaluate.sources import Sources, find_data_report, find_log
+from ..files import replaced_files
 from .examples import pick_differences, pick_errors
 from .markdown import render_markdown
 from .page import render_page
-from .pictures import draw_pictures
+from .pictures import PICTURES, draw_pictures
+
+FILES = (
+    "metrics.json",
+    "report.md",
+    "report.html",
+    *(f"{name}{suffix}" for name in PICTURES for suffix in (".svg", ".png")),
+)
+"""The files that a report can consist of."""
 
 
 def evaluate(
@@ -41,9 +50,11 @@ def evaluate(
     RAISES (ValueError): If a file is missing, or there is no doc to evaluate on.
     RAISES (OSError): If there is no such pipeline.
     """
-    for path in (data, train, log, data_report):
+    if not data.exists():
+        raise ValueError(f"{data}: no such file, expected gold docs (.spacy). Check the path.")
+    for name, path in (("train", train), ("log", log), ("data_report", data_report)):
         if path is not None and not path.exists():
-            raise ValueError(f"{path}: no such file. Check the path, or leave it out.")
+            raise ValueError(f"{path}: no such file. Check the path, or leave out `{name}`.")
     nlp = load_model(model)
     sources = Sources(
         train,
@@ -77,13 +88,13 @@ def write_report(
     }
     lines = ours.views["words"].lines
     differences = other and pick_differences(lines, other.views["words"].lines, ("A", "B"))
-    output.mkdir(parents=True, exist_ok=True)
     # Not by srsly, which cuts numbers to ten digits.
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
-    (output / "metrics.json").write_text(text, encoding="utf8")
-    pictures = draw_pictures(metrics, output, log=log)
-    markdown = render_markdown(metrics, pictures)
-    (output / "report.md").write_text(markdown, encoding="utf8")
-    page = render_page(metrics, pick_errors(lines), pictures, differences=differences)
-    (output / "report.html").write_text(page, encoding="utf8")
+    with replaced_files(output, force=True) as folder:
+        (folder / "metrics.json").write_text(text, encoding="utf8")
+        pictures = draw_pictures(metrics, folder, log=log)
+        markdown = render_markdown(metrics, pictures)
+        (folder / "report.md").write_text(markdown, encoding="utf8")
+        page = render_page(metrics, pick_errors(lines), pictures, differences=differences)
+        (folder / "report.html").write_text(page, encoding="utf8")
     return metrics

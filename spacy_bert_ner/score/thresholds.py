@@ -11,10 +11,12 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import load_config
 
+from ..files import replaced_folder
 from ..manifest import MANIFEST, check_manifest, write_manifest
 from ..pipe.bert_ner import BertNer
 from ..pipe.factory import find_component
 from ..tag.gold import find_gold_ents
+from ..targets import check_targets
 from .reliability import (
     Threshold,
     check_precision,
@@ -128,22 +130,27 @@ def find_unsafe(labels: Iterable[str]) -> list[str]:
 
 
 def save_with_thresholds(
-    model: Path, output: Path, name: str, thresholds: dict[str, Threshold]
+    model: Path,
+    output: Path,
+    name: str,
+    thresholds: dict[str, Threshold],
+    *,
+    force: bool = False,
 ) -> None:
     """Copy a pipeline, with other thresholds in its config.
 
     If the pipeline has a manifest, it is checked, and the copy gets its own.
 
     model (Path): Folder of the pipeline.
-    output (Path): Folder of the copy; it must not exist.
+    output (Path): Folder of the copy.
     name (str): Name of the component.
     thresholds (Dict[str, Threshold]): The `reached` of what `find_thresholds` gave.
-    RAISES (ValueError): If the folder of the copy exists, or a config cannot hold a
-        label.
+    force (bool): Replace what an earlier call wrote to the folder of the copy.
+    RAISES (TargetExistsError): If the folder of the copy exists, without `force`.
+    RAISES (ValueError): If a config cannot hold a label.
     RAISES (BrokenModelError): If the pipeline is not as its manifest says.
     """
-    if output.exists():
-        raise ValueError(f"{output} exists; give a folder that does not, or remove it.")
+    check_targets(folder=output, inputs=[model], force=force)
     values = {label: found.value for label, found in thresholds.items()}
     unsafe = find_unsafe(values)
     if unsafe:
@@ -155,9 +162,10 @@ def save_with_thresholds(
     has_manifest = (model / MANIFEST).exists()
     if has_manifest:
         check_manifest(model)
-    shutil.copytree(model, output)
-    config = load_config(output / "config.cfg")
-    config["components"][name]["threshold"] = values.get(ALL, values)
-    config.to_disk(output / "config.cfg")
-    if has_manifest:
-        write_manifest(output)
+    with replaced_folder(output, record=MANIFEST) as aside:
+        shutil.copytree(model, aside, dirs_exist_ok=True)
+        config = load_config(aside / "config.cfg")
+        config["components"][name]["threshold"] = values.get(ALL, values)
+        config.to_disk(aside / "config.cfg")
+        if has_manifest:
+            write_manifest(aside)

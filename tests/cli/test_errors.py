@@ -23,6 +23,8 @@ FLAGS = {"force": "--force", "gpu_id": "--gpu-id", "split": "--split", "output":
         ("Set `force = true`.", "Set --force."),
         ("Use `gpu_id = -1`.", "Use --gpu-id -1."),
         ('Give `split = "80/10 10"`.', "Give --split '80/10 10'."),
+        ('Use `split = {"id": "a", "tag": "b c"}`.', "Use --split 'id=a,tag=b c'."),
+        ('Use `split = ["O", "B-X"]`.', "Use --split O,B-X."),
         ("Name `output`.", "Name OUTPUT."),
         ("Lower `batch_pieces`.", "Lower `batch_pieces`."),
         ("Run `pip install force`.", "Run `pip install force`."),

@@ -245,7 +245,7 @@ def test_a_folder_never_holds_the_parts_of_two_conversions(tmp_path, conll):
     first, second = Conversion(split="80/10/10"), Conversion(split="90/10")
     convert([conll], output, settings=first, write_report=write_data_report)
     (output / "notes.spacy").touch()
-    with pytest.raises(FileExistsError, match=r"train.spacy already exists.*`force`"):
+    with pytest.raises(FileExistsError, match=r"train.spacy exists.*`force`"):
         convert([conll], output, settings=second, write_report=write_data_report)
     convert([conll], output, settings=second, write_report=write_data_report, force=True)
     assert {path.name for path in output.glob("*.spacy")} == {
