@@ -76,7 +76,7 @@ def check_manifest(folder: Path) -> Checked:
             "write it; to record the files of a folder that you trust as they are now, run "
             f"`python -m spacy bert-ner verify {folder} --write`."
         )
-    files = _read_files(path)
+    files = read_manifest(folder)
     problems = list(_compare(folder, files))
     if problems:
         raise BrokenModelError(
@@ -86,7 +86,14 @@ def check_manifest(folder: Path) -> Checked:
     return Checked(len(files), [name for name, _ in _list_files(folder) if name not in files])
 
 
-def _read_files(path: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read which files a manifest names.
+
+    folder (Path): The model folder.
+    RETURNS (Dict[str, Any]): Size and sha256 of each file, by its name in the folder.
+    RAISES (BrokenModelError): If the manifest is missing or damaged.
+    """
+    path = folder / MANIFEST
     advice = f"The file is damaged. {_ADVICE}"
     manifest = read_json(
         path, {"format": int, "files": dict}, advice=advice, error=BrokenModelError

@@ -6,6 +6,7 @@ import typer
 from wasabi import msg
 
 from ._app import command
+from ._errors import show_note
 
 
 @command("push")
@@ -13,18 +14,27 @@ def push_cli(
     model: Path = typer.Argument(..., help="A pipeline, or what to-hf wrote", exists=True),
     repo: str = typer.Argument(..., help="OWNER/NAME on the hub"),
     upload: bool = typer.Option(False, "--upload", help="Send it. Default: only show what is sent"),
-    private: bool = typer.Option(False, "--private", help="Make a new repository private"),
+    private: bool = typer.Option(
+        None,
+        "--private/--public",
+        help="Who sees a new repository. Default: as the organisation has it",
+    ),
     wheel: Path = typer.Option(None, "--wheel", help="The model's wheel, sent too", exists=True),
+    plugin: Path = typer.Option(
+        None, "--plugin", help="The wheel of spacy-bert-ner: lets endpoints run it", exists=True
+    ),
 ) -> None:
     """Upload a model to the Hugging Face hub; without --upload, show what would be sent."""
     from ..interop.push import push_model
 
-    done = push_model(model, repo, upload=upload, private=private, wheel=wheel)
+    done = push_model(model, repo, upload=upload, private=private, wheel=wheel, plugin=plugin)
     rows = [(name, f"{size:,}") for name, size in done.files.items()]
     msg.table(
         rows, header=(f"to {repo}, as {done.layout}", "bytes"), divider=True, aligns=("l", "r")
     )
     msg.text(done.card[: done.card.index("---", 4)] + "---")
+    if done.left_out:
+        show_note(f"Not sent: {', '.join(done.left_out)}")
     total = f"{len(done.files)} files, {sum(done.files.values()) / 1e6:.1f} MB"
     if done.url is None:
         msg.info(f"Nothing was sent: {total} would be. Send them with --upload")

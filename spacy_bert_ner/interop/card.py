@@ -1,12 +1,16 @@
 """A pipeline's meta.json → the model card that the Hugging Face hub reads."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+import srsly
 from huggingface_hub import EvalResult, ModelCardData
 
 from .distill import Distilled
 
+CARD = "README.md"
+FRONT = re.compile(r"---[ \t]*\n(?P<data>.*?)\n?---[ \t]*(\n|\Z)", re.DOTALL)
 TAGS = ["token-classification", "named-entity-recognition", "spacy-bert-ner"]
 METRICS = {
     "p": ("precision", "NER Precision"),
@@ -38,16 +42,16 @@ def make_card(
 ) -> str:
     """Write the card of a model: metadata for the hub, then text for people.
 
-    Only scores of what is in the folder stand in the metadata's model index: the
+    The metadata's model index has only scores of what is in the folder: the
     pipeline's own in the layout of spaCy, those of a fitted head in the other one.
 
-    meta (Dict[str, Any]): The pipeline's meta.json.
+    meta (Dict[str, Any]): The pipeline's meta.json, or at least a "name".
     layout (str): "spacy" or "transformers".
     notes (Sequence[str]): What to know, one sentence each.
     distilled (Distilled | None): The fitted head, if there is one.
     RETURNS (str): Markdown.
     """
-    name = f"{meta['lang']}_{meta['name']}"
+    name = "_".join(filter(None, [meta.get("lang"), meta["name"]]))
     sources = [source for source in meta.get("sources") or [] if isinstance(source, dict)]
     scores = find_scores(meta, layout, distilled)
     dataset = sources[0]["name"] if sources and sources[0].get("url") else "test split"
@@ -66,7 +70,7 @@ def make_card(
         for key, value in scores.items()
     ]
     data = ModelCardData(
-        language=meta["lang"],
+        language=meta.get("lang"),
         license=(meta.get("license") or "unknown").lower(),
         library_name=layout,
         pipeline_tag="token-classification",
@@ -87,6 +91,30 @@ def make_card(
         for source in sources
     ]
     return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def complete_card(text: str, card: str) -> str:
+    """Give a card both metadata and text.
+
+    text (str): The card that a model has, perhaps without one of them, or empty.
+    card (str): What `make_card` wrote, for what is missing.
+    RETURNS (str): Markdown: what the model has, completed.
+    RAISES (ValueError): If the metadata of the model's card is not YAML.
+    """
+    start = card.index("---", 4) + 4
+    if not text.startswith("---"):
+        return f"{card[:start]}\n{text}" if text.strip() else card
+    front = FRONT.match(text)
+    try:
+        found = srsly.yaml_loads(front["data"]) if front else None
+    except ValueError as error:
+        found = str(error).splitlines()[0]
+    if front is None or not isinstance(found, dict) or not found:
+        raise ValueError(
+            f"{CARD}: found {found} as its metadata between the lines ---, expected YAML such as "
+            "license: mit. Fix it, or remove the file to get a new one."
+        )
+    return text if text[front.end() :].strip() else f"{text[: front.end()]}\n{card[start:]}"
 
 
 def find_scores(meta: dict[str, Any], layout: str, distilled: Distilled | None) -> dict[str, float]:

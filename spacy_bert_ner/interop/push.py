@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,21 @@ from typing import NamedTuple
 
 import srsly
 
-from ..manifest import MANIFEST, check_manifest, write_manifest
-from .card import make_card
+from ..fetch.hub import describe_hub_error, find_hub_errors, is_offline
+from ..fetch.trust import check_folder
+from ..manifest import MANIFEST, check_manifest, read_manifest, read_meta, write_manifest
+from ..package.clean import STRINGS, clean_model
+from .card import CARD, complete_card, make_card
+from .endpoint import write_endpoint
 
 REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Files that can run code when they are read; spaCy's own lookups.bin cannot.
 PICKLES = re.compile(r".*\.(ckpt|pickle|pkl|pt|pth)|(pytorch_model|training_args).*\.bin")
-CARD = "README.md"
+# What spaCy, this package and `to-hf` write; nothing else of a folder is sent.
+SENT = re.compile(
+    r"(model|cfg|tokenizer|vectors|key2row|moves|contents|trees|patterns|LICENSE|NOTICE|lookups\.bin)"
+    r"|[^.].*\.(cfg|json|jsonl|md|model|msg|safetensors|txt)"
+)
 
 
 class Upload(NamedTuple):
@@ -26,6 +35,8 @@ class Upload(NamedTuple):
     repo (str): OWNER/NAME.
     layout (str): "spacy" or "transformers".
     files (Dict[str, int]): Size of each file in bytes.
+    left_out (List[str]): Files of the folder that are not sent, besides hidden ones: links,
+        and kinds that no model has.
     card (str): The model card.
     url (str | None): Where it is now; `None` after a dry run.
     """
@@ -33,6 +44,7 @@ class Upload(NamedTuple):
     repo: str
     layout: str
     files: dict[str, int]
+    left_out: list[str]
     card: str
     url: str | None
 
@@ -42,30 +54,49 @@ def push_model(
     repo: str,
     *,
     upload: bool = False,
-    private: bool = False,
+    private: bool | None = None,
     wheel: Path | None = None,
+    plugin: Path | None = None,
 ) -> Upload:
     """Upload a model folder to the hub, with a card; or only say what would be sent.
 
-    A folder with a manifest is checked before. The token is huggingface_hub's own
-    affair (HF_TOKEN, or `hf auth login`): it is neither read, shown nor stored here.
-    HF_ENDPOINT and HF_HUB_OFFLINE are respected.
+    All checks come first: nothing is sent, and no repository is made, if one of them
+    fails. Words of the training data and paths of this machine stay here; see
+    `clean_model`. The token is huggingface_hub's own affair (HF_TOKEN, or
+    `hf auth login`): it is neither read, shown nor stored here. HF_ENDPOINT and
+    HF_HUB_OFFLINE are respected.
 
     model (Path): A pipeline, or a checkpoint that `to-hf` wrote.
     repo (str): OWNER/NAME; made if it is not there.
     upload (bool): Send it. Otherwise nothing leaves the machine.
-    private (bool): Make the repository private, if it is made.
+    private (bool | None): Whether the repository is private, if it is made; `None` for the
+        organisation's default.
     wheel (Path | None): The model's wheel, to be sent too.
+    plugin (Path | None): The wheel of spacy-bert-ner, to be sent too, with a
+        requirements.txt from which inference endpoints install it.
     RETURNS (Upload): What was sent, or would be.
     RAISES (BrokenModelError): If a file is not as the manifest says.
-    RAISES (ValueError): If it is no model, holds pickles, or the hub refuses it.
+    RAISES (ValueError): If it is no model, holds pickles, has a damaged card, or the hub
+        refuses it.
     """
     if REPO.fullmatch(repo) is None:
         raise ValueError(f"Repository '{repo}', expected OWNER/NAME, such as acme/en_kaggle_ner.")
     layout = find_folder_kind(model)
     if (model / MANIFEST).is_file():
         check_manifest(model)
-    with staged(model, layout, wheel) as folder:
+    if upload and is_offline():
+        raise ValueError(f"{repo}: HF_HUB_OFFLINE is set, so nothing is sent. Unset it to upload.")
+    with staged(model, layout) as (folder, left_out):
+        if wheel is not None:
+            check_wheel(wheel, folder)
+            shutil.copy(wheel, folder)
+        if plugin is not None:
+            plugin = Path(shutil.copy(plugin, folder))
+        write_card(folder, layout, model.resolve().name)
+        if layout == "spacy":
+            host = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+            write_endpoint(folder, repo, plugin=plugin, host=host)
+        write_manifest(folder)
         files = {
             path.relative_to(folder).as_posix(): path.stat().st_size
             for path in sorted(folder.rglob("*"))
@@ -73,11 +104,11 @@ def push_model(
         }
         card = (folder / CARD).read_text(encoding="utf8")
         url = send(folder, repo, private=private) if upload else None
-    return Upload(repo, layout, files, card, url)
+    return Upload(repo, layout, files, left_out, card, url)
 
 
 def find_folder_kind(model: Path) -> str:
-    """Tell a pipeline from a checkpoint.
+    """Say whether a folder holds a pipeline or a checkpoint.
 
     model (Path): The folder.
     RETURNS (str): "spacy" or "transformers".
@@ -100,56 +131,109 @@ def find_folder_kind(model: Path) -> str:
 
 
 @contextmanager
-def staged(model: Path, layout: str, wheel: Path | None) -> Iterator[Path]:
-    """Give a folder with exactly what is sent.
+def staged(model: Path, layout: str) -> Iterator[tuple[Path, list[str]]]:
+    """Give a copy of a model with the files that may be sent, cleaned.
 
-    model (Path): The model folder; it stays as it is.
+    model (Path): The model folder; it is not changed.
     layout (str): "spacy" or "transformers".
-    wheel (Path | None): The model's wheel.
-    YIELDS (Path): A copy without hidden files, with a card and a manifest.
+    YIELDS (Tuple[Path, List[str]]): The copy, and the names of the files left out.
+    RAISES (ValueError): If a file of the model itself would be left out.
     """
     with tempfile.TemporaryDirectory(prefix="push-") as tmp:
         folder = Path(tmp) / "model"
-        shutil.copytree(model, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.pyc"))
-        if wheel is not None:
-            shutil.copy(wheel, folder)
-        if layout == "spacy":
-            write_card(folder)
-        write_manifest(folder)
-        yield folder
+        folder.mkdir()
+        left_out = []
+        # Links are not followed: they may lead anywhere.
+        for root, folders, names in os.walk(model):
+            place = Path(root).relative_to(model)
+            links = [name for name in folders if (Path(root) / name).is_symlink()]
+            folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+            for name in sorted([*names, *links]):
+                path = Path(root) / name
+                if name.startswith("."):
+                    continue
+                if path.is_symlink() or SENT.fullmatch(name) is None:
+                    left_out.append((place / name).as_posix())
+                    continue
+                (folder / place).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder / place / name)
+        check_complete(model, folder, layout, left_out)
+        clean_model(folder)
+        yield folder, left_out
 
 
-def write_card(folder: Path) -> None:
-    """Write the card of a pipeline, around the text of an older one.
+def check_complete(model: Path, folder: Path, layout: str, left_out: list[str]) -> None:
+    """Refuse a copy that lacks a file of the model.
 
-    folder (Path): The pipeline's folder.
+    model, folder (Path): The model folder and the copy.
+    layout (str): "spacy" or "transformers".
+    left_out (List[str]): What is not in the copy.
+    RAISES (ValueError): With the names.
+    """
+    named = set(read_manifest(model)) if (model / MANIFEST).is_file() else set()
+    lost = sorted(named.intersection(left_out))
+    if layout == "transformers":
+        check_folder(folder)
+    elif not lost:
+        wanted = ("config.cfg", "meta.json", f"vocab/{STRINGS}")
+        lost = [name for name in wanted if not (folder / name).is_file()]
+    if lost:
+        raise ValueError(
+            f"{model}: {', '.join(lost)} cannot be sent, expected plain files of the kinds that "
+            "spaCy writes. Write the model again with `nlp.to_disk`."
+        )
+
+
+def check_wheel(wheel: Path, folder: Path) -> None:
+    """Refuse a wheel that is damaged, or holds words that the pipeline does not need.
+
+    wheel (Path): The wheel.
+    folder (Path): The cleaned model.
+    RAISES (ValueError): With the reason.
+    """
+    path = folder / "vocab" / STRINGS
+    needed = set(srsly.read_json(path)) if path.is_file() else set()
+    if not zipfile.is_zipfile(wheel):
+        return
+    with zipfile.ZipFile(wheel) as file:
+        broken = file.testzip()
+        if broken is not None:
+            raise ValueError(f"{wheel}: {broken} in it is damaged. Build it again.")
+        names = [name for name in file.namelist() if name.endswith(f"/vocab/{STRINGS}")]
+        words = {word for name in names for word in srsly.json_loads(file.read(name))}
+    if needed and words - needed:
+        raise ValueError(
+            f"{wheel}: its vocabulary has {len(words - needed):,} strings that the pipeline does "
+            "not need: they may be words of the training data. Build it again, with this version."
+        )
+
+
+def write_card(folder: Path, layout: str, name: str) -> None:
+    """Write the model's card, or complete the one that is there.
+
+    folder (Path): The folder that is sent.
+    layout (str): "spacy" or "transformers".
+    name (str): Name of a model without a meta.json.
+    RAISES (ValueError): If the metadata of the card cannot be read.
     """
     path = folder / CARD
     text = path.read_text(encoding="utf8") if path.is_file() else ""
-    if text.startswith("---\n"):
-        return
-    card = make_card(srsly.read_json(folder / "meta.json"), layout="spacy")
-    if text:
-        # The metadata of the new one, the text of the old one.
-        card = f"{card[: card.index('---', 4)]}---\n\n{text}"
-    path.write_text(card, encoding="utf8")
+    meta = read_meta(folder) if layout == "spacy" else {"name": name}
+    path.write_text(complete_card(text, make_card(meta, layout=layout)), encoding="utf8")
 
 
-def send(folder: Path, repo: str, *, private: bool) -> str:
+def send(folder: Path, repo: str, *, private: bool | None) -> str:
     """Upload a folder.
 
     folder (Path): What to send.
     repo (str): OWNER/NAME.
-    private (bool): Whether a new repository is private.
+    private (bool | None): Whether a new repository is private; `None` for the
+        organisation's default.
     RETURNS (str): The address of the repository.
     RAISES (ValueError): If the hub cannot be reached or refuses it.
     """
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        raise ValueError(f"{repo}: HF_HUB_OFFLINE is set, so nothing is sent. Unset it to upload.")
     # Imported late: it is slow, and a dry run does without it.
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-    from requests.exceptions import RequestException
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
@@ -157,11 +241,10 @@ def send(folder: Path, repo: str, *, private: bool) -> str:
         api.upload_folder(
             repo_id=repo, folder_path=folder, commit_message="Upload by spacy-bert-ner"
         )
-    except (HfHubHTTPError, RequestException, OSError) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        reason = f"status {status}" if status else type(error).__name__
+    except find_hub_errors() as error:
         raise ValueError(
-            f"{repo}: the hub did not take it ({reason}). Log in with `hf auth login` or set "
-            "HF_TOKEN to a token that may write there, and check the name and the network."
+            f"{repo}: the hub did not take it ({describe_hub_error(error)}). Log in with "
+            "`hf auth login` or set HF_TOKEN to a token that may write there, and check the name "
+            "and the network."
         ) from None
     return str(url)

@@ -1,5 +1,6 @@
 """A model folder → the same without the words it was trained on and this machine's paths."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from spacy.language import Language
 from thinc.api import Config
 
 from ..fetch.trust import CONFIG, LOCK_NAME, TOKENIZER_CONFIG
+from ..files import read_json
 
 # Files that may name a place on this machine; vocabularies are left alone.
 _RECORDS = ("meta.json", LOCK_NAME, CONFIG, TOKENIZER_CONFIG)
@@ -26,9 +28,10 @@ def clean_model(folder: Path) -> None:
     folder (Path): A copy of what `nlp.to_disk` wrote, or of a Hugging Face checkpoint.
     RAISES (ValueError): If the pipeline is damaged or needs a file of this machine.
     """
-    for name in _RECORDS:
-        if (folder / name).is_file():
-            srsly.write_json(folder / name, hide_places(srsly.read_json(folder / name)))
+    for path in (folder / name for name in _RECORDS):
+        if path.is_file():
+            record = hide_places(read_json(path, {}, advice="Write the model again."))
+            path.write_text(json.dumps(record, indent=2), encoding="utf8")
     if (folder / "config.cfg").is_file():
         config = Config().from_disk(folder / "config.cfg", interpolate=False)
         Config(hide_places(config)).to_disk(folder / "config.cfg", interpolate=False)
