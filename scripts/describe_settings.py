@@ -1,4 +1,4 @@
-"""Write docs/settings.md: every registered function and its settings, from the docstrings."""
+"""The docstrings of registered functions → docs/settings.md, with every setting."""
 
 import inspect
 import re
@@ -13,8 +13,8 @@ from wasabi import MarkdownRenderer, msg
 ROOT = Path(__file__).parent.parent
 INTRO = """# Settings
 
-Every function that this package registers, by the section of a config in which it is used, with
-its settings. This page is made from the docstrings by `python scripts/describe_settings.py`.
+This page lists every function that the package registers, under the section of a config that uses
+it, with its settings. `python scripts/describe_settings.py` makes it from the docstrings.
 """
 # Where the functions of an entry point group are named in a config.
 KINDS = {
