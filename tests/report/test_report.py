@@ -83,7 +83,7 @@ def test_scores_are_those_of_spacy_evaluate(trained, report, view, gold_words):
     assert scores["certainty"]["ece"] == pytest.approx(expected["ents_ece"])
 
 
-def test_the_calibration_error_before_and_after_is_told(report, tmp_path):
+def test_the_calibration_error_is_reported_before_and_after(report, tmp_path):
     assert report[1]["model"]["dev_ece"] == {"before": None, "after": None}
     nlp = make_nlp()
     train(nlp)
@@ -330,7 +330,7 @@ def test_time_on_raw_text_includes_the_tokenizer(trained):
     assert calls == []
 
 
-def test_mistakes_are_told(trained, tmp_path):
+def test_missing_and_wrong_files_are_errors(trained, tmp_path):
     empty = write_data(tmp_path / "empty.spacy", [])
     with pytest.raises(ValueError, match=r"empty.spacy: no doc with a token, expected gold docs"):
         evaluate(trained / "model", empty, tmp_path)
