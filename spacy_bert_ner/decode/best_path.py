@@ -1,8 +1,9 @@
-"""Tag scores → the best valid tag path → spans."""
+"""Tag scores and steps between tags → the best valid path, or the k best."""
 
 import numpy as np
 
 from ..tag.tag_set import TagSet
+from .sentences import find_ends, pack_sentences
 
 
 def build_steps(tag_set: TagSet, transitions: np.ndarray | None = None) -> np.ndarray:
@@ -17,65 +18,96 @@ def build_steps(tag_set: TagSet, transitions: np.ndarray | None = None) -> np.nd
     return np.where(tag_set.follows, 0.0 if transitions is None else transitions, -np.inf)
 
 
-def find_ends(is_start: np.ndarray) -> np.ndarray:
-    """Say which words are the last of their sentence. Shape: (n_words,)."""
-    return np.append(is_start[1:], True)[: len(is_start)]
+def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Find the path with the highest sum of scores and steps.
 
+    Without learned steps, the best tag of each word is taken in every sentence where
+    these tags follow the rules: no path is better. All other sentences are searched.
 
-def find_best_path(scores: np.ndarray, is_start: np.ndarray, tag_set: TagSet) -> np.ndarray:
-    """Find the valid tag path with the highest sum of scores.
-
-    Several texts are decoded as one array. The search begins with each token on
-    its own, that is, without the rules between neighbours. Wherever the result
-    breaks a rule, the two stretches on its sides are joined and searched again
-    under the rules, until none is broken. Each round solves a relaxed problem
-    exactly, so the first valid path is a best one; almost always the stretches
-    are a few tokens long, so the time is that of an argmax.
-
-    scores (ndarray): Scores of each word; at least "O" finite. Shape: (n_words, n_tags).
-    is_start (ndarray): Words that no entity reaches from before: the first of a
-        text, of a sentence. Shape: (n_words,).
-    tag_set (TagSet): The tags and their rules.
+    scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
     RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
+    RAISES (ValueError): If a word has no finite score, or any score or step is NaN.
     """
-    follows = tag_set.follows[:-1, :-1]
-    is_barred = is_start[:, None] & ~tag_set.follows[-1, :-1]
-    is_barred |= find_ends(is_start)[:, None] & ~tag_set.follows[:-1, -1]
-    scores = np.where(is_barred, -np.inf, scores)
-    path = scores.argmax(axis=1)
-    # A border stands before each word that begins a stretch searched on its own.
-    is_border = np.ones(len(path) + 1, dtype=bool)
-    while True:
-        is_broken = ~follows[path[:-1], path[1:]] & ~is_start[1:]
-        broken = np.flatnonzero(is_broken) + 1
-        if not len(broken):
-            return path
-        is_border[broken] = False
-        borders = np.flatnonzero(is_border)
-        ends = np.searchsorted(borders, broken, side="right")
-        for end in np.unique(ends):
-            stretch = slice(borders[end - 1], borders[end])
-            path[stretch] = search_stretch(scores[stretch], is_start[stretch], follows)
-
-
-def search_stretch(scores: np.ndarray, is_start: np.ndarray, follows: np.ndarray) -> np.ndarray:
-    """Find the best valid path through one stretch of words (Viterbi).
-
-    scores (ndarray): Scores, already -inf where a border forbids. Shape: (n, n_tags).
-    is_start (ndarray): As in `find_best_path`. Shape: (n,).
-    follows (ndarray): Whether tag b may follow tag a. Shape: (n_tags, n_tags).
-    RETURNS (ndarray): Indices into the tags. Shape: (n,).
-    """
-    # Cost of going from tag a to tag b inside an entity's reach. Shape: (n_tags, n_tags)
-    steps = np.where(follows, 0.0, -np.inf)
-    best_before = np.zeros((len(scores), scores.shape[1]), dtype=np.int64)
-    total = scores[0]
-    for i in range(1, len(scores)):
-        candidates = total[:, None] if is_start[i] else total[:, None] + steps
-        best_before[i] = candidates.argmax(axis=0)
-        total = candidates.max(axis=0) + scores[i]
-    path = np.empty(len(scores), dtype=np.int64)
-    path[-1] = total.argmax()
-    for i in range(len(scores) - 1, 0, -1):
-        path[i - 1] = best_before[i, path[i]]
+    n_damaged = int((~np.isfinite(scores.max(axis=1))).sum())
+    if n_damaged or np.isnan(steps).any():
+        raise ValueError(
+            f"The tag scores of {n_damaged} of {len(scores)} words, or the scores of steps "
+            "between tags, are not finite numbers. Numbers above 65,504 are infinite in float16: "
+            "compute in float32 or bfloat16. If that doesn't help, the weights are damaged."
+        )
+    if steps[np.isfinite(steps)].any():
+        return search_path(scores, is_start, steps)
+    ends = find_ends(is_start)
+    allowed = scores + np.where(is_start[:, None], steps[-1, :-1], 0.0)
+    path = (allowed + np.where(ends[:, None], steps[:-1, -1], 0.0)).argmax(axis=1)
+    sentence = np.cumsum(is_start) - 1
+    is_broken = ~is_start[1:] & np.isneginf(steps[path[:-1], path[1:]])
+    is_searched = np.isin(sentence, sentence[1:][is_broken])
+    if is_searched.any():
+        path[is_searched] = search_path(scores[is_searched], is_start[is_searched], steps)
     return path
+
+
+def search_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Find the best path step by step (Viterbi), in all sentences together.
+
+    Arguments and result are those of `find_best_path`.
+    """
+    order, borders = pack_sentences(is_start)
+    best_before = np.zeros(scores.shape, dtype=np.int64)
+    totals = scores[order].astype(np.float64)
+    n_first = borders[1] if len(order) else 0
+    totals[:n_first] += steps[-1, :-1]
+    # The tag before comes last: the search through it is the inner loop.
+    into = np.ascontiguousarray(steps[:-1, :-1].T, dtype=np.float64)
+    for begin, here, end in zip(borders, borders[1:], borders[2:], strict=False):
+        n = end - here
+        # Shape: (n_sentences, n_tags, n_tags before)
+        candidates = totals[begin : begin + n, None, :] + into
+        best = candidates.argmax(axis=2)
+        best_before[here:end] = best
+        totals[here:end] += np.take_along_axis(candidates, best[..., None], axis=2)[..., 0]
+    path = (totals + steps[:-1, -1]).argmax(axis=1)
+    for begin, here, end in reversed(list(zip(borders, borders[1:], borders[2:], strict=False))):
+        n = end - here
+        path[begin : begin + n] = best_before[np.arange(here, end), path[here:end]]
+    found = np.empty_like(path)
+    found[order] = path
+    return found
+
+
+def find_best_paths(
+    scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the k best paths through one text, best first.
+
+    scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    k (int): How many; fewer if there are not as many valid ones.
+    RETURNS (Tuple[ndarray, ndarray]): Indices into the tags, and the sums of scores.
+        Shapes: (n_paths, n_words), (n_paths,).
+    """
+    n_tags = scores.shape[1]
+    inner, opens, closes = steps[:-1, :-1], steps[-1, :-1], steps[:-1, -1]
+    across = closes[:, None] + opens[None, :]
+    # The best sums of paths that end in each tag, best first. Shape: (k, n_tags)
+    totals = np.full((k, n_tags), -np.inf)
+    totals[0] = opens + scores[0]
+    origins = []
+    for i in range(1, len(scores)):
+        step = across if is_start[i] else inner
+        candidates = (totals[:, :, None] + step).reshape(k * n_tags, n_tags)
+        origin = np.argsort(-candidates, axis=0, kind="stable")[:k]
+        totals = np.take_along_axis(candidates, origin, axis=0) + scores[i]
+        origins.append(origin)
+    sums = (totals + closes).ravel()
+    last = np.argsort(-sums, kind="stable")[:k]
+    last = last[np.isfinite(sums[last])]
+    states = [last]
+    for origin in reversed(origins):
+        rank, tag = np.divmod(states[-1], n_tags)
+        states.append(origin[rank, tag])
+    return np.stack(states[::-1], axis=1) % n_tags, sums[last]

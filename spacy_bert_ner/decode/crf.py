@@ -1,11 +1,11 @@
-"""Tag scores and learned steps between tags → likelihood, best path, best k paths."""
+"""Tag scores and learned steps between tags → the likelihood of the gold path."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from .best_path import find_ends
-from .marginals import Marginals, pack_sentences, sum_paths
+from .marginals import Marginals, sum_paths
+from .sentences import find_ends
 
 
 def compute_path_loss(
@@ -71,71 +71,3 @@ def follow_path(
     along = np.take_along_axis(scores, path[:, None], axis=1).sum(dtype=np.float64)
     between = steps[before, path].sum(dtype=np.float64) + steps[lasts, border].sum(dtype=np.float64)
     return Followed(float(along + between), np.eye(border)[path], taken)
-
-
-def find_best_crf_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Find the path with the highest sum of scores and steps (Viterbi).
-
-    All sentences are walked through together.
-
-    scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
-    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
-    RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
-    """
-    order, borders = pack_sentences(is_start)
-    best_before = np.zeros(scores.shape, dtype=np.int64)
-    totals = scores[order].astype(np.float64)
-    n_first = borders[1] if len(order) else 0
-    totals[:n_first] += steps[-1, :-1]
-    # The tag before comes last: the search through it is the inner loop.
-    into = np.ascontiguousarray(steps[:-1, :-1].T, dtype=np.float64)
-    for begin, here, end in zip(borders, borders[1:], borders[2:], strict=False):
-        n = end - here
-        # Shape: (n_sentences, n_tags, n_tags before)
-        candidates = totals[begin : begin + n, None, :] + into
-        best = candidates.argmax(axis=2)
-        best_before[here:end] = best
-        totals[here:end] += np.take_along_axis(candidates, best[..., None], axis=2)[..., 0]
-    path = (totals + steps[:-1, -1]).argmax(axis=1)
-    for begin, here, end in reversed(list(zip(borders, borders[1:], borders[2:], strict=False))):
-        n = end - here
-        path[begin : begin + n] = best_before[np.arange(here, end), path[here:end]]
-    found = np.empty_like(path)
-    found[order] = path
-    return found
-
-
-def find_best_paths(
-    scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the k best paths through one text, best first.
-
-    scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
-    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
-    k (int): How many; fewer if there are not as many valid ones.
-    RETURNS (Tuple[ndarray, ndarray]): Indices into the tags, and the sums of scores.
-        Shapes: (n_paths, n_words), (n_paths,).
-    """
-    n_tags = scores.shape[1]
-    inner, opens, closes = steps[:-1, :-1], steps[-1, :-1], steps[:-1, -1]
-    across = closes[:, None] + opens[None, :]
-    # The best sums of paths that end in each tag, best first. Shape: (k, n_tags)
-    totals = np.full((k, n_tags), -np.inf)
-    totals[0] = opens + scores[0]
-    origins = []
-    for i in range(1, len(scores)):
-        step = across if is_start[i] else inner
-        candidates = (totals[:, :, None] + step).reshape(k * n_tags, n_tags)
-        origin = np.argsort(-candidates, axis=0, kind="stable")[:k]
-        totals = np.take_along_axis(candidates, origin, axis=0) + scores[i]
-        origins.append(origin)
-    sums = (totals + closes).ravel()
-    last = np.argsort(-sums, kind="stable")[:k]
-    last = last[np.isfinite(sums[last])]
-    states = [last]
-    for origin in reversed(origins):
-        rank, tag = np.divmod(states[-1], n_tags)
-        states.append(origin[rank, tag])
-    return np.stack(states[::-1], axis=1) % n_tags, sums[last]

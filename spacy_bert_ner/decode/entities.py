@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..tag.tag_set import Span, TagSet, find_spans, path_to_spans
+from ..tag.tag_set import TagSet, find_spans, path_to_spans
 from ..tag.words import Words
 from .best_path import build_steps, find_best_path
-from .crf import find_best_crf_path, find_best_paths
 from .marginals import score_spans, sum_paths
-from .readings import find_best_readings, find_twins
 
 
 class ScoredSpan(NamedTuple):
@@ -59,19 +57,6 @@ class TagModel(NamedTuple):
         return build_steps(self.tag_set, self.transitions)
 
 
-def find_path(scores: np.ndarray, is_start: np.ndarray, model: TagModel) -> np.ndarray:
-    """Find the best valid path, by single tags or with learned steps.
-
-    scores (ndarray): Shape: (n_words, n_tags).
-    is_start (ndarray): Words that begin a sentence. Shape: (n_words,).
-    model (TagModel): The tags and steps.
-    RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
-    """
-    if model.transitions is None:
-        return find_best_path(scores, is_start, model.tag_set)
-    return find_best_crf_path(scores, is_start, model.steps)
-
-
 def measure_entities(
     scores: np.ndarray,
     is_start: np.ndarray,
@@ -112,7 +97,7 @@ def find_entities(
     temperatures (Temperatures): What the scores are divided by.
     RETURNS (List[ScoredSpan]): In tokens of the docs joined, in order.
     """
-    path = find_path(scores, words.is_start, model)
+    path = find_best_path(scores, words.is_start, model.steps)
     spans = path_to_spans(path, words.tokens, model.tag_set)
     probs = measure_entities(scores, words.is_start, path, model, temperatures)
     return [ScoredSpan(*span, score=p) for span, p in zip(spans, probs.tolist(), strict=True)]
@@ -146,29 +131,3 @@ def find_tag_probs(
     RETURNS (ndarray): Rows sum to 1. Shape: (n_words, n_tags).
     """
     return sum_paths(scores / temperature, words.is_start, model.steps / temperature).tags
-
-
-def find_readings(
-    scores: np.ndarray, words: Words, model: TagModel, temperature: float, k: int
-) -> list[tuple[list[Span], float]]:
-    """Find the k most probable readings of one doc.
-
-    scores (ndarray): Shape: (n_words, n_tags).
-    words (Words): The words of the doc; there is at least one.
-    model (TagModel): The tags and steps.
-    temperature (float): What the scores are divided by.
-    k (int): How many; fewer if there are not as many.
-    RETURNS (List[Tuple[List[Tuple[int, int, str]], float]]): The entities of each
-        reading in tokens, and the share of all valid paths, by weight, that have
-        exactly these; best first.
-    """
-    scores, steps = scores.astype(np.float64) / temperature, model.steps / temperature
-    twins = find_twins(model.tag_set)
-    if len(twins.starts) == len(model.tag_set.tags):
-        # Each reading has one path.
-        paths, sums = find_best_paths(scores, words.is_start, steps, k)
-    else:
-        paths, sums = find_best_readings(scores, words.is_start, steps, twins, k)
-    probs = np.exp(sums - sum_paths(scores, words.is_start, steps).log_sum).tolist()
-    spans = [path_to_spans(path, words.tokens, model.tag_set) for path in paths]
-    return list(zip(spans, probs, strict=True))

@@ -6,44 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..tag.tag_set import CONTINUE, OPEN, TagSet, find_spans
-from .best_path import find_ends
+from .sentences import find_ends, pack_sentences
 
 # A tag this many nats below the best of its word counts as this far below: far beyond
 # what any probability shows, and no product of two can underflow.
 MAX_GAP = 300.0
-
-
-class Packing(NamedTuple):
-    """An order of words in which all sentences are walked through together.
-
-    First come the first words of all sentences, the longest sentence first, then
-    their second words, and so on: without padding, each step is one slice, and
-    the sentences still running are the first ones of the slice before.
-
-    order (ndarray): The words in this order. Shape: (n_words,).
-    borders (List[int]): Where each step begins, and the end. Shape: (n_steps + 1,).
-    """
-
-    order: np.ndarray
-    borders: list[int]
-
-
-def pack_sentences(is_start: np.ndarray) -> Packing:
-    """Find the order in which all sentences are walked through together.
-
-    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    RETURNS (Packing): The order.
-
-    EXAMPLE:
-        >>> pack_sentences(np.asarray([True, True, False])).order.tolist()
-        [1, 0, 2]
-    """
-    starts = np.flatnonzero(is_start)
-    sentence = np.cumsum(is_start) - 1
-    lengths = np.diff(np.append(starts, len(is_start)))
-    position = np.arange(len(is_start)) - starts[sentence]
-    order = np.lexsort((sentence, -lengths[sentence], position))
-    return Packing(order, np.cumsum([0, *np.bincount(position)]).tolist())
 
 
 class Marginals(NamedTuple):

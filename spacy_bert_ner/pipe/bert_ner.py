@@ -14,7 +14,8 @@ from thinc.types import Floats2d
 
 from ..decode.annotate import hide_found, write_ents, write_scores, write_spans
 from ..decode.crf import compute_path_loss
-from ..decode.entities import ScoredSpan, find_entities, find_readings, find_tag_probs, split_spans
+from ..decode.entities import ScoredSpan, find_entities, find_tag_probs, split_spans
+from ..decode.readings import find_readings
 from ..tag.gold import collect_labels, count_tags, read_gold_tags
 from ..tag.loss import balance_tags, compute_tag_loss, weigh_tags
 from ..tag.sizes import set_size

@@ -8,12 +8,13 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..decode.entities import Temperatures, find_path, measure_entities
+from ..decode.best_path import find_best_path
+from ..decode.entities import TagModel, Temperatures, measure_entities
 from ..machine import trim_heap
 from ..pipe.bert_ner import BertNer
 from ..pipe.upstream import pipe_before
 from ..tag.gold import MISSING_TAG, read_gold_tags
-from ..tag.tag_set import find_spans
+from ..tag.tag_set import TagSet, find_spans
 from ..tag.words import find_words
 from .reliability import MIN_ENTITIES, TEMPERATURES, choose_temperature, compute_ece
 
@@ -80,24 +81,25 @@ def calibrate(
         `ents_ece_uncalibrated`; empty without entities.
     """
     pipe: Any = nlp.get_pipe(name)
-    samples = list(score_batches(nlp, name, examples))
+    # Taken once: each access copies the steps, perhaps from a GPU.
+    tag_model = pipe.tag_model
+    samples = list(score_batches(nlp, name, examples, tag_model))
     is_right = np.concatenate([np.zeros(0, dtype=np.int64), *(s.is_right for s in samples)])
     is_known = is_right >= 0
     is_right = is_right[is_known]
 
     def score(temperatures: Temperatures) -> np.ndarray:
         probs = [
-            measure_entities(s.scores, s.is_start, s.path, pipe.tag_model, temperatures)
-            for s in samples
+            measure_entities(s.scores, s.is_start, s.path, tag_model, temperatures) for s in samples
         ]
         return np.concatenate([np.zeros(0), *probs])[is_known]
 
     # Shape: (n_temperatures, n_spans)
     probs = np.stack([score(Temperatures(t, {})) for t in TEMPERATURES.tolist()])
     labels = [
-        pipe.tag_model.tag_set.labels[tag]
+        tag_model.tag_set.labels[tag]
         for s in samples
-        for tag in s.path[find_spans(s.path, pipe.tag_model.tag_set)[0]]
+        for tag in s.path[find_spans(s.path, tag_model.tag_set)[0]]
     ]
     spans_label = np.asarray(labels, dtype=object)[is_known]
     if len(is_right) >= MIN_ENTITIES:
@@ -119,39 +121,40 @@ def calibrate(
     return report
 
 
-def score_batches(nlp: Language, name: str, examples: Iterable[Example]) -> Iterator[ScoredBatch]:
+def score_batches(
+    nlp: Language, name: str, examples: Iterable[Example], tag_model: TagModel
+) -> Iterator[ScoredBatch]:
     """Score the tags of gold docs, batch by batch, and judge the best path.
 
     nlp (Language): The pipeline; what stands before the component is run.
     name (str): Name of the component.
     examples (Iterable[Example]): Gold docs.
+    tag_model (TagModel): The component's tags and steps.
     YIELDS (ScoredBatch): One for each batch of `nlp.batch_size` docs.
     """
     pipe: Any = nlp.get_pipe(name)
-    tag_set = pipe.tag_model.tag_set
     for batch in minibatch(examples, nlp.batch_size):
         # Copies: what other components write must not stay on docs that are used again.
         docs = pipe_before(nlp, name, [eg.predicted.copy() for eg in batch])
         words, scores = pipe.score_tags(docs)
-        path = find_path(scores, words.is_start, pipe.tag_model)
+        path = find_best_path(scores, words.is_start, tag_model.steps)
         gold = np.concatenate(
             [
-                read_gold_tags(eg, find_words(doc), tag_set, spans_key=pipe.spans_key)
+                read_gold_tags(eg, find_words(doc), tag_model.tag_set, spans_key=pipe.spans_key)
                 for eg, doc in zip(batch, docs, strict=True)
             ]
         )
-        yield ScoredBatch(scores, words.is_start, path, judge_path(path, gold, pipe))
+        yield ScoredBatch(scores, words.is_start, path, judge_path(path, gold, tag_model.tag_set))
 
 
-def judge_path(path: np.ndarray, gold: np.ndarray, pipe: BertNer) -> np.ndarray:
+def judge_path(path: np.ndarray, gold: np.ndarray, tag_set: TagSet) -> np.ndarray:
     """Say which entities on a path are right.
 
     path (ndarray): Indices into the tags. Shape: (n_words,).
     gold (ndarray): The same of the gold path, -1 where missing. Shape: (n_words,).
-    pipe (BertNer): The component.
+    tag_set (TagSet): The tags.
     RETURNS (ndarray): 1, 0, or -1 where a gold tag is missing. Shape: (n_spans,).
     """
-    tag_set = pipe.tag_model.tag_set
     known = np.where(gold == MISSING_TAG, 0, gold)
     wanted = {
         (first, last, tag_set.labels[known[first]])

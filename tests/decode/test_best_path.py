@@ -1,16 +1,24 @@
-"""The best valid path, against all paths there are."""
+"""The best valid paths, against all paths there are."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.tag_problems import TAG_SETS, all_paths, is_valid, problems
+from support.tag_problems import TAG_SETS, all_paths, is_valid, problems, sum_scores
 
-from spacy_bert_ner.decode.best_path import build_steps, find_best_path
+from spacy_bert_ner.decode import best_path
+from spacy_bert_ner.decode.best_path import (
+    build_steps,
+    find_best_path,
+    find_best_paths,
+    search_path,
+)
+from spacy_bert_ner.decode.entities import TagModel, Temperatures, find_entities
 from spacy_bert_ner.decode.marginals import sum_paths
 from spacy_bert_ner.schemes import tags_to_spans
 from spacy_bert_ner.tag.tag_rows import merge_neighbours
 from spacy_bert_ner.tag.tag_set import build_tag_set, path_to_spans, spans_to_path
+from spacy_bert_ner.tag.words import Words
 
 IOB2, BILOU, IO, IOB1 = TAG_SETS
 # What such a head was trained to score, and where each of our tags takes its score from.
@@ -20,35 +28,91 @@ FOREIGN = [
 ]
 
 
-@given(problems(learned=False))
-@settings(max_examples=150, deadline=None)
+@given(problems() | problems(learned=False))
+@settings(max_examples=200, deadline=None)
 def test_finds_the_best_of_all_valid_paths(problem):
-    tag_set, scores, is_start, _ = problem
-    path = find_best_path(scores, is_start, tag_set)
+    tag_set, scores, is_start, transitions = problem
+    path = find_best_path(scores, is_start, build_steps(tag_set, transitions))
     assert is_valid(path, is_start, tag_set)
-    rows = np.arange(len(scores))
-    best = max(scores[rows, other].sum() for other in all_paths(is_start, tag_set))
-    assert scores[rows, path].sum() == best
+    paths = all_paths(is_start, tag_set)
+    best = max(sum_scores(other, scores, is_start, transitions) for other in paths)
+    assert sum_scores(path, scores, is_start, transitions) == pytest.approx(best)
+
+
+@given(problems(), st.integers(1, 8))
+@settings(max_examples=60, deadline=None)
+def test_finds_the_best_k_of_all_paths(problem, k):
+    tag_set, scores, is_start, transitions = problem
+    paths, sums = find_best_paths(scores, is_start, build_steps(tag_set, transitions), k)
+    assert len({tuple(path) for path in paths}) == len(paths)
+    assert all(is_valid(path, is_start, tag_set) for path in paths)
+    wanted = sorted(
+        (sum_scores(p, scores, is_start, transitions) for p in all_paths(is_start, tag_set)),
+        reverse=True,
+    )[:k]
+    np.testing.assert_allclose(sums, wanted)
+    found = [sum_scores(path, scores, is_start, transitions) for path in paths]
+    np.testing.assert_allclose(found, wanted)
 
 
 @pytest.mark.parametrize("tag_set", TAG_SETS)
 def test_long_texts_one_by_one_or_together_give_the_same_paths(tag_set):
     rng = np.random.default_rng(0)
-    n_tags = len(tag_set.tags)
+    steps, n_tags = build_steps(tag_set), len(tag_set.tags)
+    # In some of them, the best tags of single words follow the rules.
     texts = [rng.normal(size=(n, n_tags)).astype("f") for n in (1, 700, 3, 40)]
+    texts.append(np.eye(n_tags)[[0] * 30])
     starts = [np.arange(len(scores)) == 0 for scores in texts]
-    alone = [find_best_path(x, s, tag_set) for x, s in zip(texts, starts, strict=True)]
-    together = find_best_path(np.concatenate(texts), np.concatenate(starts), tag_set)
+    alone = [find_best_path(x, s, steps) for x, s in zip(texts, starts, strict=True)]
+    together = find_best_path(np.concatenate(texts), np.concatenate(starts), steps)
     np.testing.assert_array_equal(np.concatenate(alone), together)
     is_start = np.concatenate(starts)
     assert is_valid(together, is_start, tag_set)
+    np.testing.assert_array_equal(search_path(np.concatenate(texts), is_start, steps), together)
+
+
+def test_only_sentences_that_break_a_rule_are_searched(monkeypatch):
+    searched = []
+
+    def search(scores, is_start, steps):
+        searched.append(len(scores))
+        return search_path(scores, is_start, steps)
+
+    monkeypatch.setattr(best_path, "search_path", search)
+    is_start = np.asarray([1, 0, 0, 1, 0, 1, 0], dtype=bool)
+    # An I- that follows an "O" breaks a rule.
+    for tags in ([1, 2, 0, 0, 1, 0, 0], [1, 2, 0, 0, 2, 0, 0], [1, 2, 0, 0, 2, 0, 4]):
+        find_best_path(np.eye(5)[tags], is_start, build_steps(IOB2))
+    assert searched == [2, 4]
 
 
 def test_scores_are_not_changed():
     scores = np.asarray([[0, 0, 1, 0, 0]], dtype="f")
     before = scores.copy()
-    find_best_path(scores, np.asarray([True]), IOB2)
+    find_best_path(scores, np.asarray([True]), build_steps(IOB2))
     np.testing.assert_array_equal(scores, before)
+
+
+@pytest.mark.parametrize("tag_set", TAG_SETS)
+@pytest.mark.parametrize("damage", [np.nan, np.inf])
+def test_row_53_scores_that_are_no_numbers_are_an_error(tag_set, damage):
+    n_tags = len(tag_set.tags)
+    is_start = np.arange(6) == 0
+    words = Words(np.arange(6), is_start, np.zeros(6, dtype=bool))
+    for rows, columns, message in ((2, slice(None), "of 1 of 6"), (slice(None), 1, "of 6 of 6")):
+        scores = np.zeros((6, n_tags), dtype="f")
+        scores[rows, columns] = damage
+        for transitions in (None, np.zeros((n_tags + 1, n_tags + 1))):
+            with pytest.raises(ValueError, match=rf"{message} words.*float16"):
+                find_entities(scores, words, TagModel(tag_set, transitions), Temperatures(1.0, {}))
+    transitions = np.full((n_tags + 1, n_tags + 1), np.nan)
+    with pytest.raises(ValueError, match="of 0 of 6 words, or the scores of steps"):
+        find_best_path(np.zeros((6, n_tags)), is_start, build_steps(tag_set, transitions))
+
+
+def test_no_words_have_no_path():
+    for steps in (np.zeros((4, 4)), np.ones((4, 4))):
+        assert len(find_best_path(np.zeros((0, 3)), np.zeros(0, dtype=bool), steps)) == 0
 
 
 @pytest.mark.parametrize(
@@ -97,7 +161,8 @@ def test_spans_cover_the_white_space_between_their_words():
 
 def test_no_labels_leave_only_outside():
     tag_set = build_tag_set([])
-    path = find_best_path(np.ones((3, 1)), np.asarray([True, False, False]), tag_set)
+    is_start = np.asarray([True, False, False])
+    path = find_best_path(np.ones((3, 1)), is_start, build_steps(tag_set))
     assert path.tolist() == [0, 0, 0]
 
 
@@ -114,7 +179,7 @@ def test_heads_without_rules_keep_their_reading_and_probabilities(
 ):
     scores = np.random.default_rng(seed).normal(size=(n_words, len(names)))
     is_start = np.arange(n_words) == 0
-    path = find_best_path(scores[:, columns], is_start, tag_set)
+    path = find_best_path(scores[:, columns], is_start, build_steps(tag_set))
     best = [names[i] for i in scores.argmax(axis=1)]
     assert path_to_spans(path, np.arange(n_words), tag_set) == tags_to_spans(best)
     probs = sum_paths(scores[:, columns], is_start, build_steps(tag_set)).tags

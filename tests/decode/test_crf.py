@@ -1,13 +1,13 @@
-"""The CRF's likelihood, its gradients and its best paths, against all paths there are."""
+"""The CRF's likelihood and its gradients, against all paths there are."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.tag_problems import all_paths, is_valid, problems, sum_scores
+from support.tag_problems import all_paths, problems, sum_scores
 
 from spacy_bert_ner.decode.best_path import build_steps
-from spacy_bert_ner.decode.crf import compute_path_loss, find_best_crf_path, find_best_paths
+from spacy_bert_ner.decode.crf import compute_path_loss
 
 
 @given(problems(), st.data())
@@ -50,35 +50,3 @@ def test_gradients_equal_finite_differences(problem, pick):
         below = compute(scores, transitions)[0]
         array[cell] = kept
         assert (above - below) / 2e-5 == pytest.approx(gradient[cell], abs=1e-6)
-
-
-@given(problems())
-@settings(max_examples=60, deadline=None)
-def test_finds_the_best_of_all_paths(problem):
-    tag_set, scores, is_start, transitions = problem
-    path = find_best_crf_path(scores, is_start, build_steps(tag_set, transitions))
-    assert is_valid(path, is_start, tag_set)
-    paths = all_paths(is_start, tag_set)
-    best = max(sum_scores(other, scores, is_start, transitions) for other in paths)
-    assert sum_scores(path, scores, is_start, transitions) == pytest.approx(best)
-
-
-@given(problems(), st.integers(1, 8))
-@settings(max_examples=60, deadline=None)
-def test_finds_the_best_k_of_all_paths(problem, k):
-    tag_set, scores, is_start, transitions = problem
-    paths, sums = find_best_paths(scores, is_start, build_steps(tag_set, transitions), k)
-    assert len({tuple(path) for path in paths}) == len(paths)
-    assert all(is_valid(path, is_start, tag_set) for path in paths)
-    wanted = sorted(
-        (sum_scores(p, scores, is_start, transitions) for p in all_paths(is_start, tag_set)),
-        reverse=True,
-    )[:k]
-    np.testing.assert_allclose(sums, wanted)
-    found = [sum_scores(path, scores, is_start, transitions) for path in paths]
-    np.testing.assert_allclose(found, wanted)
-
-
-def test_no_words_have_no_path():
-    steps = np.zeros((4, 4))
-    assert len(find_best_crf_path(np.zeros((0, 3)), np.zeros(0, dtype=bool), steps)) == 0
