@@ -1,8 +1,9 @@
 """Entities and their probabilities → `doc.ents` or `doc.spans`, and `ent._.score`."""
 
 import warnings
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from spacy import attrs
@@ -11,21 +12,27 @@ from spacy.tokens import Span as DocSpan
 
 from .entities import ScoredSpan
 
+# How spaCy begins the key of what it stores for the extension `span._.ent_scores`; the
+# first character of the span follows, and the one after the last.
+STORED = ("._.", "ent_scores")
+
 
 def register_extensions() -> None:
-    """Register `doc._.ent_scores` and `ent._.score`, unless they are there.
+    """Register `ent._.score`, and `ent_scores` of docs and spans, unless they are there.
 
-    Making or loading a `bert_ner` does it. In a program that only reads stored
-    docs, call it before asking for scores.
+    Making, loading or unpickling a `bert_ner` does it. In a program that only reads
+    stored docs, call it before you ask for scores.
     """
+    if not DocSpan.has_extension("ent_scores"):
+        DocSpan.set_extension("ent_scores", default=None)
     if not Doc.has_extension("ent_scores"):
-        Doc.set_extension("ent_scores", default=None)
+        Doc.set_extension("ent_scores", getter=read_rows, setter=write_rows)
     if not DocSpan.has_extension("score"):
         DocSpan.set_extension("score", getter=get_score)
     elif DocSpan.get_extension("score")[2] is not get_score:
         warnings.warn(
-            "Another extension holds the name `span._.score`, and is kept. Read the scores of "
-            "entities from `doc._.ent_scores`, or remove it before loading the pipeline.",
+            "Another extension has the name `span._.score`, and is kept. Read the scores of "
+            "entities from `doc._.ent_scores`, or remove it before you load the pipeline.",
             stacklevel=2,
         )
 
@@ -34,39 +41,60 @@ def get_score(span: DocSpan) -> float | None:
     """Give the probability of an entity that a `bert_ner` has found.
 
     Where a component of `doc.ents` and one with a `spans_key` have found the same
-    span with the same label, it is that of `doc.ents`; a group's own stand in its
+    span with the same label, it is that of `doc.ents`. Groups have their own scores in
     `attrs["scores"]`.
 
     span (Span): The entity, or any span.
     RETURNS (float | None): From 0 to 1: how likely exactly this entity is, among
         all valid readings of the doc. `None` for a span that no `bert_ner` found.
     """
-    rows = span.doc._.ent_scores or []
-    key = [span.start_char, span.end_char, span.label_]
-    at = bisect_left(rows, key, key=read_key)
-    return rows[at][3] if at < len(rows) and read_key(rows[at]) == key else None
+    stored: dict[Any, Any] = span.doc.user_data
+    found = stored.get((*STORED, span.start_char, span.end_char)) or ()
+    return next((score for label, score, _ in found if label == span.label_), None)
 
 
-def read_key(row: Sequence) -> list:
-    """Give what a row of `doc._.ent_scores` stands for: characters and label."""
-    return list(row[:3])
+def read_rows(doc: Doc) -> list[list]:
+    """Read the scores of all entities that any `bert_ner` has found: `doc._.ent_scores`.
+
+    They are stored as spaCy stores what spans hold (`span._.ent_scores`): so they go
+    with the text into copies, parts, joined docs and every format that keeps user data.
+
+    doc (Doc): The doc.
+    RETURNS (List[list]): For each entity the first character, the character after the
+        last, label, probability, and the name of its span group, "" for `doc.ents`.
+    """
+    stored: dict[Any, Any] = doc.user_data
+    keys = sorted(key for key in stored if is_stored(key))
+    return [[*key[2:], *row] for key in keys for row in stored[key] or ()]
+
+
+def write_rows(doc: Doc, rows: Iterable[Sequence] | None) -> None:
+    """Replace all scores of a doc: the inverse of `read_rows`."""
+    stored: dict[Any, Any] = doc.user_data
+    for key in [key for key in stored if is_stored(key)]:
+        del stored[key]
+    for start, end, label, score, place in sorted(rows or (), key=itemgetter(0, 1, 2, 4)):
+        stored.setdefault((*STORED, start, end), []).append([label, score, place])
+
+
+def is_stored(key: object) -> bool:
+    """Whether a key of a doc's user data is that of a span's scores."""
+    return isinstance(key, tuple) and len(key) == 4 and key[:2] == STORED and key[2] is not None
 
 
 def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = None) -> None:
-    """Write the scores of entities to `doc._.ent_scores`, beside those of other places.
+    """Store the scores of new entities, next to those of other places.
 
-    The rows are plain data, so that they survive every way to store a doc: first
-    character, character after the last, label, probability, and the name of the
-    span group, "" for `doc.ents`; in order of the first three and the last. Of the
-    rows for the same place, those of entities that stand there no more are dropped.
+    Scores of the same place are dropped, except those of entities that are still in
+    `doc.ents`.
 
     doc (Doc): The doc, with its entities written.
     spans (Sequence[ScoredSpan]): Its new entities.
-    spans_key (str | None): Where they stand: in this span group, or in `doc.ents`.
+    spans_key (str | None): The span group that they are in; `None` for `doc.ents`.
     """
     place = spans_key or ""
-    old = doc._.ent_scores or []
-    # A group is written anew; in `doc.ents`, what stood there before is kept.
+    old = read_rows(doc)
+    # A group is written anew; in `doc.ents`, what was there before is kept.
     kept = doc.ents if old and not place else ()
     standing = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
     rows = {
@@ -74,7 +102,7 @@ def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = 
     }
     for start, end, label, score in spans:
         rows[doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label, place] = score
-    doc._.ent_scores = [[*key[:3], rows[key], key[3]] for key in sorted(rows)]
+    write_rows(doc, [[*key[:3], score, key[3]] for key, score in rows.items()])
 
 
 def hide_found(doc: Doc) -> Doc:
@@ -84,7 +112,7 @@ def hide_found(doc: Doc) -> Doc:
     RETURNS (Doc): A copy without the entities that have a score; the doc itself if
         it has none of them.
     """
-    found = {tuple(row[:3]) for row in doc._.ent_scores or [] if not row[4]}
+    found = {tuple(row[:3]) for row in read_rows(doc) if not row[4]}
     if not found:
         return doc
     others = [e for e in doc.ents if (e.start_char, e.end_char, e.label_) not in found]
@@ -94,10 +122,10 @@ def hide_found(doc: Doc) -> Doc:
 
 
 def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
-    """Write entities to `doc.ents`; those that stand there already are kept.
+    """Write entities to `doc.ents`, and keep those that are already there.
 
     doc (Doc): The doc. What nobody has tagged is outside afterwards.
-    spans (Sequence[ScoredSpan]): They do not touch the entities of the doc.
+    spans (Sequence[ScoredSpan]): They do not overlap with the entities of the doc.
     """
     ents = [DocSpan(doc, start, end, label=label) for start, end, label, _ in spans]
     if not doc.has_annotation("ENT_IOB"):
@@ -111,7 +139,7 @@ def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
 def write_spans(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str) -> None:
     """Write entities to a span group, in place of what it held.
 
-    Their probabilities stand in its `attrs["scores"]`, as spaCy's `spancat` does.
+    As with spaCy's `spancat`, `attrs["scores"]` of the group has their probabilities.
 
     doc (Doc): The doc.
     spans (Sequence[ScoredSpan]): Its entities.

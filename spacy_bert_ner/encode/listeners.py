@@ -26,7 +26,7 @@ class TokenListener(TransformerListener):
     upstream_name (str): Name of the transformer component; "*" for any.
     """
 
-    name = "token-listener"
+    name = "token-transformer-listener"
 
     def __init__(self, upstream_name: str):
         """Wait for the component to be linked."""
@@ -108,7 +108,7 @@ class PieceListener(TokenListener):
     upstream_name (str): Name of the transformer component; "*" for any.
     """
 
-    name = "piece-listener"
+    name = "piece-transformer-listener"
 
     def __init__(self, upstream_name: str):
         """Wait for the component to be linked."""

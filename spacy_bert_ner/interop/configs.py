@@ -45,8 +45,7 @@ decoder = "valid"
 upstream = "transformer"
 
 [components.doc_cleaner]
-factory = "doc_cleaner"
-attrs = {"_.trf_data":null}
+factory = "trf_data_cleaner"
 
 [initialize]
 

@@ -17,7 +17,6 @@ DEFAULT_MODEL = Config().from_str(
     @architectures = "spacy-bert-ner.TokenClassifier.v1"
     hidden = null
     decoder = "crf"
-    dropout = 0.1
 
     [model.tok2vec]
     @architectures = "spacy-transformers.TransformerListener.v1"

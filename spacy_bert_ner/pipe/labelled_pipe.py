@@ -96,6 +96,11 @@ class LabelledPipe(TrainablePipe):
         return self._tag_set.tags
 
     @property
+    def is_initialized(self) -> bool:
+        """Whether the model has its sizes and weights."""
+        return bool(self.model.get_ref("tag_scores").has_dim("nO"))
+
+    @property
     def has_transitions(self) -> bool:
         """Whether the decoder has learned steps from tag to tag."""
         return "transitions" in self.model.ref_names
@@ -132,16 +137,15 @@ class LabelledPipe(TrainablePipe):
             raise ValueError("Found an empty label; a label needs at least one character.")
         if label in self.cfg["labels"]:
             return 0
-        tag_scores = self.model.get_ref("tag_scores")
-        has_size, n_tags = tag_scores.has_dim("nO"), len(self.tags)
-        if has_size and not tag_scores.shims:
+        n_tags = len(self.tags)
+        if self.is_initialized and not self.model.get_ref("tag_scores").shims:
             raise ValueError(
                 f"Can't add the label {label!r} to '{self.name}': its layer \"tag_scores\" has a "
                 "fixed size. Add labels before `nlp.initialize`."
             )
         self._set_labels([*self.cfg["labels"], label])
         n_new = len(self.tags) - n_tags
-        if has_size:
+        if self.is_initialized:
             add_tags(self.model, n_new)
         if self.cfg["tag_weights"] is not None:
             self.cfg["tag_weights"] += [1.0] * n_new
@@ -154,7 +158,7 @@ class LabelledPipe(TrainablePipe):
         self._tag_set = build_tag_set(labels, scheme=self.scheme)
 
     def _require_model(self) -> None:
-        if not self.model.get_ref("tag_scores").has_dim("nO"):
+        if not self.is_initialized:
             raise ValueError(
                 f"'{self.name}' has no weights yet. Train the pipeline with `spacy train`, "
                 "load a trained one, or call `nlp.initialize` with examples."

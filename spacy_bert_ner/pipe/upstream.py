@@ -7,13 +7,14 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
-# Layers that read `doc._.trf_data`: spaCy's, and ours for tokens and for pieces.
+# What the names of layers that read `doc._.trf_data` end with: spaCy's, ours, and those of
+# models that were saved by version 0.1.0.
 LISTENERS = ("transformer-listener", "token-listener", "piece-listener")
 
 
 def find_listeners(model: Model) -> list[Any]:
     """RETURNS (List[Model]): The layers of a model that listen to a transformer."""
-    return [node for node in model.walk() if node.name in LISTENERS]
+    return [node for node in model.walk() if node.name.endswith(LISTENERS)]
 
 
 def require_transformer(nlp: Language, name: str, model: Model) -> None:

@@ -42,14 +42,23 @@ def score_entities(
     judged = [row[1:] for eg in examples for row in judge_entities(eg, spans_key)]
     probs, is_right = np.asarray(judged).reshape(-1, 2).T
     if spans_key is None:
-        return {**get_ner_prf(examples, **cfg), "ents_ece": compute_ece(probs, is_right)}
+        scores = {**get_ner_prf(examples, **cfg), "ents_ece": compute_ece(probs, is_right)}
+        return sort_labels(scores)
 
     def read_group(doc: Doc, attr: str) -> Iterable[Span]:
         return find_gold_ents(doc, spans_key)
 
     prefix = f"spans_{spans_key}"
     scores = Scorer.score_spans(examples, prefix, getter=read_group, allow_overlap=True)
-    return {**scores, f"{prefix}_ece": compute_ece(probs, is_right)}
+    return sort_labels({**scores, f"{prefix}_ece": compute_ece(probs, is_right)})
+
+
+def sort_labels(scores: dict[str, Any]) -> dict[str, Any]:
+    """Sort the scores of single labels: spaCy's order changes from run to run."""
+    return {
+        key: dict(sorted(value.items())) if key.endswith("_per_type") and value else value
+        for key, value in scores.items()
+    }
 
 
 def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[str, float, bool]]:
@@ -61,8 +70,6 @@ def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[
         annotated, are passed over.
     """
     doc = eg.predicted
-    if not doc.has_extension("ent_scores") or doc._.ent_scores is None:
-        return
     words = find_words(doc)
     gold = {
         (int(words.tokens[ent.start]), int(words.tokens[ent.end - 1]) + 1, ent.label)

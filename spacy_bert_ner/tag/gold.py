@@ -66,7 +66,8 @@ def read_gold_tags(
         known = ", ".join(sorted(set(tag_set.labels) - {""}))
         warnings.warn(
             f"Gold entities with the label {label!r} are not learned, and count as missing: the "
-            f"labels are {known}. Initialize with that label too, or without giving labels.",
+            f"labels are {known}. Add it before training with `add_label`, or in the config: "
+            'set @callbacks = "spacy-bert-ner.add_labels.v1" in [initialize.before_init].',
             stacklevel=2,
         )
     spans: list[Span] = []

@@ -19,7 +19,7 @@ def build_piece_classifier_v1(
     hidden: int | None = None,
     aggregation: str = "average",
     label_all_pieces: bool = False,
-    dropout: float = 0.1,
+    dropout: float | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build a head that scores the tags of each piece, and joins those of a token.
 
@@ -38,8 +38,8 @@ def build_piece_classifier_v1(
     label_all_pieces (bool): Learn from each piece for itself: the first has the
         word's tag, and the others that of the entity going on. A word then counts as
         often as it has pieces. Otherwise the joined scores of words are learned from.
-    dropout (float): Share of vector entries dropped in training, until
-        `training.dropout` sets its own.
+    dropout (float | None): Has no effect: each update sets the rate of `training.dropout`. It
+        is accepted because the configs of earlier models have it.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags). In training
         with `label_all_pieces`, a `Ragged` of each doc's pieces.
     RAISES (ValueError): If the aggregation is unknown.
@@ -47,7 +47,7 @@ def build_piece_classifier_v1(
     if aggregation not in AGGREGATIONS:
         raise ValueError(f"Aggregation '{aggregation}', expected one of {', '.join(AGGREGATIONS)}.")
     tag_scores = build_tag_scores(hidden)
-    drop: Model[Floats2d, Floats2d] = Dropout(dropout)
+    drop: Model[Floats2d, Floats2d] = Dropout()
     scores: Model[Floats2d, Floats2d] = chain(drop, tag_scores)
     model: Model[list[Doc], list[Floats2d]] = Model(
         "piece_classifier",

@@ -32,7 +32,7 @@ def build_token_classifier_v1(
     features: Model[list[Doc], list[Floats2d]] | None = None,
     hidden: int | None = None,
     decoder: str = "crf",
-    dropout: float = 0.1,
+    dropout: float | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build the head of `bert_ner`: one score for each tag and token.
 
@@ -48,8 +48,8 @@ def build_token_classifier_v1(
     decoder (str): "crf": steps from tag to tag have scores too; they are learned by
         the exact likelihood of whole paths (a linear-chain CRF). "valid": tags are
         learned one by one. Both find the best path that the tag scheme allows.
-    dropout (float): Share of vector entries dropped in training, until
-        `training.dropout` sets its own.
+    dropout (float | None): Has no effect: each update sets the rate of `training.dropout`. It
+        is accepted because the configs of earlier models have it.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
     RAISES (ValueError): If the decoder is unknown.
     """
@@ -59,7 +59,7 @@ def build_token_classifier_v1(
     if features is not None:
         vectors = concatenate(vectors, features)
     tag_scores = build_tag_scores(hidden)
-    drop: Model[Floats2d, Floats2d] = Dropout(dropout)
+    drop: Model[Floats2d, Floats2d] = Dropout()
     scores: Model[list[Floats2d], list[Floats2d]] = with_array(chain(drop, tag_scores))
     model: Model[list[Doc], list[Floats2d]]
     if decoder == "crf":

@@ -1,5 +1,6 @@
 """Scores of entities: where they are kept and what they mean."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -84,11 +85,40 @@ def test_scores_survive_every_way_to_keep_a_doc(trained, tmp_path):
         Doc(trained.vocab).from_disk(tmp_path / "doc"),
         next(iter(DocBin().from_bytes(bin_bytes).get_docs(trained.vocab))),
         doc.copy(),
+        pickle.loads(pickle.dumps(doc)),
         Doc(trained.vocab).from_json(doc.to_json(underscore=["ent_scores"])),
+        doc[:].as_doc(copy_user_data=True),
+        Doc.from_docs([doc]),
     ]
     for kept in copies:
         assert read_scores(kept) == read_scores(doc)
+        assert kept._.ent_scores == doc._.ent_scores
     assert len(read_scores(doc)) == 2
+
+
+def test_scores_go_with_their_entities_into_parts_and_joined_docs(trained):
+    first, second = trained(TEXT), trained("is it in London")
+    expected = read_scores(first) + read_scores(second)
+    assert len(expected) == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        joined = Doc.from_docs([first, second, trained("")])
+        tail = joined[2:].as_doc(copy_user_data=True)
+    assert read_scores(joined) == expected
+    assert read_scores(tail) == expected[1:]
+    assert read_scores(tail[:].as_doc()) == [(text, None) for text, _ in expected[1:]]
+
+
+def test_scores_survive_merged_and_split_tokens(trained):
+    doc = trained(TEXT)
+    expected = read_scores(doc)
+    with doc.retokenize() as retokenizer:
+        for ent in doc.ents:
+            retokenizer.merge(ent)
+    assert read_scores(doc) == expected
+    with doc.retokenize() as retokenizer:
+        retokenizer.split(doc[1], ["li", "ves"], heads=[doc[1], doc[1]])
+    assert read_scores(doc) == expected
 
 
 def test_scores_come_back_from_other_processes_and_through_the_cleaner(trained, tmp_path):
@@ -107,7 +137,7 @@ def test_extensions_are_registered_once_and_others_are_kept():
     assert Span.get_extension("score") == getter
     Span.set_extension("score", default=7, force=True)
     try:
-        with pytest.warns(UserWarning, match="Another extension holds the name"):
+        with pytest.warns(UserWarning, match="Another extension has the name"):
             annotate.register_extensions()
         assert Span.get_extension("score")[0] == 7
     finally:

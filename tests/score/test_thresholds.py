@@ -108,7 +108,7 @@ def test_looking_for_thresholds_changes_nothing(trained, monkeypatch):
     find_thresholds(trained, examples, precision=0.5)
     assert pipe.threshold == 0.25
     assert [eg.predicted.ents for eg in examples] == [(), ()]
-    assert [eg.predicted._.ent_scores for eg in examples] == [None, None]
+    assert [eg.predicted._.ent_scores for eg in examples] == [[], []]
 
     def fail(docs):
         assert pipe.threshold == 0.0
