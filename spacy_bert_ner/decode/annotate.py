@@ -26,7 +26,7 @@ def register_extensions() -> None:
     if not DocSpan.has_extension("ent_scores"):
         DocSpan.set_extension("ent_scores", default=None)
     if not Doc.has_extension("ent_scores"):
-        Doc.set_extension("ent_scores", getter=read_rows, setter=write_rows)
+        Doc.set_extension("ent_scores", getter=list_scores, setter=store_scores)
     if not DocSpan.has_extension("score"):
         DocSpan.set_extension("score", getter=get_score)
     elif DocSpan.get_extension("score")[2] is not get_score:
@@ -53,7 +53,7 @@ def get_score(span: DocSpan) -> float | None:
     return next((score for label, score, _ in found if label == span.label_), None)
 
 
-def read_rows(doc: Doc) -> list[list]:
+def list_scores(doc: Doc) -> list[list]:
     """Read the scores of all entities that any `bert_ner` has found: `doc._.ent_scores`.
 
     They are stored as spaCy stores what spans hold (`span._.ent_scores`): so they go
@@ -68,8 +68,8 @@ def read_rows(doc: Doc) -> list[list]:
     return [[*key[2:], *row] for key in keys for row in stored[key] or ()]
 
 
-def write_rows(doc: Doc, rows: Iterable[Sequence] | None) -> None:
-    """Replace all scores of a doc: the inverse of `read_rows`."""
+def store_scores(doc: Doc, rows: Iterable[Sequence] | None) -> None:
+    """Replace all scores of a doc: the inverse of `list_scores`."""
     stored: dict[Any, Any] = doc.user_data
     for key in [key for key in stored if is_stored(key)]:
         del stored[key]
@@ -93,7 +93,7 @@ def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = 
     spans_key (str | None): The span group that they are in; `None` for `doc.ents`.
     """
     place = spans_key or ""
-    old = read_rows(doc)
+    old = list_scores(doc)
     # A group is written anew; in `doc.ents`, what was there before is kept.
     kept = doc.ents if old and not place else ()
     standing = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
@@ -102,7 +102,7 @@ def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = 
     }
     for start, end, label, score in spans:
         rows[doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label, place] = score
-    write_rows(doc, [[*key[:3], score, key[3]] for key, score in rows.items()])
+    store_scores(doc, [[*key[:3], score, key[3]] for key, score in rows.items()])
 
 
 def hide_found(doc: Doc) -> Doc:
@@ -112,7 +112,7 @@ def hide_found(doc: Doc) -> Doc:
     RETURNS (Doc): A copy without the entities that have a score; the doc itself if
         it has none of them.
     """
-    found = {tuple(row[:3]) for row in read_rows(doc) if not row[4]}
+    found = {tuple(row[:3]) for row in list_scores(doc) if not row[4]}
     if not found:
         return doc
     others = [e for e in doc.ents if (e.start_char, e.end_char, e.label_) not in found]
