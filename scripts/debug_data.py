@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import typer
 from wasabi import msg
+
+from spacy_bert_ner.cli._app import run_script
+from spacy_bert_ner.files import replaced_files
 
 
 def main(
@@ -24,8 +26,8 @@ def main(
     # checked with the baseline's config.
     checks = (["config", str(config)], ["data", str(config.with_name("stock.cfg"))])
     said = [run_check(check, settings) for check in checks]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("\n".join(said), encoding="utf8")
+    with replaced_files(output.parent, force=True) as folder:
+        (folder / output.name).write_text("\n".join(said), encoding="utf8")
 
 
 def run_check(check: list[str], settings: list[str]) -> str:
@@ -44,4 +46,4 @@ def run_check(check: list[str], settings: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

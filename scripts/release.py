@@ -9,11 +9,11 @@ from typing import Any
 
 import spacy
 import srsly
-import typer
 from spacy.language import Language
 from spacy.tokens import DocBin
 from wasabi import msg
 
+from spacy_bert_ner.cli._app import run_script
 from spacy_bert_ner.files import hash_file
 from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.package.trial import Trial, make_environments, try_wheels
@@ -172,4 +172,4 @@ def try_everywhere(wheels: list[Path], nlp: Language, name: str, torch: str | No
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -10,8 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import spacy
-import typer
 from wasabi import msg
+
+from spacy_bert_ner.cli._app import run_script
 
 # The figures of a model hold for the versions that it was trained with.
 PINNED = ("numpy", "spacy", "spacy-transformers", "thinc", "tokenizers", "torch", "transformers")
@@ -130,4 +131,4 @@ def print_entities(text: str, ents: list[Entity]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

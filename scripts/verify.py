@@ -3,24 +3,22 @@
 import json
 from pathlib import Path
 
-import typer
 from wasabi import msg
 
+from spacy_bert_ner.cli._app import run_script
 from spacy_bert_ner.convert.datasets import PINS, check_pin, find_inputs
 from spacy_bert_ner.convert.settings import Conversion, parse_input
+from spacy_bert_ner.files import replaced_files
 from spacy_bert_ner.read.source import open_source
 
 
 def main(*, dataset: str = "kaggle", lang: str = "en", output: Path | None = None) -> None:
     """Check the files of a dataset by size and sha256, where these are published."""
-    try:
-        inputs, _ = find_inputs(dataset, None, Conversion(lang=lang))
-        hashes = {item: verify(item, dataset) for item in inputs}
-    except (ValueError, OSError) as error:
-        msg.fail(str(error), exits=1)
+    inputs, _ = find_inputs(dataset, None, Conversion(lang=lang))
+    hashes = {item: verify(item, dataset) for item in inputs}
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf8")
+        with replaced_files(output.parent, force=True) as folder:
+            (folder / output.name).write_text(json.dumps(hashes, indent=2) + "\n", "utf8")
 
 
 def verify(item: str, dataset: str) -> str:
@@ -36,4 +34,4 @@ def verify(item: str, dataset: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

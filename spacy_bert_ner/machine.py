@@ -1,4 +1,4 @@
-"""What was asked for and what this machine has: its GPU, and memory to give back."""
+"""What was asked for and what this machine has: its GPU, and freed memory to return."""
 
 import ctypes
 import sys
@@ -11,14 +11,14 @@ from thinc.util import has_cupy, has_cupy_gpu
 
 
 def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any]], None]:
-    """Make a callback that gives freed memory back while a pipeline is trained.
+    """Make a callback that returns freed memory to the system during a training run.
 
     Entry point: spacy-bert-ner.trim_memory.v1, for `training.before_update`. Batches
-    differ in size, so glibc's heap is left with holes that fit none of the next, and
-    the process grows to several times of what it uses. Where the C library is
-    another, nothing is done, and nothing on a GPU is changed.
+    differ in size, so glibc's heap gets holes that fit no later batch, and the process
+    grows to several times what it uses. Other C libraries are left alone, and so is
+    the memory of GPUs.
 
-    every (int): Steps from one time to the next.
+    every (int): Steps between two calls.
     RETURNS (Callable[[Language, Dict[str, Any]], None]): The callback.
     RAISES (ValueError): If `every` is below 1.
     """
@@ -33,7 +33,7 @@ def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any
 
 
 def trim_heap() -> bool:
-    """Give the free memory of the heap back.
+    """Return the free memory of the heap to the system.
 
     RETURNS (bool): Whether the C library can do it: only glibc can.
     """
@@ -55,8 +55,8 @@ def check_gpu(gpu_id: int) -> None:
     """
     if gpu_id < 0:
         return
-    asked = f"GPU {gpu_id} was asked for (vars.gpu_id)"
-    on_cpu = "or use the CPU with `--vars.gpu_id -1`"
+    asked = f"GPU {gpu_id} was asked for"
+    on_cpu = "or use the CPU (`gpu_id = -1`)"
     if torch.version.cuda is None:
         raise ValueError(
             f"{asked}, but PyTorch {torch.__version__} is a build without CUDA. Install one with "
@@ -75,6 +75,6 @@ def check_gpu(gpu_id: int) -> None:
     if not has_cupy or not has_cupy_gpu:
         extra = f"cuda{torch.version.cuda.partition('.')[0]}x"
         raise ValueError(
-            f"{asked}, but CuPy is missing or does not fit PyTorch's CUDA {torch.version.cuda}. "
+            f"{asked}, but CuPy is missing or does not match PyTorch's CUDA {torch.version.cuda}. "
             f"Install it with `pip install 'spacy-bert-ner[{extra}]'`, {on_cpu}."
         )

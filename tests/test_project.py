@@ -26,7 +26,6 @@ def test_a_step_names_its_help_its_outputs_and_all_it_depends_on(name):
     assert command["outputs"], "a command without outputs runs every time"
     words = " ".join(command["script"]).split()
     used = {word for word in words if word.startswith(("scripts/", "configs/"))}
-    assert used
     assert used <= set(command["deps"])
     made = [word for word in words if word.startswith(("corpus/", "training/", "metrics/"))]
     parts = [*command["deps"], *command["outputs"]]

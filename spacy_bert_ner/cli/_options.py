@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from spacy.language import Language
 
 from ..convert.settings import Conversion
 from ..read.data_file import FORMATS
@@ -78,6 +79,26 @@ Encoder = Annotated[
     Path | None,
     typer.Option("--encoder", help="Folder of an encoder: report words and sentences it misses"),
 ]
+
+
+def choose_component(nlp: Language, name: str | None) -> str:
+    """Give the name of the `bert_ner` that a command works on.
+
+    nlp (Language): The pipeline.
+    name (str | None): What the user asked for; `None` for the only one.
+    RETURNS (str): The name.
+    RAISES (ValueError): If there is no such component, or several and no name.
+    """
+    from ..pipe.bert_ner import BertNer
+    from ..pipe.factory import find_component
+
+    names = [found for found, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
+    if name is not None and name not in names:
+        raise ValueError(
+            f"'{name}' is no bert_ner of this pipeline, expected one of: "
+            f"{', '.join(names) or 'none there'}. Set `name` to it."
+        )
+    return name or find_component(nlp)
 
 
 def make_conversion(

@@ -9,6 +9,7 @@ from ..machine import check_gpu
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
+from ._errors import show_warning
 from ._show import show_scores
 
 
@@ -24,12 +25,16 @@ def evaluate_cli(
         None, "--data-report", help="report.json of the conversion; default: beside the data"
     ),
     title: str = typer.Option(None, "--title", help="What the report calls the model"),
+    fallback: Path = typer.Option(None, "--fallback", help="Gold docs to use if DATA is missing"),
     gpu_id: int = typer.Option(-1, "--gpu-id", help="-1 is the CPU"),
     force: options.Force = False,
 ) -> None:
     """Measure a trained pipeline, and write one report with every number."""
     from ..report.report import FILES, evaluate
 
+    if fallback is not None and not data.exists():
+        show_warning(f"{data} does not exist: scoring on {fallback}.")
+        data = fallback
     inputs = [path for path in (model, data, compare, train, log, data_report) if path]
     check_targets(files=[output / name for name in FILES], inputs=inputs, force=force)
     check_gpu(gpu_id)

@@ -7,11 +7,11 @@ import typer
 from wasabi import msg
 
 from ..corpus.docbin import GroupCorpus
-from ..pipe.factory import find_component
 from ..score.thresholds import ALL, find_thresholds, save_with_thresholds
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
+from ._errors import show_warning
 
 
 @command("find-threshold")
@@ -29,7 +29,7 @@ def find_threshold_cli(
     if output is not None:
         check_targets(folder=output, inputs=[model, data], force=force)
     nlp = spacy.load(model)
-    name = name or find_component(nlp)
+    name = options.choose_component(nlp, name)
     found = find_thresholds(
         nlp,
         GroupCorpus(data, gold_preproc=not raw)(nlp),
@@ -54,7 +54,7 @@ def find_threshold_cli(
     ]
     msg.table(rows, header=("", "threshold", "precision", "recall", "entities"), divider=True)
     if found.unreached:
-        msg.warn(
+        show_warning(
             f"No threshold reaches a precision of {precision} for {', '.join(found.unreached)}. "
             "They get none, so all their entities are kept. Ask for less, train a better model, "
             f"or choose a threshold for them yourself in components.{name}.threshold."

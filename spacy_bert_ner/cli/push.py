@@ -37,6 +37,6 @@ def push_cli(
         show_note(f"Not sent: {', '.join(done.left_out)}")
     total = f"{len(done.files)} files, {sum(done.files.values()) / 1e6:.1f} MB"
     if done.url is None:
-        msg.info(f"Nothing was sent: {total} would be. Send them with --upload")
+        show_note(f"Nothing was sent: {total} would be. Set `upload` to send them.")
     else:
         msg.good(f"{total} are at {done.url}")

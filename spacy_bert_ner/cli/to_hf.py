@@ -10,6 +10,7 @@ from ..corpus.docbin import GroupCorpus
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
+from ._errors import show_note, show_warning
 
 
 @command("to-hf")
@@ -31,15 +32,16 @@ def to_hf_cli(
     inputs = [model, *filter(None, [distill_head])]
     check_targets(folder=output, inputs=inputs, force=force)
     nlp = spacy.load(model)
+    name = options.choose_component(nlp, name)
     examples = None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
     done = pipeline_to_hf(nlp, output, name=name, distill=examples)
     msg.good(f"{output}: {len(done.head.names)} tags ({', '.join(done.head.names)})")
     if done.distilled is not None:
         before, after = 100 * done.distilled.f_before, 100 * done.distilled.f_after
-        msg.warn(
+        show_warning(
             f"A plain head was fitted: F1 {before:.2f} before, {after:.2f} after, "
             f"{before - after:.2f} lost, on {done.distilled.n_docs} docs kept back. A pipeline "
             f"trained with {EXACT_HEAD} loses nothing"
         )
     for note in done.notes:
-        msg.info(note)
+        show_note(note)

@@ -57,7 +57,7 @@ def fetch_encoder(
     known = dict(pins.get(source, {}))
     places = [source, *known.pop("mirrors", [])]
     failures: list[str] = []
-    with replaced_folder(output, record=LOCK_NAME if is_fetched else None) as folder:
+    with replaced_folder(output, record=LOCK_NAME) as folder:
         for place in places:
             try:
                 found = _fetch(place, output, folder, known=known, timeout=timeout)

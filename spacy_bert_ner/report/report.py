@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+from spacy.language import Language
+from spacy.training.corpus import walk_corpus
 from spacy.util import load_model
 
+from ..corpus.docbin import GroupCorpus
 from ..evaluate.counts import Scores
 from ..evaluate.metrics import Evaluation, compare_models, evaluate_model
 from ..evaluate.sources import Sources, find_data_report, find_log
@@ -56,6 +59,7 @@ def evaluate(
         if path is not None and not path.exists():
             raise ValueError(f"{path}: no such file. Check the path, or leave out `{name}`.")
     nlp = load_model(model)
+    check_gold(nlp, data)
     sources = Sources(
         train,
         log or find_log(nlp.path),
@@ -68,6 +72,26 @@ def evaluate(
         other_sources = Sources(train, find_log(other_nlp.path))
         other = evaluate_model(other_nlp, compare, data, other_sources)
     return write_report(ours, output, other=other, log=sources.log)
+
+
+def check_gold(nlp: Language, data: Path) -> None:
+    """Refuse docs of which none says what its entities are.
+
+    nlp (Language): The pipeline, for its vocabulary.
+    data (Path): The gold docs.
+    RAISES (ValueError): If there are docs, but no annotation to score against.
+    """
+    docs = GroupCorpus(data).read_docbin(nlp.vocab, walk_corpus(data, ".spacy"))
+    n_docs = 0
+    for doc in docs:
+        if not len(doc) or doc.has_annotation("ENT_IOB"):
+            return
+        n_docs += 1
+    if n_docs:
+        raise ValueError(
+            f"{data}: none of {n_docs:,} docs is annotated with entities, expected gold docs "
+            "(.spacy). Convert annotated data with `python -m spacy bert-ner convert`."
+        )
 
 
 def write_report(

@@ -12,8 +12,7 @@ from spacy_bert_ner.convert.datasets import find_inputs, find_parts
 from spacy_bert_ner.convert.settings import Conversion
 from spacy_bert_ner.read.data_file import open_data
 
-ROOT = Path(__file__).parents[2]
-CASES = ROOT / "tests" / "fixtures" / "cases"
+CASES = Path(__file__).parents[1] / "fixtures" / "cases"
 
 
 @pytest.fixture
@@ -107,13 +106,6 @@ def test_spacy_finds_the_commands(tmp_path, path):
     done = subprocess.run([*base, "--help"], capture_output=True, text=True, check=True)
     assert "convert" in done.stdout
     assert "doctor-data" in done.stdout
-
-
-def test_the_script_is_the_command(tmp_path, path):
-    command = [sys.executable, str(ROOT / "scripts" / "convert.py"), str(path), "a.spacy"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    run("convert", path, tmp_path / "b.spacy")
-    assert (tmp_path / "a.spacy").read_bytes() == (tmp_path / "b.spacy").read_bytes()
 
 
 def test_a_folder_of_ones_own_with_a_single_file_is_split(tmp_path):

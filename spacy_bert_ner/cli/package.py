@@ -1,0 +1,49 @@
+"""The command `package`: flags over `spacy_bert_ner.package.wheels`."""
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from ..files import read_json, replaced_folder
+from ..manifest import MANIFEST, write_manifest
+from ..targets import check_targets
+from . import _options as options
+from ._app import command
+
+
+@command("package")
+def package_cli(
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    output: Path = typer.Argument(..., help="Folder of the wheels"),
+    name: str = typer.Option(..., "--name", help="Name without the language: kaggle_ner"),
+    version: str = typer.Option("0.1.0", "--version", help="Version of the model"),
+    scores: Path = typer.Option(..., "--scores", help="metrics.json of the evaluation"),
+    lock: Path = typer.Option(..., "--lock", help="encoder.lock.json of the encoder"),
+    data: Path = typer.Option(..., "--data", help="source.json: name and licence of the corpus"),
+    plugin: Path = typer.Option(
+        None, "--plugin", help="Source folder of spacy-bert-ner: build its wheel too"
+    ),
+    precision: str = typer.Option("full", "--precision", help="Of stored weights: full or half"),
+    force: options.Force = False,
+) -> None:
+    """Build the wheel of a trained pipeline, with its scores, sources and licences."""
+    from ..package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
+
+    check_targets(folder=output, inputs=[model, scores, lock, data], force=force)
+    known = [
+        read_json(path, {}, advice="Run the step that writes it again.")
+        for path in (scores, lock, data)
+    ]
+    meta = make_model_meta(scores=known[0], lock=known[1], data=known[2])
+    with replaced_folder(output, record=MANIFEST) as folder:
+        wheels = [build_plugin_wheel(plugin, folder)] if plugin is not None else []
+        wheels.append(
+            build_model_wheel(
+                model, folder, name=name, version=version, meta=meta, precision=precision
+            )
+        )
+        write_manifest(folder)
+        found = [(path.relative_to(folder), path.stat().st_size) for path in wheels]
+    for path, size in found:
+        msg.good(f"{output / path} ({size / 1e6:.1f} MB)")
