@@ -88,13 +88,13 @@ def test_a_cut_within_a_character_is_refused(tmp_path, name):
 
 @settings(max_examples=250, deadline=None)
 @given(
-    st.sampled_from(sorted(FORMS)),
+    st.sampled_from(sorted({**FORMS, **samples.RECORD_FORMATS})),
     st.lists(
         st.tuples(st.integers(0, 2_000), st.integers(0, 2), st.binary(max_size=4)), max_size=4
     ),
 )
 def test_damaged_bytes_never_give_a_malformed_sentence(tmp_path_factory, name, edits):
-    data = FORMS[name].encode()
+    data = {**FORMS, **samples.RECORD_FORMATS}[name].encode()
     for at, length, new in edits:
         at %= len(data) + 1
         data = data[:at] + new + data[at + length :]

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
+from support import samples
 from support.samples import json_lines, write
 
 from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError, Notes
+from spacy_bert_ner.schemes import tags_to_spans
 
 CASES = Path(__file__).parents[1] / "fixtures" / "cases"
 MIRA, ORBITEX, GRAZ = ("Mira", "PER"), ("Orbitex", "ORG"), ("Graz", "LOC")
@@ -326,3 +328,19 @@ def test_span_groups_are_kept(tmp_path):
     assert whole.groups == {"sc": [(0, 2, "PER"), (1, 3, "X"), (3, 4, "LOC")]}
     # a span that ends in another doc is lost
     assert sentences_to_doc_data(parts[:1], spacer=None).groups == {"sc": [(0, 2, "PER")]}
+
+
+@pytest.mark.parametrize("name", samples.RECORD_FORMATS)
+def test_every_form_of_records_gives_the_same(tmp_path, name):
+    path = write(tmp_path, samples.RECORD_FORMATS[name])
+    data, notes = open_data(path), Notes()
+    assert name.startswith(data.format)
+    sentences = list(data.sentences(notes))
+    if name in ("hf-tokens", "spacy-training"):
+        found = [(sentence.words, tags_to_spans(sentence.tags)) for sentence in sentences]
+        assert found == samples.SENTENCES
+        return
+    docs = [doc_data_to_doc(sentences_to_doc_data([s], spacer=None), Vocab()) for s in sentences]
+    spans = [[(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in docs]
+    assert list(zip([doc.text for doc in docs], spans, strict=True)) == samples.TEXTS
+    assert set(notes.kinds) <= {"not-annotated"}

@@ -165,6 +165,65 @@ TEXT_FORMATS = {
 """Every format of texts with character offsets: name → file of `TEXTS`."""
 
 
+def hf_tokens():
+    return json_lines({"id": str(i), "tokens": words, "ner_tags": tags}
+                      for i, (words, tags) in enumerate(TAGGED))  # fmt: skip
+
+
+def spacy_training():
+    docs = []
+    for i, (words, tags) in enumerate(TAGGED):
+        tokens = [{"id": j, "orth": word, "ner": tag}
+                  for j, (word, tag) in enumerate(zip(words, tags, strict=True))]  # fmt: skip
+        docs.append({"id": i, "paragraphs": [{"sentences": [{"tokens": tokens}]}]})
+    return json.dumps(docs, indent=1)
+
+
+def dataturks():
+    return json_lines(
+        {
+            "content": text,
+            "annotation": [
+                {"label": [x], "points": [{"start": a, "end": b - 1, "text": text[a:b]}]}
+                for a, b, x in spans
+            ],
+        }
+        for text, spans in TEXTS
+    )
+
+
+def cluener():
+    return json_lines(
+        {"text": text, "label": {x: {text[a:b]: [[a, b - 1]]} for a, b, x in spans}}
+        for text, spans in TEXTS
+    )
+
+
+def span_objects():
+    return json_lines(
+        {"text": text, "entities": [{"span": [a, b], "type": x} for a, b, x in spans]}
+        for text, spans in TEXTS
+    )
+
+
+def ner_annotator():
+    pairs = [[text, {"entities": [list(span) for span in spans]}] for text, spans in TEXTS]
+    return json.dumps({"classes": ["PER", "LOC"], "annotations": [*pairs, None]})
+
+
+RECORD_FORMATS = {
+    "hf-tokens": hf_tokens(),
+    "spacy-training": spacy_training(),
+    "dataturks": dataturks(),
+    "cluener": cluener(),
+    "entities": span_objects(),
+    "spacy-jsonl-ner-annotator": ner_annotator(),
+    "doccano-list": json.dumps([json.loads(line) for line in doccano().splitlines()], indent=1),
+    "prodigy-list": json.dumps([json.loads(line) for line in prodigy().splitlines()]),
+}
+"""More formats of records: name → file of `SENTENCES` or of `TEXTS`."""
+
+
 def write(folder, text, name="data.txt", encoding="utf8"):
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
