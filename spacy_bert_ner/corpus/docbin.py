@@ -1,13 +1,16 @@
 """DocBin files → examples, with their span groups, and read once for a whole training."""
 
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
 
 
 def make_kept_corpus_v1(
@@ -44,7 +47,25 @@ def make_kept_corpus_v1(
 
 
 class GroupCorpus(Corpus):
-    """spaCy's reader of DocBins; with `gold_preproc`, sentences keep their span groups."""
+    """spaCy's reader of DocBins; sentences keep their span groups, and errors name the file."""
+
+    def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
+        """Read the docs that have tokens, at most `limit`.
+
+        vocab (Vocab): The vocabulary of the docs.
+        locs (Iterable[Path]): The files, as `walk_corpus` finds them.
+        YIELDS (Doc): The docs.
+        RAISES (FileNotFoundError): If a file is missing.
+        RAISES (ValueError): If there is no file, or one is damaged; it is named.
+        """
+        paths = [Path(loc) for loc in locs]
+        if not paths or any(path.suffix != ".spacy" for path in paths):
+            raise ValueError(
+                f"{self.path}: expected a .spacy file, or a folder that holds some. Convert the "
+                "data first, or correct the path."
+            )
+        docs = (doc for path in paths for doc in read_docs(path, vocab) if len(doc))
+        yield from islice(docs, self.limit or None)
 
     def make_examples_gold_preproc(
         self, nlp: Language, reference_docs: Iterable[Doc]
@@ -71,6 +92,28 @@ class GroupCorpus(Corpus):
                 f"for example {shown}. Use `gold_preproc = false` to learn from whole docs.",
                 stacklevel=2,
             )
+
+
+def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Read the docs of a DocBin file.
+
+    path (Path): The file.
+    vocab (Vocab): The vocabulary of the docs.
+    YIELDS (Doc): The docs.
+    RAISES (FileNotFoundError): If the file is missing.
+    RAISES (ValueError): If it is cut, changed or something else.
+    """
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path}: no such file, expected a corpus. Convert the data first, or correct the path."
+        )
+    try:
+        yield from DocBin().from_disk(path).get_docs(vocab)
+    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+        raise ValueError(
+            f"{path}: cannot be read as a DocBin ({error}), so the file is damaged or something "
+            "else. Convert the data again."
+        ) from error
 
 
 def copy_sentence(sent: Span) -> Doc:

@@ -1,6 +1,7 @@
-"""Evaluations of a training → lines of JSON, and back."""
+"""Evaluations of a training run → lines of JSON, and back."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ Best = tuple[float, int]  # score and step
 
 # Below it, a model at the beginning of its training may find no entity again.
 _GOOD_SCORE = 0.25
-_ADVICE = "Lower the learning rate, warm up for longer, or train without mixed precision."
+# With fewer gold entities, an evaluation that finds none may be chance.
+_MANY_ENTITIES = 30
+_ADVICE = (
+    "Lower the learning rate, warm up for longer, or turn mixed precision off, and start again."
+)
 
 
 def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
@@ -32,31 +37,39 @@ def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
     return best
 
 
+class DivergedError(ValueError):
+    """A training run that has gone wrong: going on would not help."""
+
+
 def check_losses(record: LogRow, best: Best | None) -> None:
-    """Stop a training that has gone wrong, before its numbers are written.
+    """Stop a training run with a loss that is not a number, before it is logged.
 
     record (Dict[str, Any]): The evaluation.
     best (Tuple[float, int] | None): Score and step of the best evaluation before.
-    RAISES (ValueError): If a loss is not finite.
+    RAISES (DivergedError): If a loss is not finite.
     """
     losses = {**record["loss"], "dev": record.get("dev_loss", 0.0)}
     for name, loss in losses.items():
         if not isfinite(loss):
-            raise ValueError(
+            raise DivergedError(
                 f"The loss of '{name}' at step {record['step']} is {loss}, expected a finite "
                 f"number; {_describe_best(best)}. {_ADVICE}"
             )
 
 
-def check_score(record: LogRow, best: Best | None) -> None:
-    """Stop a training that has lost what it had learned.
+def check_score(record: LogRow, best: Best | None, *, n_gold: int) -> None:
+    """Stop a training run that has lost what it had learned.
 
     record (Dict[str, Any]): The evaluation.
     best (Tuple[float, int] | None): Score and step of the best evaluation before.
-    RAISES (ValueError): If a good score has fallen to 0.
+    n_gold (int): Gold entities of the dev part. With few of them, a score of 0 may be
+        chance, and the run goes on.
+    RAISES (DivergedError): If a good score has fallen to 0.
     """
-    if best is not None and record["score"] == 0 and best[0] >= _GOOD_SCORE:
-        raise ValueError(
+    if best is None or best[0] < _GOOD_SCORE or n_gold < _MANY_ENTITIES:
+        return
+    if record["score"] == 0:
+        raise DivergedError(
             f"The score fell to 0 at step {record['step']}; {_describe_best(best)}. {_ADVICE}"
         )
 
@@ -67,23 +80,45 @@ def _describe_best(best: Best | None) -> str:
     return f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
 
 
-def add_record(path: Path, record: LogRow) -> None:
-    """Add a line of JSON to a log; the log of another training is kept beside it.
+def add_record(path: Path, record: LogRow, *, earlier: Sequence[int]) -> None:
+    """Add a line of JSON to the log of a training run.
 
-    path (Path): The file. If its last step is not before this one, it belongs to an
-        earlier training and is renamed: log.jsonl becomes log.1.jsonl.
+    Lines that the run wrote after the checkpoint from which it was resumed are
+    written again, and so is a line that a killed process has cut. The log of another
+    run is renamed: log.jsonl becomes log.1.jsonl.
+
+    path (Path): The file.
     record (Dict[str, Any]): The line.
+    earlier (Sequence[int]): Steps of the evaluations of this run so far.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        records = list(srsly.read_jsonl(path))
-        if records and records[-1]["step"] >= record["step"]:
-            n = 1
-            while path.with_suffix(f".{n}{path.suffix}").exists():
-                n += 1
-            path.rename(path.with_suffix(f".{n}{path.suffix}"))
-    with path.open("a", encoding="utf8") as stream:
-        stream.write(srsly.json_dumps(record) + "\n")
+    lines = _read_whole_lines(path) if path.exists() else []
+    kept = lines[: len(earlier)]
+    is_same_run = [_read_step(line) for line in kept] == list(earlier[: len(kept)])
+    if lines and not (earlier and is_same_run):
+        n = 1
+        while path.with_suffix(f".{n}{path.suffix}").exists():
+            n += 1
+        path.rename(path.with_suffix(f".{n}{path.suffix}"))
+        kept = []
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf8") as stream:
+        stream.writelines([*kept, srsly.json_dumps(record) + "\n"])
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+
+
+def _read_whole_lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf8").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n") and line.strip()]
+
+
+def _read_step(line: str) -> int | None:
+    try:
+        return int(srsly.json_loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def flatten(record: LogRow, prefix: str = "") -> dict[str, float]:
@@ -107,7 +142,7 @@ def flatten(record: LogRow, prefix: str = "") -> dict[str, float]:
 
 
 def read_log(log: Path) -> list[LogRow]:
-    """Read the log of a training.
+    """Read the log of a training run.
 
     log (Path): The lines of JSON of spacy-bert-ner.Logger.v1.
     RETURNS (List[Dict[str, Any]]): A record for each evaluation.
@@ -115,17 +150,28 @@ def read_log(log: Path) -> list[LogRow]:
     """
     if not log.is_file():
         raise ValueError(
-            f"{log}: no such file, expected the log of a training (lines of JSON). Train with the "
-            "logger spacy-bert-ner.Logger.v1, or give the path that its config names."
+            f"{log}: no such file, expected the log of a training run (lines of JSON). Train with "
+            "the logger spacy-bert-ner.Logger.v1, or give the path that its config names."
         )
-    records = list(srsly.read_jsonl(log))
-    if not records:
+    lines = log.read_text(encoding="utf8").splitlines()
+    numbered = [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
+    if not numbered:
         raise ValueError(f"{log}: empty, expected a line for each evaluation. Train first.")
-    for n, record in enumerate(records, start=1):
-        found = record if isinstance(record, dict) else {}
-        if "step" not in found or not isinstance(found.get("loss"), dict):
-            raise ValueError(
-                f"{log}, line {n}: expected an object with 'step' and 'loss', as "
-                "spacy-bert-ner.Logger.v1 writes them. Give the log of that logger."
-            )
-    return records
+    return [_read_record(line, f"{log}, line {n}") for n, line in numbered]
+
+
+def _read_record(line: str, place: str) -> LogRow:
+    try:
+        record = srsly.json_loads(line)
+    except ValueError as error:
+        raise ValueError(
+            f"{place}: not JSON ({error}), so the line was cut or changed. Resume the training "
+            "run, which writes it again, or delete the line."
+        ) from error
+    found = record if isinstance(record, dict) else {}
+    if "step" not in found or not isinstance(found.get("loss"), dict):
+        raise ValueError(
+            f"{place}: expected an object with 'step' and 'loss', as spacy-bert-ner.Logger.v1 "
+            "writes them. Give the log of that logger."
+        )
+    return record

@@ -16,14 +16,18 @@ from spacy.util import registry
 
 from ..figures import require_matplotlib
 from ..pipe.bert_ner import BertNer
+from .check_dev import read_spans
 from .curve import draw_learning_curve
 from .dev_loss import measure_dev, read_dev
 from .log import Best, LogRow, add_record, check_losses, check_score, find_best, flatten
+from .output import LOG_NAME
 
-LOG_NAME = "log.jsonl"
 _TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
 _HEADER = {"epoch": "EPOCH", "step": "STEP", "loss": "LOSS", "dev_loss": "DEV LOSS"}
 _HEADER |= {"p": "P", "r": "R", "f": "F1", "words": "WORDS/S"}
+
+# Dev examples whose gold entities are counted.
+_COUNTED = 500
 
 Info = dict[str, Any]  # what spaCy tells of a step
 LogStep = Callable[[Info | None], None]
@@ -62,10 +66,11 @@ def make_logger_v1(
     ) -> tuple[LogStep, Callable[[], None]]:
         if plot:
             require_matplotlib()
-        dev = read_dev(nlp, dev_sentences) if dev_sentences else []
+        dev = read_dev(nlp, max(dev_sentences, _COUNTED))
         run = Run(
             nlp,
-            dev=dev,
+            dev=dev[:dev_sentences],
+            n_gold=sum(len(read_spans(eg.reference, _find_key(nlp))) for eg in dev),
             path=Path(path) if path else None,
             stdout=stdout,
             bar=make_bar(nlp, stderr) if progress_bar else None,
@@ -85,6 +90,7 @@ class Run:
         nlp: Language,
         *,
         dev: list[Example],
+        n_gold: int,
         path: Path | None,
         stdout: IO,
         bar: tqdm.tqdm | None = None,
@@ -94,6 +100,7 @@ class Run:
         """Begin; see `make_logger_v1`."""
         self.nlp = nlp
         self.dev = dev
+        self.n_gold = n_gold
         self.path = path
         self.stdout = stdout
         self.bar = bar
@@ -127,11 +134,11 @@ class Run:
         if self.path is None and info.get("output_path"):
             self.path = Path(info["output_path"]).parent / LOG_NAME
         if self.path is not None:
-            add_record(self.path, record)
+            add_record(self.path, record, earlier=[step for _, step in info["checkpoints"][:-1]])
         if self.scalars is not None:
             for name, value in flatten(record).items():
                 self.scalars.add_scalar(name, value, record["step"])
-        check_score(record, best_before)
+        check_score(record, best_before, n_gold=self.n_gold)
         self._n_steps = 0
         self._n_words = info["words"]
         self._start = self._updated = perf_counter()
@@ -199,8 +206,13 @@ def find_place(nlp: Language, scores: Mapping[str, Any]) -> str:
     RETURNS (str): "ents"; where nothing scores `doc.ents`, "spans_" and the key of the
         first `bert_ner` that has one.
     """
+    key = _find_key(nlp)
+    return f"spans_{key}" if key and "ents_f" not in scores else "ents"
+
+
+def _find_key(nlp: Language) -> str | None:
     keys = [pipe.spans_key for _, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
-    return f"spans_{keys[0]}" if keys and keys[0] and "ents_f" not in scores else "ents"
+    return keys[0] if keys else None
 
 
 def _format(value: float | None, form: str) -> str:

@@ -1,12 +1,12 @@
-"""An initialized pipeline → its training, step by step, each evaluation saved."""
+"""An initialized pipeline → its training run, step by step, each evaluation saved."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import IO, Any
 
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training.loop import (
@@ -22,20 +22,21 @@ from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..files import replaced_folder
 from ..manifest import write_manifest
-from .log import find_best
-from .resume import Progress, iterate_batches, load_checkpoint, save_checkpoint
-
-DIR_CHECKPOINT = "checkpoint"
+from .check_dev import check_dev
+from .epochs import Progress, iterate_batches
+from .log import Best, DivergedError, find_best
+from .output import DIR_CHECKPOINT
+from .resume import hash_data, load_checkpoint, save_checkpoint
 
 
 class Training:
-    """A training between its steps: everything that is needed for the next one."""
+    """A training run between its steps: everything that is needed for the next one."""
 
     def __init__(self, nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
         """Read the section [training] of the pipeline's config.
 
         nlp (Language): The initialized pipeline.
-        output (Path): The output folder.
+        output (Path): Where results are saved.
         use_gpu (int): Number of the GPU; -1 for the CPU.
         """
         self.nlp = nlp
@@ -51,7 +52,11 @@ class Training:
         names = [self.settings["train_corpus"], self.settings["dev_corpus"]]
         self.train_corpus, self.dev_corpus = resolve_dot_names(config, names)
         self.optimizer = self.settings["optimizer"]
+        self.data = hash_data(nlp)
         self.progress = Progress()
+        # What is on disk: the score and step of model-best, and the step of the checkpoint.
+        self.saved_best: Best | None = None
+        self.saved_step: int | None = None
         self.random_state: dict[str, Any] | None = None
 
     def resume(self) -> None:
@@ -59,6 +64,8 @@ class Training:
         self.progress, self.random_state = load_checkpoint(
             self.output / DIR_CHECKPOINT, self.nlp, self.optimizer
         )
+        self.saved_step = self.progress.step
+        self.saved_best = find_best(self.progress.results)
 
     def train(self, stdout: IO, stderr: IO) -> None:
         """Make all steps that are left, with evaluations, logs and checkpoints.
@@ -66,17 +73,21 @@ class Training:
         stdout (IO): Where the log goes.
         stderr (IO): Where the progress bar goes.
         """
+        check_dev(self.dev_corpus(self.nlp), self.settings)
         frozen = self.settings["frozen_components"]
         with self.nlp.select_pipes(disable=frozen):
             log_step, finish_log = self.settings["logger"](self.nlp, stdout, stderr)
         try:
             for info in self.iterate_steps():
-                if info is not None:
-                    with self.nlp.select_pipes(disable=frozen):
-                        update_meta(self.settings, self.nlp, info)
-                    self.save_results()
-                    info["output_path"] = str(self.output / DIR_MODEL_LAST)
+                if info is None:
+                    log_step(None)
+                    continue
+                with self.nlp.select_pipes(disable=frozen):
+                    update_meta(self.settings, self.nlp, info)
+                info["output_path"] = str(self.output / DIR_MODEL_LAST)
+                # The logger stops a run that has gone wrong, before that is saved.
                 log_step(info)
+                self.save_results()
         finally:
             finish_log()
 
@@ -86,14 +97,16 @@ class Training:
         YIELDS (Dict[str, Any] | None): What loggers are told after an evaluation;
             `None` after other steps.
         """
-        progress, max_steps = self.progress, self.settings["max_steps"]
+        progress = self.progress
         start = perf_counter() - progress.seconds
         losses: dict[str, float] = {}
+        if self._is_over():  # the checkpoint is that of the last evaluation
+            return
         for epoch, batch in self._iterate_batches():
             progress.step += 1
             self._update(batch, epoch, losses)
             progress.words += sum(len(eg) for eg in batch)
-            is_last = 0 < max_steps <= progress.step
+            is_last = 0 < self.settings["max_steps"] <= progress.step
             # Nothing has been learned at step 0, so it is not evaluated.
             is_due = progress.step > 0 and progress.step % self.settings["eval_frequency"] == 0
             if not is_due and not is_last:
@@ -101,7 +114,7 @@ class Training:
                 continue
             yield self._evaluate(epoch, losses, start)
             losses = {}
-            if is_last or self._has_lost_patience():
+            if self._is_over():
                 return
         if losses:
             yield self._evaluate(progress.epoch - 1, losses, start)
@@ -126,11 +139,8 @@ class Training:
         }
 
     def _iterate_batches(self) -> Iterator[tuple[int, list]]:
-        examples = list(self.train_corpus(self.nlp))
-        if not examples:
-            raise ValueError(Errors.E986)
         return iterate_batches(
-            examples,
+            partial(self.train_corpus, self.nlp),
             self.settings["batcher"],
             max_epochs=self.settings["max_epochs"],
             progress=self.progress,
@@ -157,9 +167,11 @@ class Training:
                 proc.finish_update(self.optimizer)  # type: ignore[attr-defined]
         self.optimizer.step_schedules()
 
-    def _has_lost_patience(self) -> bool:
-        best, patience = find_best(self.progress.results), self.settings["patience"]
-        return bool(patience and best and self.progress.step - best[1] >= patience)
+    def _is_over(self) -> bool:
+        step, settings = self.progress.step, self.settings
+        best = find_best(self.progress.results)
+        has_lost_patience = settings["patience"] and best and step - best[1] >= settings["patience"]
+        return bool(has_lost_patience) or 0 < settings["max_steps"] <= step
 
     def save(self, folder: Path) -> None:
         """Write the pipeline into a folder, with a manifest of its files.
@@ -179,21 +191,23 @@ class Training:
         if best is not None and best[1] == self.progress.step:
             with replaced_folder(self.output / DIR_MODEL_BEST) as folder:
                 self.save(folder)
+            self.saved_best = best
         with replaced_folder(self.output / DIR_CHECKPOINT) as folder:
-            save_checkpoint(folder, self.nlp, self.optimizer, self.progress)
+            save_checkpoint(folder, self.nlp, self.optimizer, self.progress, data=self.data)
+        self.saved_step = self.progress.step
 
     def describe_stop(self, error: BaseException) -> str:
-        """Say where a training stopped and what is left of it.
+        """Say where a training run stopped and what is saved of it.
 
         error (BaseException): Why it stopped.
         RETURNS (str): The message.
         """
-        best = find_best(self.progress.results)
-        name = type(error).__name__
-        if best is None:
-            return f"Stopped by {name} after step {self.progress.step}, before an evaluation"
-        return (
-            f"Stopped by {name} after step {self.progress.step}. The best score was "
-            f"{best[0]:.4f} at step {best[1]}, saved in {self.output / DIR_MODEL_BEST}. Go on "
-            f"from step {self.progress.results[-1][1]} with `--resume`"
-        )
+        text = f"Stopped by {type(error).__name__} after step {self.progress.step}. "
+        if self.saved_best is None:
+            return text + f"Nothing of this run is saved in {self.output} yet"
+        score, step = self.saved_best
+        text += f"The best score was {score:.4f} at step {step}, saved in "
+        text += f"{self.output / DIR_MODEL_BEST}"
+        if self.saved_step is None or isinstance(error, DivergedError):
+            return text
+        return text + f". With `resume`, the run goes on from step {self.saved_step}"

@@ -11,20 +11,20 @@ from spacy.util import logger, registry, resolve_dot_names
 
 from ..optimize.schedules import count_steps, parse_span
 
-# The schedules that want to know how long the training is.
+# The schedules that need the length of the run.
 _PREFIX = "spacy-bert-ner."
 
 
 class Plan(NamedTuple):
-    """The steps of a training.
+    """The steps of a training run.
 
-    epoch_steps (int): Batches of an epoch.
+    epoch_steps (int | None): Batches of an epoch; `None` if they were not counted.
     max_steps (int): Number of the last step, which is evaluated; the first is 0.
     eval_frequency (int): Steps from one evaluation to the next.
-    patience (int): Steps without gain after which the training ends; 0 for never.
+    patience (int): Steps without gain after which the run ends; 0 for never.
     """
 
-    epoch_steps: int
+    epoch_steps: int | None
     max_steps: int
     eval_frequency: int
     patience: int
@@ -35,49 +35,67 @@ def make_plan_training_v1(
 ) -> Callable[[Language], None]:
     """Make a callback for `[initialize.after_init]` that counts steps for you.
 
-    Entry point: spacy-bert-ner.plan_training.v1. In the batches of the training
-    corpus it works out, and writes into the config that is saved with the model:
+    Entry point: spacy-bert-ner.plan_training.v1. It counts the batches of the training
+    corpus, and writes into the config that is saved with the model:
     `training.eval_frequency`, `training.patience` and `training.max_steps` where
     they are 0, and `total_steps` and `epoch_steps` of our schedules where they are
-    null. Where it counts the steps, `training.max_epochs` becomes 0, for no bound: how
-    many batches an epoch has differs a little with the order of its examples, and with
-    some orders the epochs would end before the last evaluation. Where the training
-    corpus is absent (a pipeline that was loaded and is initialized by hand), nothing
+    null. Where it counts the steps, `training.max_epochs` becomes 0, for no bound: the
+    number of batches in an epoch differs a little with the order of its examples, and
+    with some orders the epochs would end before the last evaluation. A corpus that is
+    streamed (`max_epochs = -1`) is counted only if `eval_every` is in epochs. Without
+    a training corpus (a pipeline that was loaded and is initialized by hand), nothing
     is done.
 
     eval_every (str): From one evaluation to the next: "0.5 epochs", "25%" of the
-        training or "200 steps".
-    patience (int): Evaluations without gain after which the training ends; 0 to
-        train to the end.
+        run or "200 steps".
+    patience (int): Evaluations without gain after which the run ends; 0 to train to
+        the end.
     RETURNS (Callable[[Language], None]): The callback.
-    RAISES (ValueError): If a setting, or the length of the training, makes no sense.
+    RAISES (ValueError): If a setting, or the length of the run, makes no sense.
     """
-    parse_span(eval_every)
+    _, unit = parse_span(eval_every)
     if patience < 0:
         raise ValueError(f"patience = {patience}, expected 0 (never) or a number of evaluations.")
 
     def plan_training(nlp: Language) -> None:
         if not has_corpus(nlp):
-            logger.info("No training corpus: the steps of the training are not counted")
+            logger.info("No training corpus: the steps of the training run are not counted")
             return
         training = nlp.config.interpolate()["training"]
-        plan = make_plan(training, count_batches(nlp), eval_every=eval_every, n_patience=patience)
+        # A stream may have no end.
+        is_counted = training["max_epochs"] >= 0 or unit == "epoch"
+        plan = make_plan(
+            training,
+            count_batches(nlp) if is_counted else None,
+            eval_every=eval_every,
+            n_patience=patience,
+        )
         write_plan(nlp.config["training"], plan)
         logger.info("Planned %s", plan)
 
     return plan_training
 
 
-def has_corpus(nlp: Language) -> bool:
-    """Tell whether the training corpus of the config is there.
+def find_corpus(nlp: Language, name: str) -> dict[str, Any]:
+    """Give the block of a corpus in the config.
 
     nlp (Language): The pipeline.
-    RETURNS (bool): False if its path is null, or nothing is there.
+    name (str): Its name, such as "corpora.train".
+    RETURNS (Dict[str, Any]): The block; empty if there is none.
     """
-    config = nlp.config.interpolate()
-    block: Any = config
-    for part in config["training"]["train_corpus"].split("."):
+    block: Any = nlp.config.interpolate()
+    for part in name.split("."):
         block = block.get(part, {})
+    return block
+
+
+def has_corpus(nlp: Language) -> bool:
+    """Find out whether the training corpus of the config exists.
+
+    nlp (Language): The pipeline.
+    RETURNS (bool): False if its path is null, or there is no such file.
+    """
+    block = find_corpus(nlp, nlp.config.interpolate()["training"]["train_corpus"])
     if "path" not in block:
         return bool(block)
     if block["path"] is None:
@@ -99,28 +117,30 @@ def count_batches(nlp: Language) -> int:
 
 
 def make_plan(
-    training: dict[str, Any], epoch_steps: int, *, eval_every: str, n_patience: int
+    training: dict[str, Any], epoch_steps: int | None, *, eval_every: str, n_patience: int
 ) -> Plan:
-    """Work out the steps of a training.
+    """Work out the steps of a training run.
 
     training (Dict[str, Any]): The section of the config; what is not 0 in it stays.
-    epoch_steps (int): Batches of an epoch.
+    epoch_steps (int | None): Batches of an epoch, if they were counted.
     eval_every (str): From one evaluation to the next.
-    n_patience (int): Evaluations without gain after which the training ends.
-    RETURNS (Plan): The steps. If neither the steps of the training nor those of an
+    n_patience (int): Evaluations without gain after which the run ends.
+    RETURNS (Plan): The steps. If neither the steps of the run nor those of an
         evaluation are given, a few steps at the end are left out for the last one
         to be evaluated.
-    RAISES (ValueError): If no length of the training is given.
+    RAISES (ValueError): If no length of the run is given.
     """
     max_steps, max_epochs = training["max_steps"], training["max_epochs"]
     if max_steps < 1 and max_epochs < 1:
         raise ValueError(
             f"Found max_epochs = {max_epochs} and max_steps = {max_steps} in [training], expected "
-            "one of them above 0. Set for example `max_epochs = 3`."
+            f"{'max_steps' if max_epochs < 0 else 'one of them'} above 0. Set for example "
+            f"`{'max_steps = 1000' if max_epochs < 0 else 'max_epochs = 3'}`."
         )
-    last = max_steps or max_epochs * epoch_steps - 1
-    if max_steps and max_epochs > 0:
-        last = min(last, max_epochs * epoch_steps - 1)
+    last = max_steps
+    if max_epochs > 0 and epoch_steps is not None:
+        n_steps = max_epochs * epoch_steps - 1
+        last = min(last, n_steps) if max_steps else n_steps
     last = max(1, last)
     frequency = training["eval_frequency"]
     if not frequency:
@@ -134,7 +154,7 @@ def make_plan(
 
 
 def write_plan(training: dict[str, Any], plan: Plan) -> None:
-    """Write the steps into the config, where it leaves them open.
+    """Write the steps into the config where they are open.
 
     training (Dict[str, Any]): The section of the config; it is changed.
     plan (Plan): The steps.

@@ -38,7 +38,7 @@ def test_train_and_plot(tmp_path, config):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--resume"], "expected the checkpoint of a training that was stopped"),
+        (["--resume"], "expected the checkpoint of a run that stopped"),
         (["--gpu-id", "99"], "GPU 99 was asked for"),
         (["--training.max_epochs", "0"], "Found max_epochs = 0 and max_steps = 0"),
         (["--training.optimizer.no_such_setting", "1"], "no_such_setting"),
@@ -52,4 +52,4 @@ def test_train_says_what_is_wrong(tmp_path, config, flags, message):
 
 def test_plot_says_what_is_wrong(tmp_path):
     code, output = call("plot", tmp_path / "log.jsonl", tmp_path)
-    assert code == 1 and "no such file, expected the log of a training" in output
+    assert code == 1 and "no such file, expected the log of a training run" in output

@@ -8,9 +8,10 @@ from spacy_bert_ner.train.log import add_record
 
 
 def write_log(path, **values):
-    for step in (0, 10, 20):
+    steps = (0, 10, 20)
+    for i, step in enumerate(steps):
         record = {"step": step, "loss": {"ner": 2.0 / (step + 1)}, "ents_f": step / 25, **values}
-        add_record(path, record)
+        add_record(path, record, earlier=steps[:i])
 
 
 def test_both_files_are_written_and_the_same_log_gives_the_same_svg(tmp_path):

@@ -152,15 +152,16 @@ def test_loss_that_is_not_finite_stops(bad):
 
 def test_score_that_falls_to_0_stops():
     with pytest.raises(ValueError, match=r"fell to 0 at step 5; the best score was 0.9000"):
-        check_score(make_record(score=0.0), (0.9, 3))
-    check_score(make_record(score=0.0), (0.2, 3))
-    check_score(make_record(score=0.0), None)
+        check_score(make_record(score=0.0), (0.9, 3), n_gold=100)
+    check_score(make_record(score=0.0), (0.2, 3), n_gold=100)
+    check_score(make_record(score=0.0), None, n_gold=100)
+    check_score(make_record(score=0.0), (0.9, 3), n_gold=2)
 
 
 def test_log_of_an_earlier_training_is_kept(tmp_path):
     log = tmp_path / "log.jsonl"
-    for step in (0, 5, 0, 5, 0):
-        add_record(log, make_record(step))
+    for step, earlier in ((0, []), (5, [0]), (0, []), (5, [0]), (0, [])):
+        add_record(log, make_record(step), earlier=earlier)
     assert [r["step"] for r in read_log(log)] == [0]
     assert [r["step"] for r in read_log(tmp_path / "log.1.jsonl")] == [0, 5]
     assert [r["step"] for r in read_log(tmp_path / "log.2.jsonl")] == [0, 5]
@@ -169,9 +170,10 @@ def test_log_of_an_earlier_training_is_kept(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "no such file, expected the log of a training"),
+        (None, "no such file, expected the log of a training run"),
         ("", "empty, expected a line for each evaluation"),
         (json.dumps(make_record()) + "\n[1]\n", "line 2: expected an object with 'step'"),
+        (json.dumps(make_record()) + '\n{"step"', r"log.jsonl, line 2: not JSON .* Resume"),
     ],
 )
 def test_bad_log(tmp_path, text, message):
@@ -180,3 +182,17 @@ def test_bad_log(tmp_path, text, message):
         log.write_text(text, encoding="utf8")
     with pytest.raises(ValueError, match=message):
         read_log(log)
+
+
+@pytest.mark.parametrize("torn", ["", '{"step": 27, "lo', json.dumps(make_record(27)) + "\n"])
+def test_a_resumed_run_replaces_what_a_killed_one_logged_after_its_checkpoint(tmp_path, torn):
+    log = tmp_path / "log.jsonl"
+    for earlier in ([], [9]):
+        add_record(log, make_record([9, 18][len(earlier)]), earlier=earlier)
+    log.write_text(log.read_text() + torn)
+    add_record(log, make_record(27, score=0.75), earlier=[9, 18])
+    assert [r["step"] for r in read_log(log)] == [9, 18, 27]
+    assert read_log(log)[-1]["score"] == 0.75
+    add_record(log, make_record(18, score=0.8), earlier=[9])
+    assert [r["step"] for r in read_log(log)] == [9, 18]
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]

@@ -164,7 +164,7 @@ def test_stop_says_what_is_saved(tmp_path, monkeypatch):
         train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
     text = " ".join(stdout.getvalue().split())
     assert "Stopped by StopError after step 12. The best score was" in text
-    assert "at step 9, saved in" in text and "Go on from step 9 with `--resume`" in text
+    assert "at step 9, saved in" in text and "With `resume`, the run goes on from step 9" in text
     spacy.load(tmp_path / "out" / "model-best")
 
 
@@ -206,7 +206,7 @@ def test_rerun_keeps_the_earlier_result(tmp_path):
     run(tmp_path)
     before = (tmp_path / "out" / "model-best" / "ner" / "model").read_bytes()
     _, text = run(tmp_path, **{"training.seed": 4})
-    assert "earlier training are now in" in text
+    assert "The earlier result is now in" in text
     kept = tmp_path / "out" / "before-1"
     assert (kept / "model-best" / "ner" / "model").read_bytes() == before
     assert (kept / "log.jsonl").exists() and (kept / "model-last").exists()
@@ -214,7 +214,7 @@ def test_rerun_keeps_the_earlier_result(tmp_path):
 
 
 def test_resume_without_checkpoint_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="expected the checkpoint of a training that was stopped"):
+    with pytest.raises(ValueError, match="expected the checkpoint of a run that stopped"):
         run(tmp_path, resume=True)
 
 
@@ -223,6 +223,6 @@ def test_resume_with_another_config_is_an_error(tmp_path, monkeypatch):
         stop_at(12, patch)
         run(tmp_path)
     with pytest.raises(
-        ValueError, match=r"training.dropout was 0.1 and is 0.3.*Set them as before"
+        ValueError, match=r"training.dropout was 0.1 and is 0.3.*Put it back as it was"
     ):
         run(tmp_path, resume=True, **{"training.dropout": 0.3})
