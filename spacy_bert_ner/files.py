@@ -172,29 +172,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(number)
 
 
-def keep_copy(output: Path, names: tuple[str, ...]) -> Path | None:
-    """Move the results of an earlier training run out of the way.
-
-    output (Path): The output folder.
-    names (Tuple[str, ...]): What a training run leaves there.
-    RETURNS (Path | None): Where it is now: output/before-1, before-2 …; `None` if
-        there was nothing.
-    """
-    for name in names:
-        recover_folder(output / name)
-    found = [output / name for name in names if (output / name).exists()]
-    if not found:
-        return None
-    n = 1
-    while (output / f"before-{n}").exists():
-        n += 1
-    kept = output / f"before-{n}"
-    kept.mkdir()
-    for path in found:
-        path.rename(kept / path.name)
-    return kept
-
-
 def hash_file(path: Path) -> str:
     """Give the sha256 of a file as 64 hex digits."""
     digest = hashlib.sha256()

@@ -20,7 +20,14 @@ def train_cli(
     output: Path = typer.Option(..., "--output", "-o", help="Output folder"),
     code: Path = typer.Option(None, "--code", "-c", help="Python file to import before"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
-    resume: bool = typer.Option(False, "--resume", help="Go on from OUTPUT/checkpoint"),
+    resume: bool = typer.Option(
+        False, "--resume", help="Go on with the run that stopped, from its checkpoint"
+    ),
+    auto_resume: bool = typer.Option(
+        False,
+        "--auto-resume",
+        help="Do so if there is a checkpoint with the same config and data, else start anew",
+    ),
 ) -> None:
     """Train as `spacy train` does; nothing is lost when it stops, and it can go on.
 
@@ -38,6 +45,7 @@ def train_cli(
             output,
             use_gpu=gpu_id,
             resume=resume,
+            auto_resume=auto_resume,
             stdout=sys.stdout,
             stderr=sys.stderr,
         )

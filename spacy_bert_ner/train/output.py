@@ -12,6 +12,8 @@ from typing import IO
 
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
+from ..files import recover_folder
+
 DIR_CHECKPOINT = "checkpoint"
 LOG_NAME = "log.jsonl"
 _RESULTS = (DIR_MODEL_BEST, DIR_MODEL_LAST, DIR_CHECKPOINT, LOG_NAME)
@@ -75,6 +77,19 @@ def _lock(file: IO[str], output: Path) -> None:
         raise OSError(f"{output}: can't be written ({error.strerror}).") from error
 
 
+def recover_output(output: Path) -> None:
+    """Finish what a killed process had begun to move.
+
+    output (Path): The output folder.
+    """
+    run = output / _DIR_RUN
+    for folder in (output, run):
+        for name in _RESULTS:
+            recover_folder(folder / name)
+    if (run / _DIR_EARLIER).is_dir():
+        finish_run(run)
+
+
 def find_checkpoint(output: Path) -> Path | None:
     """Find the run that stopped before its end.
 
@@ -131,15 +146,6 @@ def finish_run(run: Path) -> Path | None:
     kept = _keep(earlier, output)
     shutil.rmtree(run)
     return kept
-
-
-def finish_interrupted_move(output: Path) -> None:
-    """Go on where a process was killed in `finish_run`.
-
-    output (Path): The output folder.
-    """
-    if (output / _DIR_RUN / _DIR_EARLIER).is_dir():
-        finish_run(output / _DIR_RUN)
 
 
 def _remove(folder: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
 from thinc.api import Config, Optimizer
@@ -40,7 +39,6 @@ def save_checkpoint(
     optimizer (Optimizer): Its optimizer.
     progress (Progress): How far the run is.
     data (Dict[str, str]): What `hash_data` gave.
-    RAISES (OSError): If it can't be written.
     """
     nlp.to_disk(folder / "model")
     names = name_parameters(nlp)
@@ -49,10 +47,7 @@ def save_checkpoint(
         for key, state in read_optimizer(optimizer).items()
         for kind, tensor in state.items()
     }
-    try:
-        save_file(tensors, folder / "optimizer")
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    save_file(tensors, folder / "optimizer")
     _write_json(folder / "progress.json", asdict(progress))
     _write_json(folder / "random.json", read_random())
     _write_json(folder / "data.json", data)
@@ -119,7 +114,8 @@ def find_obstacle(folder: Path, nlp: Language, data: dict[str, str]) -> str | No
     try:
         check_manifest(folder)
     except BrokenModelError as error:
-        return f"The checkpoint is damaged: {error}"
+        found = str(error).removesuffix(" Copy or install the model again.")
+        return f"The checkpoint is damaged: {found}"
     saved = _read_json(folder / "data.json")
     for name in sorted(saved.keys() & data.keys()):
         if saved[name] != data[name]:

@@ -15,9 +15,9 @@ from .loop import Training
 from .output import (
     DIR_CHECKPOINT,
     find_checkpoint,
-    finish_interrupted_move,
     finish_run,
     locked_output,
+    recover_output,
     start_run,
 )
 from .resume import find_obstacle, hash_data
@@ -61,7 +61,7 @@ def train(
     RAISES (OSError): If a result can't be written.
     """
     with locked_output(output):
-        finish_interrupted_move(output)
+        recover_output(output)
         folder = find_checkpoint(output) if resume or auto_resume else None
         if resume and folder is None:
             raise ValueError(

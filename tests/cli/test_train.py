@@ -2,16 +2,8 @@
 
 import pytest
 import spacy
-from spacy.cli import app
+from support.commands import run
 from support.trainings import make_config, write_corpus
-from typer.testing import CliRunner
-
-import spacy_bert_ner.cli  # noqa: F401
-
-
-def call(*args):
-    result = CliRunner().invoke(app, ["bert-ner", *map(str, args)])
-    return result.exit_code, " ".join(result.output.split())
 
 
 @pytest.fixture
@@ -24,13 +16,13 @@ def config(tmp_path):
 
 
 def test_train_and_plot(tmp_path, config):
-    code, output = call("train", config, "--output", tmp_path / "out", "--training.max_epochs", "2")
+    code, output = run("train", config, "--output", tmp_path / "out", "--training.max_epochs", "2")
     assert code == 0, output
     assert "Saved the best pipeline in" in output
     nlp = spacy.load(tmp_path / "out" / "model-best")
     # Two evaluations in two epochs of ten batches; the first step is 0.
     assert nlp.config["training"]["max_steps"] == 18
-    code, output = call("plot", tmp_path / "out" / "log.jsonl", tmp_path / "plots")
+    code, output = run("plot", tmp_path / "out" / "log.jsonl", tmp_path / "plots")
     assert code == 0 and "learning_curve.svg" in output
     assert (tmp_path / "plots" / "learning_curve.png").exists()
 
@@ -45,11 +37,19 @@ def test_train_and_plot(tmp_path, config):
     ],
 )
 def test_train_says_what_is_wrong(tmp_path, config, flags, message):
-    code, output = call("train", config, "--output", tmp_path / "out", *flags)
+    code, output = run("train", config, "--output", tmp_path / "out", *flags)
     assert code == 1
     assert message in output
 
 
+def test_auto_resume_starts_where_there_is_nothing_to_resume(tmp_path, config):
+    flags = ["--output", tmp_path / "out", "--auto-resume", "--training.max_epochs", "1"]
+    for _ in range(2):
+        code, output = run("train", config, *flags)
+        assert code == 0, output
+    assert "The earlier result is now in" in output
+
+
 def test_plot_says_what_is_wrong(tmp_path):
-    code, output = call("plot", tmp_path / "log.jsonl", tmp_path)
+    code, output = run("plot", tmp_path / "log.jsonl", tmp_path)
     assert code == 1 and "no such file, expected the log of a training run" in output

@@ -76,3 +76,36 @@ def test_sentences_keep_the_spans_that_lie_in_them(tmp_path_factory, starts, spa
 def test_path_is_needed():
     with pytest.raises(ValueError, match="E913"):
         make_corpus(None)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "delete", "other"])
+@pytest.mark.parametrize("name", ["train.spacy", "dev.spacy"])
+def test_a_damaged_file_is_named(tmp_path, damage, name):
+    write_corpus(tmp_path)
+    path = tmp_path / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    if damage == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(
+            {"cut": data[: len(data) // 2], "flip": data, "other": b"Ada B-PER\n"}[damage]
+        )
+    with pytest.raises((ValueError, OSError), match=f"{name}: (no such file|cannot be read)"):
+        list(make_corpus(path)(spacy.blank("en")))
+
+
+def test_a_path_without_docbins_is_an_error(tmp_path):
+    (tmp_path / "a.conll").write_text("Ada B-PER\n")
+    for path in (tmp_path / "a.conll", tmp_path):
+        with (
+            warnings.catch_warnings(),
+            pytest.raises(ValueError, match=r"expected a \.spacy file, or a folder"),
+        ):
+            warnings.simplefilter("ignore")
+            list(make_corpus(path)(spacy.blank("en")))
+
+
+def test_limit_counts_all_files_of_a_folder(tmp_path):
+    write_corpus(tmp_path, n_dev=3)
+    assert len(list(make_corpus(tmp_path, limit=5)(spacy.blank("en")))) == 5

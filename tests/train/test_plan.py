@@ -9,6 +9,7 @@ from spacy.training.loop import train
 from spacy.util import registry
 from support.trainings import make_config, write_corpus
 
+from spacy_bert_ner.train import plan as plan_module
 from spacy_bert_ner.train.log import read_log
 from spacy_bert_ner.train.plan import find_blocks, has_corpus, make_plan, make_plan_training_v1
 
@@ -134,3 +135,21 @@ def test_a_corpus_inside_a_zip_archive_is_found(tmp_path):
         nlp.config["corpora"] = {"train": {"path": str(tmp_path / name)}}
         nlp.config["training"]["train_corpus"] = "corpora.train"
         assert has_corpus(nlp) is found
+
+
+@pytest.mark.parametrize(("eval_every", "n_counts"), [("1 epochs", 1), ("5 steps", 0)])
+def test_a_stream_is_counted_only_for_epochs(tmp_path, monkeypatch, eval_every, n_counts):
+    write_corpus(tmp_path)
+    counts = []
+    monkeypatch.setattr(plan_module, "count_batches", lambda nlp: counts.append(1) or 10)
+    overrides = {"training.max_epochs": -1, "training.max_steps": 20}
+    overrides["initialize.after_init.eval_every"] = eval_every
+    training = init_nlp(make_config(tmp_path, **overrides)).config["training"]
+    assert len(counts) == n_counts
+    assert (training["max_epochs"], training["max_steps"]) == (-1, 20)
+    assert training["eval_frequency"] == (10 if n_counts else 5)
+
+
+def test_a_stream_needs_steps():
+    with pytest.raises(ValueError, match=r"expected max_steps above 0.*`max_steps = 1000`"):
+        plan(max_epochs=-1)

@@ -11,7 +11,8 @@ import torch
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_with_spacy
 from spacy.util import load_config
-from support.trainings import make_config, write_corpus
+from support.runs import StopError, is_equal, make, read_weights, run, stop_at
+from support.trainings import write_corpus
 
 from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.train import loop
@@ -22,54 +23,6 @@ ADAM = {"training.optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.01}}
 ACCUMULATING = {"training.optimizer.accumulate_batches": 2}
 AVERAGING = {"training.optimizer.average_decay": 0.9}
 RUNS = {"ours": {}, "adam": ADAM, "accumulating": ACCUMULATING, "averaging": AVERAGING}
-
-
-def make(folder, **overrides):
-    if not (folder / "train.spacy").exists():
-        write_corpus(folder)
-    optimizer = overrides.pop("training.optimizer", None)
-    config = make_config(folder, **overrides)
-    config["training"]["logger"]["@loggers"] = "spacy-bert-ner.Logger.v1"
-    if optimizer:
-        config["training"]["optimizer"] = optimizer
-    return config
-
-
-def run(folder, output="out", *, resume=False, **overrides):
-    stdout = io.StringIO()
-    config = make(folder, **overrides)
-    nlp = train(config, folder / output, resume=resume, stdout=stdout, stderr=io.StringIO())
-    return nlp, stdout.getvalue()
-
-
-def read_weights(nlp):
-    ner = nlp.get_pipe("ner")
-    weights = []
-    for node in ner.model.walk():
-        weights += [node.get_param(name) for name in node.param_names if node.has_param(name)]
-        for shim in node.shims:
-            weights += [p.detach().numpy() for p in shim._model.parameters()]
-    return [np.array(array) for array in weights]
-
-
-def is_equal(nlp, other):
-    pairs = zip(read_weights(nlp), read_weights(other), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
-
-
-class StopError(Exception):
-    """Stands for a fault at a certain step."""
-
-
-def stop_at(step, monkeypatch):
-    update = loop.Training._update
-
-    def stop(self, *args):
-        if self.progress.step == step:
-            raise StopError
-        update(self, *args)
-
-    monkeypatch.setattr(loop.Training, "_update", stop)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,196 @@
+"""A training run that is stopped, damaged or changed: resumed, it equals an unbroken one."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import spacy
+import torch
+from support.runs import StopError, is_equal, read_rows, run, stop_at
+
+from spacy_bert_ner.train import logger, loop
+from spacy_bert_ner.train import train as train_module
+from spacy_bert_ner.train.log import DivergedError
+
+# Step 24 is a batch of the pending half step: batches are counted from 1.
+PENDING = {"training.optimizer.accumulate_batches": 2, "training.eval_frequency": 8}
+PATIENT = {"initialize.after_init.patience": 1, "training.max_epochs": 20}
+ENDLESS = {"training.max_epochs": -1, "training.max_steps": 25, "training.eval_frequency": 7}
+RUNS = {"plain": {}, "pending": PENDING, "patience": PATIENT, "streamed": ENDLESS}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    found = {}
+    for name, overrides in RUNS.items():
+        nlp, _ = run(folder, name, **overrides)
+        found[name] = nlp, read_rows(folder / name / "log.jsonl"), folder / name
+    return found
+
+
+def forget():
+    """Leave nothing of the process but the files."""
+    random.seed(99)
+    torch.manual_seed(99)
+
+
+def assert_same(folder, nlp, unbroken):
+    other, rows, kept = unbroken
+    assert is_equal(nlp, other)
+    assert read_rows(folder / "log.jsonl") == rows
+    for name in ("model-best", "model-last"):
+        assert is_equal(spacy.load(folder / name), spacy.load(kept / name))
+        files = [(part / name / "meta.json").read_text() for part in (folder, kept)]
+        assert files[0] == files[1]
+    assert not (folder / "checkpoint").exists()
+
+
+def stop_in_saving(name, monkeypatch, module=loop, *, nth=1):
+    """Stop where a certain folder is put into its place, for the nth time."""
+    replaced_folder, seen = module.replaced_folder, []
+
+    def stop(path):
+        if path.name == name:
+            seen.append(path)
+            if len(seen) == nth:
+                raise StopError
+        return replaced_folder(path)
+
+    monkeypatch.setattr(module, "replaced_folder", stop)
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("plain", "model-best"),
+        ("plain", "checkpoint"),
+        ("plain", "model-last"),
+        ("pending", "checkpoint"),
+        ("pending", "model-last"),
+        ("patience", "model-last"),
+        ("streamed", "checkpoint"),
+    ],
+)
+def test_a_run_stopped_while_it_saves_ends_as_an_unbroken_one(
+    tmp_path, monkeypatch, unbroken, name, at
+):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_in_saving(
+            at, patch, train_module if at == "model-last" else loop, nth=1 + (at == "checkpoint")
+        )
+        run(tmp_path, **RUNS[name])
+    forget()
+    is_begun = (tmp_path / "out" / "checkpoint").exists()
+    nlp, _ = run(tmp_path, resume=is_begun, **RUNS[name])
+    assert is_begun == (at != "model-best")
+    assert_same(tmp_path / "out", nlp, unbroken[name])
+
+
+@pytest.mark.parametrize("torn", ["", '{"epoch": 1, "st'])
+def test_a_line_that_was_cut_or_lost_is_written_again(tmp_path, monkeypatch, unbroken, torn):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(20, patch)
+        run(tmp_path)
+    log = tmp_path / "out" / "log.jsonl"
+    log.write_text(log.read_text() + torn)
+    nlp, _ = run(tmp_path, resume=True)
+    assert_same(tmp_path / "out", nlp, unbroken["plain"])
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [("optimizer", "cut"), ("progress.json", "delete"), ("model/ner/model", "flip")],
+)
+def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch, file, damage):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(12, patch)
+        run(tmp_path)
+    path = tmp_path / "out" / "checkpoint" / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    if damage == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(data if damage == "flip" else data[: len(data) // 2])
+    with pytest.raises(ValueError, match=rf"checkpoint is damaged.*{file}.*start again without"):
+        run(tmp_path, resume=True)
+    _, text = run(tmp_path, auto_resume=True)
+    assert "Starting a new run. The checkpoint is damaged" in " ".join(text.split())
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(12, patch)
+        run(tmp_path)
+    shutil.copy(tmp_path / "dev.spacy", tmp_path / "train.spacy")
+    with pytest.raises(ValueError, match=r"file of corpora.train has changed since"):
+        run(tmp_path, resume=True)
+    _, text = run(tmp_path, auto_resume=True)
+    assert "Starting a new run" in text
+
+
+def test_auto_resume_goes_on_or_starts(tmp_path, monkeypatch, unbroken):
+    with monkeypatch.context() as patch, pytest.raises(StopError):
+        stop_at(12, patch)
+        run(tmp_path, auto_resume=True)
+    nlp, text = run(tmp_path, auto_resume=True)
+    assert "Going on after step 9" in text
+    assert_same(tmp_path / "out", nlp, unbroken["plain"])
+
+
+def test_what_the_logger_stops_is_not_resumed(tmp_path, monkeypatch):
+    def collapse(record, best, *, n_gold):
+        assert n_gold == 24
+        if record["step"] == 18:
+            raise DivergedError("fell to 0")
+
+    monkeypatch.setattr(logger, "check_score", collapse)
+    with pytest.raises(ValueError, match="fell to 0"):
+        run(tmp_path)
+    progress = json.loads((tmp_path / "out" / "checkpoint" / "progress.json").read_text())
+    assert progress["step"] == 9
+    assert spacy.load(tmp_path / "out" / "model-best").config["training"]
+
+
+RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from support.runs import run
+run(Path(sys.argv[2]), sys.argv[3], auto_resume=True, **{"training.max_epochs": 40})
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_20_kills_at_random_moments(tmp_path):
+    def start(output):
+        command = [sys.executable, "-c", RUN, Path(__file__).parents[1], tmp_path, output]
+        return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+
+    whole = start("whole")
+    assert "done" in whole.communicate()[0]
+    rng, n_kills, n_rounds = random.Random(0), 0, 0
+    while n_kills < 20:
+        n_rounds += 1
+        while True:
+            process = start(f"out{n_rounds}")
+            while process.poll() is None and not (tmp_path / f"out{n_rounds}" / ".lock").exists():
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 12))
+            if process.poll() is not None:
+                break
+            process.kill()
+            n_kills += 1
+            process.wait()
+        assert process.returncode == 0
+        folders = [tmp_path / "whole", tmp_path / f"out{n_rounds}"]
+        assert read_rows(folders[0] / "log.jsonl") == read_rows(folders[1] / "log.jsonl")
+        for name in ("model-best", "model-last"):
+            assert is_equal(*(spacy.load(folder / name) for folder in folders))
