@@ -12,7 +12,7 @@ import torch
 from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
 from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder, refuse_code
-from ..pieces.cutter import WordCutter, make_word_cutter, quiet, read_tokenizer
+from ..pieces.cutter import WordCutter, make_word_cutter, read_tokenizer, reading
 from ..pieces.shapes import add_shapes, split_shapes
 from .dropout import quicken_dropout
 from .seal import NO_SEAL, SEAL, check_seal, seal
@@ -65,10 +65,10 @@ def read_checkpoint(
     RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
     """
     check_folder(path)
-    config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    _set_dropout(config, dropout, attention_dropout)
-    cls: Any = MODEL_MAPPING[type(config)]
-    with quiet():
+    with reading(path):
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        _set_dropout(config, dropout, attention_dropout)
+        cls = _find_class(config)
         model, info = cls.from_pretrained(
             path,
             config=config,
@@ -147,8 +147,8 @@ def bytes_to_checkpoint(
     refuse_code(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
     _set_dropout(config, dropout, attention_dropout)
-    cls: Any = MODEL_MAPPING[type(config)]
-    with quiet():
+    cls = _find_class(config)
+    with reading("saved encoder"):
         model, info = cls.from_pretrained(
             None,
             config=config,
@@ -183,6 +183,13 @@ def _read_tensor_header(data: bytes) -> dict[str, str]:
             "cut or changed. Copy or download the model again."
         )
     return files
+
+
+def _find_class(config: Any) -> Any:
+    if type(config) not in MODEL_MAPPING:
+        raise ValueError(f"no encoder of the type {config.model_type!r}")
+    found = MODEL_MAPPING[type(config)]
+    return found[0] if isinstance(found, tuple) else found  # Funnel has two
 
 
 def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
@@ -238,7 +245,8 @@ def _find_limit(model: PreTrainedModel, settings: dict[str, Any]) -> int:
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - first)
     if len(limits) == 1:
-        limits.append(getattr(model.config, "max_position_embeddings", None) or 512)
+        limit = getattr(model.config, "max_position_embeddings", None) or 0
+        limits.append(limit if limit > 0 else 512)  # XLNet, which has no limit, says -1
     return int(min(limits))
 
 

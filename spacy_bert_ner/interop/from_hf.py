@@ -68,8 +68,8 @@ def hf_to_pipeline(
     lang (str): Language, which decides on the tokenizer.
     aggregation (str): How the scores of a token's pieces become the token's, as
         in `transformers.pipeline`: "first", "average" or "max".
-    scheme (str | None): How to read the tags; see `match_tag_columns`. `None` to tell from
-        their names, and IOB1 from IOB2 by what the checkpoint finds in three sentences.
+    scheme (str | None): How to read the tags; see `match_tag_columns`. `None` to go by
+        their names, and for IOB1 or IOB2 by what the checkpoint finds in three sentences.
     RETURNS (Imported): Labels, scheme, source and training config.
     RAISES (FetchError): If the checkpoint cannot be had or holds code.
     RAISES (ValueError): If its tags or its head are not of a kind that we can use.
@@ -81,15 +81,10 @@ def hf_to_pipeline(
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp) / "checkpoint"
         lock = fetch_encoder(find_source(checkpoint), folder, pins={})
-        encoder = read_checkpoint(folder, attention="sdpa", dropout=None)
-        head = read_head(folder, encoder)
-        record = json.loads((folder / CONFIG).read_text("utf8")).get(RECORD, {})
-        if len(record.get("tags", [])) == len(head.names):
-            head = head._replace(names=record["tags"])
-        columns = match_tag_columns(head.names, scheme=scheme or record.get("scheme"))
-        if scheme is None and columns.scheme == "IOB2" and not record and is_iob1(encoder, head):
-            columns = match_tag_columns(head.names, scheme="IOB1")
-        nlp = make_pipeline(folder, head, columns, lang=lang, aggregation=aggregation)
+        try:
+            nlp, record = read_pipeline(folder, lang=lang, aggregation=aggregation, scheme=scheme)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(folder), checkpoint)) from error
     nlp.get_pipe("ner").cfg["temperature"] = record.get("temperature", 1.0)  # type: ignore[attr-defined]
     describe(nlp, lock)
     config = output.with_name(f"{output.name}.train.cfg")
@@ -99,7 +94,31 @@ def hf_to_pipeline(
             nlp.to_disk(aside)
             (aside / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf8")
             write_manifest(aside)
-    return Imported(list(nlp.get_pipe("ner").labels), columns.scheme, lock, config)  # type: ignore[attr-defined]
+    ner: Any = nlp.get_pipe("ner")
+    return Imported(list(ner.labels), ner.scheme, lock, config)
+
+
+def read_pipeline(
+    folder: Path, *, lang: str, aggregation: str, scheme: str | None
+) -> tuple[Language, dict[str, Any]]:
+    """Read a checked checkpoint as a pipeline.
+
+    folder (Path): The checkpoint, in Hugging Face layout.
+    lang (str): Language.
+    aggregation (str): "first", "average" or "max".
+    scheme (str | None): How to read the tags; `None` to go by names and findings.
+    RETURNS (Tuple[Language, Dict[str, Any]]): The pipeline, and what `to-hf` recorded.
+    RAISES (ValueError): If its tags or its head are not of a kind that we can use.
+    """
+    encoder = read_checkpoint(folder, attention="sdpa", dropout=None)
+    head = read_head(folder, encoder)
+    record = json.loads((folder / CONFIG).read_text("utf8")).get(RECORD, {})
+    if len(record.get("tags", [])) == len(head.names):
+        head = head._replace(names=record["tags"])
+    columns = match_tag_columns(head.names, scheme=scheme or record.get("scheme"))
+    if scheme is None and columns.scheme == "IOB2" and not record and is_iob1(encoder, head):
+        columns = match_tag_columns(head.names, scheme="IOB1")
+    return make_pipeline(folder, head, columns, lang=lang, aggregation=aggregation), record
 
 
 def find_source(checkpoint: str) -> str:
@@ -114,7 +133,7 @@ def find_source(checkpoint: str) -> str:
 
 
 def is_iob1(encoder: Checkpoint, head: Head) -> bool:
-    """Tell by what a checkpoint finds whether B- only stands between two neighbours.
+    """Say, by what a checkpoint finds, whether B- is only used between two neighbours.
 
     Such a checkpoint (CoNLL-2003 as it is published) begins its entities with I-.
 

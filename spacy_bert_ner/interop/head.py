@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForTokenClassification
 
 from ..encode.checkpoint import Checkpoint
-from ..pieces.cutter import quiet
+from ..fetch.trust import CONFIG, WEIGHTS
+from ..files import read_json
+from ..pieces.cutter import reading
 
 TOLERANCE = 1e-4
 """Most that scores computed in two ways may differ, relative to the largest one."""
@@ -35,8 +38,9 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
     RAISES (ValueError): If the checkpoint has no trained head for token
         classification, or its head is more than one linear layer.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    with quiet():
+    names = read_names(folder)
+    with reading(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model, info = AutoModelForTokenClassification.from_pretrained(
             folder,
             config=config,
@@ -50,18 +54,54 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
     if missing:
         raise ValueError(
             f"{folder}: no weights for {', '.join(missing)}, expected a checkpoint that was "
-            "trained for token classification. To train one from an encoder, use `spacy train`."
+            "trained for token classification. To train one from an encoder, use `bert-ner train`."
         )
     model = model.float().eval()
     if not isinstance(layer, torch.nn.Linear) or not _is_all(model, layer, checkpoint):
         raise ValueError(
             f"{folder}: the head of {type(model).__name__} is more than one linear layer, and "
-            "would not score as before. Train its encoder with `spacy train` instead."
+            "would not score as before. Train its encoder with `bert-ner train` instead."
         )
-    names = [config.id2label[i] for i in range(config.num_labels)]
     weight = layer.weight.detach().clone()
     bias = torch.zeros(len(names)) if layer.bias is None else layer.bias.detach().clone()
     return Head(names, weight, bias)
+
+
+def read_names(folder: Path) -> list[str]:
+    """Read the names of a checkpoint's tags.
+
+    folder (Path): A folder in Hugging Face layout.
+    RETURNS (List[str]): Its `id2label`, in the order of the scores; none without a head.
+    RAISES (ValueError): If it names no tags, or not as many as the head scores.
+    """
+    found = read_json(folder / CONFIG, {}, advice="").get("id2label")
+    n_rows = count_scores(folder)
+    if n_rows is None:
+        return []
+    expected = f"{CONFIG} to name {n_rows} tags, numbered from 0"
+    numbers = list(map(str, range(len(found)))) if isinstance(found, dict) else []
+    if not isinstance(found, dict) or sorted(found) != sorted(numbers) or not found:
+        shown = "no `id2label`" if found is None else f"`id2label` = {str(found)[:80]}"
+    elif not all(isinstance(name, str) for name in found.values()):
+        shown = f"names that are no texts in `id2label`: {str(found)[:80]}"
+    elif n_rows != len(found):
+        shown = f"{len(found)} names in `id2label` for a head of {n_rows} scores"
+    else:
+        return [found[number] for number in numbers]
+    raise ValueError(
+        f"{folder}: found {shown}, expected {expected}. Fix `id2label` in its {CONFIG}: "
+        '{"0": "O", "1": "B-PER", …}, in the order in which it was trained.'
+    )
+
+
+def count_scores(folder: Path) -> int | None:
+    """Count the scores that a checkpoint's head gives; `None` if it has no such head."""
+    for path in sorted(folder.glob(WEIGHTS)):
+        with safe_open(path, framework="np") as file:
+            for name in file.keys():  # noqa: SIM118 - not a dictionary
+                if name == "classifier.weight":
+                    return file.get_slice(name).get_shape()[0]
+    return None
 
 
 def _is_all(model: Any, layer: torch.nn.Linear, checkpoint: Checkpoint) -> bool:

@@ -1,5 +1,6 @@
 """Tags of a token-classification checkpoint ↔ the columns of our head."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,6 +8,8 @@ from typing import NamedTuple
 from ..schemes import is_tag
 from ..tag.tag_set import HEAD_SCHEMES, TagSet, build_tag_set
 
+SPECIAL = re.compile(r"\[\w+\]|<\w+>|LABEL_\d+|X")
+"""Names that checkpoints give to what is no tag."""
 MISSING = -1
 """The column of a tag that the checkpoint does not have."""
 
@@ -32,8 +35,9 @@ def match_tag_columns(names: Sequence[str], *, scheme: str | None = None) -> Tag
     """Find our tags in the label names of a checkpoint.
 
     names (Sequence[str]): The tags in the order of the checkpoint's scores.
-    scheme (str | None): "IOB2", "IOB1", "IO" or "BILOU" (for BIOES too); `None` to
-        tell from the names, which takes names with B- and I- for IOB2.
+    scheme (str | None): "IOB2", "IOB1", "IO" (which bare labels such as PER are, too) or
+        "BILOU" (for BIOES too); `None` to go by the names: those with B- and I- are
+        taken for IOB2.
     RETURNS (TagColumns): Our tags, labels in the order of the checkpoint.
     RAISES (ValueError): If the names are not tags, or not those of the scheme.
 
@@ -43,6 +47,8 @@ def match_tag_columns(names: Sequence[str], *, scheme: str | None = None) -> Tag
         >>> match_tag_columns(["O", "I-LOC"]).scheme
         'IO'
     """
+    if scheme == "IO":
+        names = [name if is_tag(name) or SPECIAL.fullmatch(name) else f"I-{name}" for name in names]
     _check_names(names)
     prefixes = {name[0] for name in names if name != "O"}
     scheme = scheme or _recognise(prefixes)
@@ -64,8 +70,11 @@ def match_tag_columns(names: Sequence[str], *, scheme: str | None = None) -> Tag
 def _check_names(names: Sequence[str]) -> None:
     wrong = [name for name in names if not is_tag(name)]
     repeated = [name for name, n in Counter(names).items() if n > 1]
-    advice = "Mend `id2label` in the checkpoint's config.json."
+    advice = "Fix `id2label` in the checkpoint's config.json."
     if wrong:
+        is_bare = not any(SPECIAL.fullmatch(name) or "-" in name for name in wrong)
+        if is_bare:
+            advice += ' If these are labels without B- and I-, set `scheme = "IO"`.'
         shown = ", ".join(repr(name) for name in wrong[:5])
         raise ValueError(
             f"The checkpoint's id2label has {len(wrong)} names that are no tags ({shown}), "

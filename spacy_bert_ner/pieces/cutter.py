@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from ..fetch.trust import TOKENIZER, TOKENIZER_CONFIG, check_folder
+from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_tokenizer(path: Path) -> tuple[str, str]:
     RETURNS (Tuple[str, str]): The texts of tokenizer.json and tokenizer_config.json.
     RAISES (ValueError): If it is no fast tokenizer.
     """
-    with quiet():
+    with reading(path):
         tokenizer = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False, use_fast=True
         )
@@ -137,11 +137,37 @@ def _set_blank(data: Any, blank: bool) -> Any:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Hugging Face from warning of poolers and heads that nobody asked for."""
+def reading(path: Path | str) -> Iterator[None]:
+    """Let Hugging Face read a checkpoint: no warnings, and errors in one sentence.
+
+    Its warnings are of poolers and heads that nobody asked for; its errors are of many
+    kinds, plain exceptions among them.
+
+    path (Path | str): The folder, or what to call it.
+    RAISES (ValueError): If it cannot be read, with the reason.
+    """
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
         yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        reason = " ".join(line.strip() for line in lines[:2])
+        raise ValueError(
+            f"{path}: transformers cannot read this checkpoint ({type(error).__name__}: "
+            f"{reason[:300]}). {_advise(Path(path))}"
+        ) from error
     finally:
         logging.set_verbosity(verbosity)
+
+
+def _advise(path: Path) -> str:
+    pieces = sorted(file.name for file in path.glob("*.model"))
+    if pieces and not (path / TOKENIZER).is_file():
+        return (
+            f"Its tokenizer is a SentencePiece model ({', '.join(pieces)}) without {TOKENIZER}: "
+            "install the packages that convert it, with `pip install sentencepiece protobuf`."
+        )
+    return f"Check its {CONFIG} and tokenizer, or choose another checkpoint."

@@ -1,6 +1,7 @@
 """Hugging Face checkpoints as spaCy pipelines: the same scores, entities, and training."""
 
 import json
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from spacy.tokens import DocBin
 from support.checkpoints import KINDS
 from support.heads import NAMES, build_head
 from support.scoring import FLOAT32, WORDS, read_pieces, score_alone, score_here
-from transformers import AutoModelForTokenClassification
+from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
 from spacy_bert_ner.fetch.fetch import FetchError
 from spacy_bert_ner.interop.from_hf import NEVER, find_source, hf_to_pipeline
@@ -173,3 +174,100 @@ def test_heads_that_cannot_be_taken_over_are_errors(tmp_path, get_encoder):
     with pytest.raises(ValueError, match="Aggregation 'mean', expected one of first, average"):
         hf_to_pipeline("x", tmp_path / "model", aggregation="mean")
     assert not (tmp_path / "model").exists()
+
+
+TAGS = ["I-PER", "O", "B-LOC", "B-PER", "I-LOC"]
+
+
+def number(names, first=0):
+    return {str(i): name for i, name in enumerate(names, first)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return build_head("bert", tmp_path_factory.mktemp("whole") / "checkpoint", names=TAGS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"id2label": ...}, "no `id2label`, expected config.json to name 5 tags"),
+        ({"id2label": None}, "no `id2label`"),
+        ({"id2label": number(TAGS, first=1)}, "'1': 'I-PER'.* numbered from 0"),
+        ({"id2label": number(TAGS[:3])}, "3 names in `id2label` for a head of 5 scores"),
+        ({"id2label": number([*TAGS, "B-X", "I-X"])}, "7 names in `id2label` for a head of 5"),
+        ({"id2label": number(range(5))}, "names that are no texts"),
+        ({"id2label": TAGS}, "cannot read this checkpoint .*id2label"),
+        ({"id2label": {tag: tag for tag in TAGS}}, "cannot read this checkpoint"),
+        ({"id2label": number(["O", "PER", "LOC", "ORG", "X-Y"])}, "4 names that are no tags"),
+        ({"id2label": number(["O", "PER", "LOC", "ORG", "MISC"])}, 'set `scheme = "IO"`'),
+        ({"id2label": number(["[PAD]", "O", "B-PER", "I-PER", "X"])}, r"'\[PAD\]', 'X'"),
+        ({"model_type": ...}, "cannot read this checkpoint .*model_type"),
+        ({"model_type": "foo"}, "cannot read this checkpoint .*foo"),
+        ({"model_type": "t5"}, "weights are missing"),
+        ({"hidden_size": 30}, "cannot read this checkpoint .*size mismatch"),
+        ({"vocab_size": 3}, "cannot read this checkpoint .*size mismatch"),
+        ({"tokenizer.json": '{"version": "1.0"}'}, "cannot read this checkpoint .*tokenizer"),
+        ({"tokenizer.json": ..., "vocab.txt": ...}, "cannot read this checkpoint .*tokenizer"),
+        (
+            {"tokenizer.json": ..., "vocab.txt": ..., "spm.model": "x"},
+            r"SentencePiece model \(spm\.model\).*pip install sentencepiece protobuf",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(whole, tmp_path, changes, reason):
+    folder = shutil.copytree(whole, tmp_path / "checkpoint")
+    config = json.loads((folder / "config.json").read_text())
+    for name, value in changes.items():
+        if "." in name and value is ...:
+            (folder / name).unlink(missing_ok=True)
+        elif "." in name:
+            (folder / name).write_text(value)
+        elif value is ...:
+            del config[name]
+        else:
+            config[name] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    if "spm.model" in changes:
+        settings = json.loads((folder / "tokenizer_config.json").read_text())
+        settings["tokenizer_class"] = "XLMRobertaTokenizer"
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=reason) as error:
+        hf_to_pipeline(str(folder), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    assert len(str(error.value)) < 700 and str(tmp_path) in str(error.value) + str(tmp_path)
+
+
+def test_bare_labels_are_read_as_io(tmp_path):
+    names = ["O", "PER", "LOC", "I-ORG"]
+    columns = match_tag_columns(names, scheme="IO")
+    assert list(dict.fromkeys(columns.tag_set.labels[1:])) == ["PER", "LOC", "ORG"]
+    folder = build_head("bert", tmp_path / "checkpoint", names=names)
+    found = hf_to_pipeline(str(folder), tmp_path / "model", scheme="IO")
+    assert (found.labels, found.scheme) == (["PER", "LOC", "ORG"], "IO")
+    nlp = spacy.load(tmp_path / "model", config=FLOAT32)
+    ours = [["O", "I-PER", "I-LOC", "I-ORG"].index(tag) for tag in nlp.get_pipe("ner").tags]
+    expected = score_alone(folder, WORDS)
+    np.testing.assert_allclose(score_here(nlp, WORDS), expected[:, ours], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["xlnet", "funnel"])
+def test_encoders_without_a_limit_or_with_two_classes_score_as_in_transformers(tmp_path, kind):
+    base = build_head("bert", tmp_path / "base", names=TAGS)
+    settings = {"vocab_size": len(AutoTokenizer.from_pretrained(base)), "d_model": 24, "n_head": 2}
+    settings |= {"d_inner": 40, "id2label": number(TAGS), "label2id": {}}
+    settings |= {"n_layer": 2} if kind == "xlnet" else {"d_head": 12, "block_sizes": [1, 1]}
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(kind, **settings)
+    folder = tmp_path / "checkpoint"
+    AutoModelForTokenClassification.from_config(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "vocab.txt"):
+        shutil.copy(base / name, folder)
+    tokenizer = json.loads((base / "tokenizer_config.json").read_text())
+    tokenizer["tokenizer_class"] = "PreTrainedTokenizerFast"
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    hf_to_pipeline(str(folder), tmp_path / "model", scheme="IOB2")
+    nlp = spacy.load(tmp_path / "model", config=FLOAT32)
+    columns = [TAGS.index(tag) for tag in nlp.get_pipe("ner").tags]
+    expected = score_alone(folder, WORDS)
+    np.testing.assert_allclose(score_here(nlp, WORDS), expected[:, columns], atol=1e-4)
