@@ -124,3 +124,29 @@ def test_a_gpu_that_is_not_there_stops_the_training_with_advice():
     assert done.returncode == 1
     assert "GPU 99 was asked for" in done.stdout + done.stderr
     assert run_script("scripts/check_gpu.py", "--gpu-id", "-1").returncode == 0
+
+
+TRAIN_STEPS = [name for name in sorted(COMMANDS) if name.startswith("train")]
+
+
+@pytest.mark.parametrize("name", TRAIN_STEPS)
+def test_training_steps_resume_and_keep_the_earlier_result(name):
+    assert TRAIN_STEPS == ["train", "train-demo", "train-stock"]
+    (script,) = [line for line in COMMANDS[name]["script"] if "check_gpu" not in line]
+    assert script.startswith("python -m spacy bert-ner train --auto-resume configs/")
+
+
+def test_training_steps_work_as_plain_spacy_train():
+    config = load_project_config(ROOT, overrides={"vars.trainer": "train"})
+    commands = {command["name"]: command for command in config["commands"]}
+    for name in TRAIN_STEPS:
+        flags = commands[name]["script"][-1].split()
+        assert flags[:4] == ["python", "-m", "spacy", "train"]
+        assert not {"--auto-resume", "--resume"} & set(flags)
+
+
+def test_make_lets_waiting_threads_sleep():
+    shown = subprocess.run(
+        ["make", "-pn", "clean"], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout
+    assert "export OMP_WAIT_POLICY" in shown or "OMP_WAIT_POLICY = PASSIVE" in shown

@@ -1,16 +1,18 @@
 """The command `train`: flags over `spacy_bert_ner.train.train.train`."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
 from spacy.util import load_config
-from thinc.api import require_gpu
+from thinc.api import Config, require_gpu
 
 from ..machine import check_gpu
 from ..train.train import train
 from ._app import command
+from ._errors import show_warning
 
 
 @command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -29,9 +31,9 @@ def train_cli(
         help="Do so if there is a checkpoint with the same config and data, else start anew",
     ),
 ) -> None:
-    """Train as `spacy train` does; nothing is lost when it stops, and it can go on.
+    """Train as `spacy train` does, but lose nothing when the run stops, and resume it.
 
-    Settings of the config are changed as there: --training.max_epochs 5
+    Change settings of the config as there: --training.max_epochs 5
     """
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
@@ -40,6 +42,11 @@ def train_cli(
         require_gpu(gpu_id)
     with show_validation_error(config):
         loaded = load_config(config, overrides=overrides, interpolate=False)
+        for name in find_unused_paths(loaded, overrides):
+            show_warning(
+                f"--{name} changes nothing: no setting of {config} uses ${{{name}}}. Write it "
+                f"there, for example as path = ${{{name}}}."
+            )
         train(
             loaded,
             output,
@@ -49,3 +56,15 @@ def train_cli(
             stdout=sys.stdout,
             stderr=sys.stderr,
         )
+
+
+def find_unused_paths(config: Config, overrides: Iterable[str]) -> list[str]:
+    """Find the paths that were given but that no setting uses.
+
+    config (Config): The config, not interpolated.
+    overrides (Iterable[str]): Names of settings, such as "paths.train".
+    RETURNS (List[str]): Those of [paths] that would change nothing.
+    """
+    text = config.to_str(interpolate=False)
+    paths = [name for name in overrides if name.startswith("paths.")]
+    return [name for name in paths if f"${{{name}}}" not in text]

@@ -1,1 +1,1 @@
-"""Files of any format, or DocBins → the examples and batches that a training reads."""
+"""Files of any format, or DocBins → the examples and batches of a training run."""

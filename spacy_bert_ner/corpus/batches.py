@@ -1,4 +1,4 @@
-"""Examples of an epoch → batches of like length, in random order."""
+"""Examples of an epoch → batches of similar length, in random order."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from spacy.training import Example
 
 ItemT = TypeVar("ItemT")
 
-# An uncased English WordPiece makes a piece of about so many letters.
+# An uncased English WordPiece has about this many letters.
 _LETTERS_PER_PIECE = 6
 
 
@@ -21,19 +21,19 @@ def make_batch_by_pieces_v1(
     pool: int = 1600,
     get_length: Callable[[Example], int] | None = None,
 ) -> Callable[[Iterable[ItemT]], Iterator[list[ItemT]]]:
-    """Make a batcher that puts examples of like length together.
+    """Make a batcher that puts examples of similar length together.
 
     Entry point: spacy-bert-ner.batch_by_pieces.v1. Each pool of examples is sorted
-    by length and cut, and its batches are shuffled: no order of length is left,
-    and no example is lost. An example that is too long for `pieces` has a batch
+    by length and cut, and its batches are shuffled, so no order of length is left
+    and no example is lost. An example that is too long for `pieces` gets a batch
     of its own.
 
     sentences (int | None): Most examples of a batch; `None` for any number.
-    pieces (int | None): Most pieces of a batch, padding included: its longest
-        example times their number; `None` for any number.
+    pieces (int | None): Most pieces of a batch with its padding: the pieces of its
+        longest example times the number of examples; `None` for any number.
     pool (int): Examples that are sorted together; 0 keeps them in the order given.
     get_length (Callable[[Example], int] | None): Counts the pieces of an example;
-        by default, a piece for each 6 letters begun of each word.
+        by default, each word has one piece for every 6 letters or part of them.
     RETURNS (Callable): The batcher.
     RAISES (ValueError): If there is no limit, or one is below 1.
 
@@ -57,7 +57,7 @@ def make_batch_by_pieces_v1(
     find_length = get_length or estimate_pieces
 
     def batch_by_pieces(examples: Iterable[ItemT]) -> Iterator[list[ItemT]]:
-        # One draw for an epoch, so that an epoch can be repeated from its beginning.
+        # One draw per epoch, so that an epoch can be repeated from its start.
         rng = random.Random(random.getrandbits(64))
         stream = iter(examples)
         while items := list(islice(stream, pool or None)):

@@ -1,4 +1,4 @@
-"""DocBin files → examples, with their span groups, and read once for a whole training."""
+"""DocBin files → examples with their span groups, read once for a whole training run."""
 
 import warnings
 import zlib
@@ -20,16 +20,16 @@ def make_kept_corpus_v1(
     limit: int = 0,
     augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
 ) -> "KeptCorpus":
-    """Make a corpus that is read from disk once, and not for each evaluation.
+    """Make a corpus that is read from disk once, not for each evaluation.
 
-    Entry point: spacy-bert-ner.KeptCorpus.v1. Settings are those of spacy.Corpus.v1;
-    unlike there, sentences keep what `doc.spans` holds of them.
+    Entry point: spacy-bert-ner.KeptCorpus.v1. The settings are those of spacy.Corpus.v1,
+    but sentences keep their part of `doc.spans`.
 
     path (Path | None): A file or folder of DocBins.
     gold_preproc (bool): Whether an example is a sentence in the corpus's own words.
     max_length (int): Longer docs are split into sentences; 0 for no limit.
     limit (int): Examples to read; 0 for all.
-    augmenter (Callable | None): Changes examples; once, when they are read.
+    augmenter (Callable | None): Changes examples once, when they are read.
     RETURNS (KeptCorpus): The corpus.
     RAISES (ValueError): If there is no path.
     """
@@ -70,7 +70,7 @@ class GroupCorpus(Corpus):
     def make_examples_gold_preproc(
         self, nlp: Language, reference_docs: Iterable[Doc]
     ) -> Iterator[Example]:
-        """Take docs apart into sentences; one warning counts the spans that this cuts.
+        """Split docs into sentences; one warning counts the spans that this cuts.
 
         nlp (Language): Its vocabulary is used.
         reference_docs (Iterable[Doc]): The gold docs.
@@ -88,8 +88,9 @@ class GroupCorpus(Corpus):
         if cut:
             shown = ", ".join(repr(text) for text in cut[:5])
             warnings.warn(
-                f"{len(cut)} gold spans of {self.path} cross a sentence's border and are left out, "
-                f"for example {shown}. Use `gold_preproc = false` to learn from whole docs.",
+                f"{len(cut)} gold span{'s' if len(cut) > 1 else ''} of {self.path} left out at the "
+                f"borders of sentences, for example {shown}. Set `gold_preproc = false` to learn "
+                "from whole docs.",
                 stacklevel=2,
             )
 
@@ -117,7 +118,7 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def copy_sentence(sent: Span) -> Doc:
-    """Make a doc of a sentence, with what the doc's span groups hold of it.
+    """Make a doc of a sentence, with its part of the span groups.
 
     sent (Span): The sentence.
     RETURNS (Doc): What `sent.as_doc()` gives, and all groups; spans that go beyond
@@ -155,7 +156,7 @@ class KeptCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Give the examples.
 
-        nlp (Language): The pipeline; another one has the corpus read anew.
+        nlp (Language): The pipeline; for another one, the corpus is read again.
         YIELDS (Example): The examples.
         """
         if self._nlp is not nlp:

@@ -39,32 +39,32 @@ def make_corpus_reader_v1(
     seed: int = 0,
     augmenter: Augmenter | None = None,
 ) -> "CorpusReader":
-    """Make a reader of training examples, straight from any format that we read.
+    """Make a reader of training examples from a file in any format that we read.
 
     Entry point: spacy-bert-ner.Corpus.v1.
 
     path (Optional[str]): A file, or `file.zip:member`; `.spacy` files too.
-    group (str): `sentence`; `document`, where the file marks documents; or `mixed`:
-        runs of one to eight sentences of a document, drawn anew each time that the
-        reader is called (by `spacy train` once, or at each epoch with max_epochs = -1).
+    group (str): `sentence`; `document`, if the file marks documents; or `mixed` for
+        runs of one to eight sentences of a document, drawn again each time that the
+        reader is called: once in training, or in each epoch with max_epochs = -1.
     limit (int): Most examples; 0 is all.
     gold_preproc (bool): Whether the predicted doc gets the words of the file, and not
         those of the pipeline's tokenizer.
-    format (Optional[str]): Force one of `read.FORMATS`; by default the content tells.
-    encoding (Optional[str]): Force an encoding; by default UTF-8, then cp1252.
+    format (Optional[str]): One of `read.FORMATS`; by default it is found from the content.
+    encoding (Optional[str]): An encoding; by default UTF-8, then cp1252.
     word_column (int): Column of the word in a column file: 1 is the first, -1 the last.
-    tag_column (int): Column of the tag, counted alike.
-    spacing (str): `natural`, or `words`: a blank between any two words.
+    tag_column (int): Column of the tag, counted the same way.
+    spacing (str): `natural`, or `words` for a blank between any two words.
     label_map (Optional[Dict[str, str]]): Label in the file → label to learn.
     seed (int): Seed of the mixed groups.
     augmenter (Optional[Callable]): Makes more examples of each.
     RETURNS (CorpusReader): Gives the examples for a pipeline.
-    RAISES (ValueError): If the path is missing, or a value is not one that it can be.
+    RAISES (ValueError): If the path is missing, or `group` is not one of `GROUPS`.
     """
     if path is None:
         raise ValueError(
-            "spacy-bert-ner.Corpus.v1 has no path, expected a file. Set it in the config, or on "
-            "the command line: --paths.train FILE."
+            "spacy-bert-ner.Corpus.v1 has no path, expected a file. Write `path = ${paths.train}` "
+            "into its block of the config (for dev, `${paths.dev}`), and set paths.train."
         )
     if group not in GROUPS:
         raise ValueError(f"Group '{group}', expected one of: {', '.join(GROUPS)}.")

@@ -1,4 +1,4 @@
-"""The log of a training → its learning curve, as PNG and SVG."""
+"""The log of a training run → its learning curve, as PNG and SVG."""
 
 from functools import partial
 from math import nan
@@ -12,7 +12,7 @@ CURVE_NAME = "learning_curve"
 
 
 def draw_learning_curve(log: Path, folder: Path) -> list[Path]:
-    """Draw train and dev loss, and F1, over the steps of a training.
+    """Draw train and dev loss, and F1, over the steps of a training run.
 
     log (Path): The lines of JSON of spacy-bert-ner.Logger.v1.
     folder (Path): Where learning_curve.png and learning_curve.svg are written.

@@ -30,7 +30,7 @@ def measure_dev(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
 
     nlp (Language): The pipeline.
     examples (Sequence[Example]): Dev examples; they are not changed.
-    RETURNS (Dict[str, float]): "dev_loss" (what training makes small, for a tagged token,
+    RETURNS (Dict[str, float]): "dev_loss" (what training minimizes, for a tagged token,
         in nats) and "token_acc" (share of the tokens with a gold tag that got it);
         empty if there is no `bert_ner` of `doc.ents`, or no token to measure on.
     """

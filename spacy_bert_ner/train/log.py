@@ -11,7 +11,7 @@ import srsly
 LogRow = dict[str, Any]
 Best = tuple[float, int]  # score and step
 
-# Below it, a model at the beginning of its training may find no entity again.
+# Below it, a model early in training may find no entity again by chance.
 _GOOD_SCORE = 0.25
 # With fewer gold entities, an evaluation that finds none may be chance.
 _MANY_ENTITIES = 30

@@ -1,9 +1,8 @@
-"""What `spacy train` tells after each step → a bar, a table, JSON lines, TensorBoard."""
+"""What `spacy train` reports after each step → a bar, a table, JSON lines, TensorBoard."""
 
 import resource
 import sys
 from collections.abc import Callable, Mapping
-from itertools import islice, repeat
 from pathlib import Path
 from time import perf_counter
 from typing import IO, Any
@@ -12,7 +11,6 @@ import torch
 import tqdm
 from spacy.language import Language
 from spacy.training import Example
-from spacy.util import registry
 
 from ..figures import require_matplotlib
 from ..pipe.bert_ner import BertNer
@@ -21,6 +19,7 @@ from .curve import draw_learning_curve
 from .dev_loss import measure_dev, read_dev
 from .log import Best, LogRow, add_record, check_losses, check_score, find_best, flatten
 from .output import LOG_NAME
+from .rates import read_rates
 
 _TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
 _HEADER = {"epoch": "EPOCH", "step": "STEP", "loss": "LOSS", "dev_loss": "DEV LOSS"}
@@ -28,8 +27,7 @@ _HEADER |= {"p": "P", "r": "R", "f": "F1", "words": "WORDS/S"}
 
 # Dev examples whose gold entities are counted.
 _COUNTED = 500
-
-Info = dict[str, Any]  # what spaCy tells of a step
+Info = dict[str, Any]  # what spaCy reports of a step
 LogStep = Callable[[Info | None], None]
 
 
@@ -41,24 +39,25 @@ def make_logger_v1(
     tensorboard: str | None = None,
     plot: bool = False,
 ) -> Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]:
-    """Make a logger that shows and keeps how a training goes.
+    """Make a logger that shows and records the progress of a training run.
 
     Entry point: spacy-bert-ner.Logger.v1. After each evaluation it prints a row and
     adds a line of JSON: train and dev loss, token accuracy, precision, recall and F1,
-    all and by label, learning rate, words per second, memory. A loss that is not
-    finite, or a good score that falls to 0, stops the training; the best model stays.
+    overall and by label, learning rate, words per second, memory. It stops the run if a
+    loss is not finite, or if a good score falls to 0 on a dev part with at least 30
+    entities; the best model is kept.
 
     path (str | None): File for the lines of JSON; if `None`, log.jsonl in the output
-        folder, if there is one. The log of an earlier training is kept beside it.
+        folder, if there is one. The log of an earlier run is kept next to it.
     progress_bar (bool): Whether to show a bar with the time left, on a terminal.
     dev_sentences (int): Dev examples on which loss and token accuracy are measured; 0
         for none.
     tensorboard (str | None): Folder for TensorBoard's scalars (needs the extra
         `tensorboard`); `None` for none.
-    plot (bool): Whether to draw the learning curve beside the lines of JSON at the
+    plot (bool): Whether to draw the learning curve next to the lines of JSON at the
         end (needs the extra `plots`).
-    RETURNS (Callable): The logger, as spaCy wants it.
-    RAISES (ValueError): If an extra is missing, or the training has gone wrong.
+    RETURNS (Callable): The logger, as spaCy expects it.
+    RAISES (ValueError): If an extra is missing, or the run has gone wrong.
     """
 
     def setup_logger(
@@ -83,7 +82,7 @@ def make_logger_v1(
 
 
 class Run:
-    """One training: what was seen since the last evaluation, and the best so far."""
+    """One training run: what was seen since the last evaluation, and the best so far."""
 
     def __init__(
         self,
@@ -114,11 +113,11 @@ class Run:
         stdout.write(_TABLE.format(**_HEADER))
 
     def log_step(self, info: Info | None) -> None:
-        """Take note of a step.
+        """Record a step.
 
-        info (Dict[str, Any] | None): What spaCy tells after an evaluation; `None`
+        info (Dict[str, Any] | None): What spaCy reports after an evaluation; `None`
             after other steps.
-        RAISES (ValueError): If the training has gone wrong.
+        RAISES (ValueError): If the run has gone wrong.
         """
         self._n_steps += 1
         if self.bar is not None:
@@ -146,18 +145,18 @@ class Run:
     def make_record(self, info: Info) -> LogRow:
         """Make the line of JSON for an evaluation.
 
-        info (Dict[str, Any]): What spaCy tells.
+        info (Dict[str, Any]): What spaCy reports.
         RETURNS (Dict[str, Any]): Losses are means over the batches since the last
             evaluation, scores are from 0 to 1, memory is in MB.
         """
         scores = info["other_scores"]
         place = find_place(self.nlp, scores)
-        # The time of the step that was evaluated is not known: it is left out.
+        # The time of the step that was evaluated is unknown, so it is left out.
         share = (self._n_steps - 1) / self._n_steps
         seconds = self._updated - self._start
         n_words = (info["words"] - self._n_words) * share
         if not self._n_words and self._n_steps <= info["step"]:
-            seconds = 0.0  # a training that goes on: the words before are not known
+            seconds = 0.0  # a resumed run: the words before are unknown
         return {
             "epoch": info["epoch"],
             "step": info["step"],
@@ -172,7 +171,7 @@ class Run:
         }
 
     def finish(self) -> None:
-        """Say which evaluation was the best, and draw the learning curve."""
+        """Print which evaluation was the best, and draw the learning curve."""
         if self.bar is not None:
             self.bar.close()
         if self.scalars is not None:
@@ -219,30 +218,8 @@ def _format(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
-def read_rates(nlp: Language) -> Callable[[int], float | None]:
-    """Make a function that tells the learning rate of a step.
-
-    nlp (Language): The pipeline, with the optimizer in its config.
-    RETURNS (Callable[[int], float | None]): Takes steps in rising order, the first
-        is 0. Gives `None` where the optimizer has no `learn_rate`.
-    """
-    rate = nlp.config.interpolate()["training"]["optimizer"].get("learn_rate")
-    is_schedule = isinstance(rate, dict)
-    rates = registry.resolve({"rate": rate})["rate"] if is_schedule else repeat(rate)
-    n_taken, last = 0, None
-
-    def read_rate(step: int) -> float | None:
-        nonlocal n_taken, last
-        for value in islice(rates, step + 1 - n_taken):
-            last = value
-            n_taken += 1
-        return last
-
-    return read_rate
-
-
 def make_bar(nlp: Language, stderr: IO) -> tqdm.tqdm:
-    """Make a bar over all steps; none is shown where there is no terminal."""
+    """Make a bar over all steps, which is shown only on a terminal."""
     total = nlp.config["training"]["max_steps"] or None
     return tqdm.tqdm(total=total, disable=None, leave=False, file=stderr, unit="step")
 

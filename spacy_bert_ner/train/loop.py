@@ -22,6 +22,7 @@ from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..files import replaced_folder
 from ..manifest import write_manifest
+from ..optimize.joint_optimizer import JointOptimizer
 from .check_dev import check_dev
 from .epochs import Progress, iterate_batches
 from .log import Best, DivergedError, find_best
@@ -151,7 +152,10 @@ class Training:
         settings, nlp = self.settings, self.nlp
         if settings["before_update"]:
             settings["before_update"](nlp, {"step": self.progress.step, "epoch": epoch})
-        for part in subdivide_batch(batch, settings["accumulate_gradient"]):
+        parts = list(subdivide_batch(batch, settings["accumulate_gradient"]))
+        if isinstance(self.optimizer, JointOptimizer):
+            self.optimizer.n_parts = len(parts)
+        for part in parts:
             nlp.update(
                 part,
                 drop=settings["dropout"],

@@ -1,4 +1,4 @@
-"""What a training holds beside the weights, optimizer and random numbers → plain data, and back."""
+"""The optimizer and the random numbers of a training run → plain data, and back."""
 
 import random
 from typing import Any, cast
@@ -16,11 +16,11 @@ _ARRAYS = ("mom1", "mom2", "averages")
 
 
 def name_parameters(nlp: Language) -> dict[Key, str]:
-    """Name the weights of a pipeline alike in every process.
+    """Name the weights of a pipeline, the same in every process.
 
     nlp (Language): The pipeline.
-    RETURNS (Dict[Tuple[int, str], str]): For each key that an optimizer sees the
-        component, the number of the layer in it, and the name of the parameter.
+    RETURNS (Dict[Tuple[int, str], str]): For each key of an optimizer: the component,
+        the number of the layer in it, and the name of the parameter.
     """
     names = {}
     for pipe_name, proc in nlp.pipeline:
@@ -54,7 +54,7 @@ def read_optimizer(optimizer: Optimizer) -> dict[Key, dict[str, torch.Tensor]]:
 def write_optimizer(
     optimizer: Optimizer, state: dict[Key, dict[str, torch.Tensor]], *, n_steps: int
 ) -> None:
-    """Make an optimizer remember what another one did.
+    """Give an optimizer the memory of another one.
 
     optimizer (Optimizer): A new optimizer; it is changed.
     state (Dict[Tuple[int, str], Dict[str, torch.Tensor]]): What `read_optimizer` gave.
@@ -71,7 +71,7 @@ def write_optimizer(
                         cast(FloatsXd, tensors[kind].numpy())
                     )
             optimizer.nr_update[key] = int(tensors["nr_update"])
-    _ = optimizer.learn_rate  # a schedule of ours begins when it is asked first
+    _ = optimizer.learn_rate  # a schedule of ours starts when it is first asked
     for _ in range(n_steps):
         Optimizer.step_schedules(optimizer)
 

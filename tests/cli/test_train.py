@@ -2,6 +2,7 @@
 
 import pytest
 import spacy
+from support import samples
 from support.commands import run
 from support.trainings import make_config, write_corpus
 
@@ -48,6 +49,24 @@ def test_auto_resume_starts_where_there_is_nothing_to_resume(tmp_path, config):
         code, output = run("train", config, *flags)
         assert code == 0, output
     assert "The earlier result is now in" in output
+
+
+@pytest.mark.parametrize("path", ["${paths.train}", "literal"])
+def test_a_path_reaches_a_reader_with_groups_or_is_reported(tmp_path, config, path):
+    (tmp_path / "a.conll").write_text(samples.columns())
+    text = config.read_text()
+    reader = f'"spacy-bert-ner.Corpus.v1"\npath = {path}\ngroup = "document"'
+    old = '"spacy-bert-ner.KeptCorpus.v1"\npath = ${paths.train}'
+    assert old in text
+    config.write_text(text.replace(old, reader.replace("literal", f'"{tmp_path / "a.conll"}"')))
+    given = tmp_path / "given.conll"
+    given.write_text(samples.columns().replace("Anna", "Eva"))
+    flags = ["--output", tmp_path / "out", "--training.max_epochs", "1", "--paths.train", given]
+    code, output = run("train", config, *flags)
+    assert code == 0, output
+    is_read = "Eva" in (tmp_path / "out/model-last/vocab/strings.json").read_text()
+    assert is_read == (path != "literal")
+    assert ("--paths.train changes nothing" in output) == (path == "literal")
 
 
 def test_plot_says_what_is_wrong(tmp_path):

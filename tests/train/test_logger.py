@@ -16,7 +16,7 @@ from support.trainings import make_config, write_corpus
 
 from spacy_bert_ner.train.dev_loss import measure_dev
 from spacy_bert_ner.train.log import add_record, check_losses, check_score, read_log
-from spacy_bert_ner.train.logger import read_rates
+from spacy_bert_ner.train.rates import read_rates
 
 
 def run_training(folder, *, spans_key=None, **overrides):
