@@ -9,11 +9,13 @@ import pytest
 import spacy
 import torch
 from spacy.training.initialize import init_nlp
+from spacy.training.loop import subdivide_batch
 from spacy.training.loop import train as train_with_spacy
-from spacy.util import load_config
+from spacy.util import load_config, registry
 from support.runs import StopError, is_equal, make, read_weights, run, stop_at
 from support.trainings import write_corpus
 
+from spacy_bert_ner.corpus.batches import make_batch_by_pieces_v1
 from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.train import loop
 from spacy_bert_ner.train.log import read_log
@@ -179,3 +181,31 @@ def test_resume_with_another_config_is_an_error(tmp_path, monkeypatch):
         ValueError, match=r"training.dropout was 0.1 and is 0.3.*Put it back as it was"
     ):
         run(tmp_path, resume=True, **{"training.dropout": 0.3})
+
+
+@registry.batchers("tests.parts.v1")
+def make_parts():
+    """Make the batches of four as the two parts that `accumulate_gradient = 2` cuts."""
+    batcher = make_batch_by_pieces_v1(sentences=4, pool=0)
+
+    def cut(examples):
+        for batch in batcher(examples):
+            yield from subdivide_batch(batch, 2)
+
+    return cut
+
+
+def test_parts_of_a_batch_make_the_step_of_as_many_batches(tmp_path):
+    optimizer = {"@optimizers": "spacy-bert-ner.AdamW.v1", "learn_rate": 0.01}
+    steps = {"training.max_steps": 9, "training.eval_frequency": 9}
+    parts = {"training.accumulate_gradient": 2, "training.batcher.pool": 0}
+    nlp, _ = run(tmp_path, "parts", **steps, **parts, **{"training.optimizer": optimizer})
+    config = make(tmp_path, **{"training.max_steps": 19, "training.eval_frequency": 19})
+    config["training"]["batcher"] = {"@batchers": "tests.parts.v1"}
+    config["training"]["optimizer"] = {**optimizer, "accumulate_batches": 2}
+    streams = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    other = train(config, tmp_path / "batches", **streams)
+    pairs = zip(read_weights(nlp), read_weights(other), strict=True)
+    assert all(np.allclose(a, b, atol=1e-7) for a, b in pairs)
+    start = init_nlp(make(tmp_path))
+    assert not is_equal(nlp, start)
