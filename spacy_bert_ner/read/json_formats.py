@@ -47,6 +47,12 @@ _TEXT_RECORDS: Mapping[str, ReadRecord] = {
 _TOKEN_RECORDS = {"spacy-training": read_spacy_training, "hf-tokens": read_token_record}
 
 _JSON = re.compile(r"\{\s*(\"|\})|\[\s*(\{|\"|\[|\])")
+_SURVEYED = re.compile(
+    r'\\u[dD][89abAB]|"(annotations|completions|annotator|user|_annotator_id|_session_id|'
+    r'_is_binary|_view_id)"'
+)
+_LONGEST_KEY = 20
+_CHUNK = 1 << 18
 _MOST_HEAD = 100  # records that are looked at for the format
 
 
@@ -84,6 +90,8 @@ def recognise_record(record: Any) -> tuple[str, bool]:
     RETURNS (tuple[str, bool]): The format, or "", and whether this is sure.
     """
     if isinstance(record, list):
+        if find_token_keys(record):
+            return "hf-tokens", True
         is_pair = len(record) == 2 and isinstance(record[0], str)
         return ("spacy-jsonl" if is_pair else ""), is_pair
     if not isinstance(record, Mapping):
@@ -139,10 +147,25 @@ def open_records(
         return Opened(partial(_read_tokens, name, read_values, source, settings))
     make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=True)
-    survey = TextSurvey(_read_annotated(name, read_values, source, Notes(), faults))
+    records = _read_annotated(name, read_values, source, Notes(), faults)
+    survey = TextSurvey(records if settings.annotator or _needs_survey(source) else ())
     check_annotator(settings.annotator, survey, source.name)
     how = "offsets count UTF-16 units, as in browsers" if survey.counts_units else ""
     return Opened(partial(_read_texts, name, read_values, source, settings, survey), how)
+
+
+def _needs_survey(source: Source) -> bool:
+    # whether a text may hold annotators, binary answers or characters of two UTF-16 units
+    if source.encoding in ("binary", "folder"):
+        return True
+    before = ""
+    with source.open_text() as file:
+        while chunk := file.read(_CHUNK):
+            text = before + chunk
+            if (not chunk.isascii() and max(chunk) > "\uffff") or _SURVEYED.search(text):
+                return True
+            before = chunk[-_LONGEST_KEY:]
+    return False
 
 
 def _read_texts(

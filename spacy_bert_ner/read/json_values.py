@@ -9,6 +9,7 @@ from .faults import Faults
 from .fields import Fields
 from .sentence import FormatError, Notes
 from .source import Source
+from .token_records import find_token_keys
 
 _CHUNK = 1 << 16
 _LONGEST = 1 << 26
@@ -42,9 +43,10 @@ def read_json_records(
             head = file.readline(_CHUNK)
         stripped = head.strip()
         rest = _peek(file) if stripped == "[" else ""
-    if _LIST.match(stripped + rest):
+    is_whole, value = _try_line(stripped)
+    if _LIST.match(stripped + rest) and not find_token_keys(value):
         yield from _number(source, _read_list(source))
-    elif stripped[:1] in ("{", "[") and not _is_whole(stripped):
+    elif stripped[:1] in ("{", "[") and not is_whole:
         yield from _number(source, _read_values(source))
     else:
         for line in _read_lines(source, faults, notes):
@@ -99,13 +101,15 @@ def _is_table(value: Mapping[str, Any]) -> bool:
     return all(isinstance(rows, list) and len(rows) == len(words) for rows in value.values())
 
 
-def _is_whole(line: str) -> bool:
+def _try_line(line: str) -> tuple[bool, Any]:
+    # whether a line does not go on in the next one, and its value
     try:
-        json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as err:
-        # broken, and not just continued on the next line: told as a broken line
-        return isinstance(err, RecursionError) or err.pos < len(line)
-    return True
+        return True, json.loads(line)
+    except RecursionError:
+        return True, None
+    except json.JSONDecodeError as err:
+        # a fault before the end is a broken line, which is said when it is read
+        return err.pos < len(line), None
 
 
 def _peek(file: TextIO) -> str:

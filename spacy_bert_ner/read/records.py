@@ -219,7 +219,17 @@ def note_unannotated(task: Fields, notes: Notes) -> None:
 def _read_tokens(task: Fields) -> list[tuple[int, int]] | None:
     if task.get("tokens") is None:
         return None
-    return [task.inner(item).borders() for item in task.items("tokens")]
+    tokens = task.items("tokens")
+    if all(map(_is_token, tokens)):
+        return [(token["start"], token["end"]) for token in tokens]
+    return [task.inner(item).borders() for item in tokens]  # which says what is wrong
+
+
+def _is_token(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    start, end = item.get("start"), item.get("end")
+    return type(start) is int and type(end) is int and 0 <= start <= end
 
 
 def _read_starts(task: Fields) -> list[int] | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from ..schemes import is_tag
 from .fields import Fields, describe_kind
 from .sentence import Sentence
 from .tags import TagChecker
@@ -20,6 +21,7 @@ _TEXT_KEYS = ("full_text", "text", "raw")
 
 def find_token_keys(record: Any) -> tuple[str, str] | None:
     """RETURNS (tuple[str, str] | None): Keys of a record's words and tags, if it has both."""
+    record = _name_lists(record)
     if not isinstance(record, Mapping):
         return None
     words = next((key for key in WORD_KEYS if _is_word_list(record.get(key))), None)
@@ -39,6 +41,7 @@ def read_token_record(
     YIELDS (Sentence): The sentence, if it has words.
     RAISES (FormatError): If there is not one tag for each word, or a number has no name.
     """
+    task = task.inner(_name_lists(task.value))
     record = task.mapping()
     keys = find_token_keys(record)
     if keys is None:
@@ -107,6 +110,17 @@ def read_spacy_training(
                 _align_words(words, str(sentence.get("raw") or "")),
                 missing=missing,
             )
+
+
+def _name_lists(record: Any) -> Any:
+    # a list of words and one of tags, or a list of pairs, as the object that they stand for
+    if not isinstance(record, list) or not record or not all(map(_is_word_list, record)):
+        return record
+    if len(record) == 2 and len(record[0]) == len(record[1]) and all(map(is_tag, record[1])):
+        return {"tokens": record[0], "ner_tags": record[1]}
+    if all(len(pair) == 2 and is_tag(pair[1]) for pair in record):
+        return {"tokens": [word for word, _ in record], "ner_tags": [tag for _, tag in record]}
+    return record
 
 
 def _find_tag(task: Fields, value: Any, tag_names: Sequence[str]) -> str:

@@ -344,3 +344,33 @@ def test_every_form_of_records_gives_the_same(tmp_path, name):
     spans = [[(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in docs]
     assert list(zip([doc.text for doc in docs], spans, strict=True)) == samples.TEXTS
     assert set(notes.kinds) <= {"not-annotated"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        [["Mira", "in", "Graz"], ["B-PER", "O", "B-LOC"]],
+        [["Mira", "B-PER"], ["in", "O"], ["Graz", "B-LOC"]],
+    ],
+)
+def test_lists_of_words_and_tags(tmp_path, record):
+    for text in (json.dumps([record, record], indent=1), json_lines([record])):
+        assert find_entities(write(tmp_path, text))[0] == [MIRA, GRAZ]
+
+
+def test_a_first_pass_is_made_only_where_it_is_needed(tmp_path):
+    plain = {"text": "Mira works.", "label": [[0, 4, "PER"]]}
+
+    def count(path):
+        data = open_data(path)
+        return data.opened.read.args[4].annotators, find_entities(path), data.how
+
+    path = write(tmp_path, json_lines([plain] * 3))
+    assert count(path) == ({}, [[MIRA]] * 3, "")
+    # characters of two UTF-16 units, as themselves or escaped, are found
+    pair = {"text": "📉📰 Mira lives", "label": [[5, 9, "PER"]]}
+    for text in (json_lines([plain, pair]), json.dumps(pair)):
+        path = write(tmp_path, text)
+        assert count(path)[1][-1] == [MIRA]
+        assert "UTF-16" in count(path)[2]
+    assert count(write(tmp_path, json_lines([{**plain, "annotator": 7}])))[0] == {"7": 1}
