@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from spacy.language import Language
 from spacy.util import SimpleFrozenDict, get_package_path, is_package
 
-from .files import hash_file, read_json
+from .files import hash_file, read_json, recover_folder
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -201,6 +201,7 @@ def find_folder(name: str | Path) -> Path:
     RAISES (FileNotFoundError): If there is neither.
     """
     folder = Path(name)
+    recover_folder(folder)
     if not folder.exists() and is_package(str(name)):
         package = get_package_path(str(name))
         meta = read_meta(package)

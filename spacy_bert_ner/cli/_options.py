@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import spacy
 import typer
 from spacy.language import Language
 
 from ..convert.settings import Conversion
+from ..files import recover_folder
 from ..read.data_file import FORMATS
 from ..read.writers import WRITTEN_FORMATS
 from ..schemes import parse_label_map
@@ -79,6 +81,12 @@ Encoder = Annotated[
     Path | None,
     typer.Option("--encoder", help="Folder of an encoder: report words and sentences it misses"),
 ]
+
+
+def load_pipeline(model: Path) -> Language:
+    """Load a pipeline; a folder whose replacement was killed is put in place first."""
+    recover_folder(model)
+    return spacy.load(model)
 
 
 def choose_component(nlp: Language, name: str | None) -> str:

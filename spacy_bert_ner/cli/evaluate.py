@@ -5,6 +5,7 @@ from pathlib import Path
 import spacy
 import typer
 
+from ..files import recover_folder
 from ..machine import check_gpu
 from ..targets import check_targets
 from . import _options as options
@@ -37,6 +38,7 @@ def evaluate_cli(
         data = fallback
     inputs = [path for path in (model, data, compare, train, log, data_report) if path]
     check_targets(files=[output / name for name in FILES], inputs=inputs, force=force)
+    recover_folder(Path(model))
     check_gpu(gpu_id)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)

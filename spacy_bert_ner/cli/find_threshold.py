@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from wasabi import msg
 
@@ -16,7 +15,7 @@ from ._errors import show_warning
 
 @command("find-threshold")
 def find_threshold_cli(
-    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline"),
     data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training", exists=True),
     precision: float = typer.Option(..., "--precision", help="The wanted precision, e.g. 0.95"),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
@@ -28,7 +27,7 @@ def find_threshold_cli(
     """Find the threshold that keeps most entities at a wanted precision."""
     if output is not None:
         check_targets(folder=output, inputs=[model, data], force=force)
-    nlp = spacy.load(model)
+    nlp = options.load_pipeline(model)
     name = options.choose_component(nlp, name)
     found = find_thresholds(
         nlp,

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..files import read_json, replaced_folder
+from ..files import read_json, recover_folder, replaced_folder
 from ..manifest import MANIFEST, write_manifest
 from ..targets import check_targets
 from . import _options as options
@@ -14,7 +14,7 @@ from ._app import command
 
 @command("package")
 def package_cli(
-    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline"),
     output: Path = typer.Argument(..., help="Folder of the wheels"),
     name: str = typer.Option(..., "--name", help="Name without the language: kaggle_ner"),
     version: str = typer.Option("0.1.0", "--version", help="Version of the model"),
@@ -30,6 +30,7 @@ def package_cli(
     """Build the wheel of a trained pipeline, with its scores, sources and licences."""
     from ..package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
 
+    recover_folder(model)
     check_targets(folder=output, inputs=[model, scores, lock, data], force=force)
     known = [
         read_json(path, {}, advice="Run the step that writes it again.")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from wasabi import msg
 
@@ -15,7 +14,7 @@ from ._errors import show_note, show_warning
 
 @command("to-hf")
 def to_hf_cli(
-    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline"),
     output: Path = typer.Argument(..., help="Where the checkpoint goes"),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
     distill_head: Path = typer.Option(
@@ -31,7 +30,7 @@ def to_hf_cli(
 
     inputs = [model, *filter(None, [distill_head])]
     check_targets(folder=output, inputs=inputs, force=force)
-    nlp = spacy.load(model)
+    nlp = options.load_pipeline(model)
     name = options.choose_component(nlp, name)
     examples = None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
     done = pipeline_to_hf(nlp, output, name=name, distill=examples)

@@ -175,3 +175,15 @@ def test_a_part_that_is_missing_is_not_optional(data, trained):
     command = ["evaluate", "model", "dev.spacy", "--output", "out", "--train", "gone.spacy"]
     code, output = run(*command)
     assert code == 1 and "Check the path, or leave out --train" in output
+
+
+def test_a_model_whose_replacement_was_killed_is_put_in_place(data, trained):
+    trained.to_disk(data / "model")
+    doc = trained(Doc(trained.vocab, words=["Ada", "likes", "Rome"]))
+    DocBin(docs=[doc]).to_disk(data / "gold.spacy")
+    for command in (["find-threshold", "model", "gold.spacy", "--precision", "0.01"],
+                    ["evaluate", "model", "gold.spacy", "--output", "out"],
+                    ["verify", "model"]):  # fmt: skip
+        (data / "model").rename(data / ".model.old")
+        run(*command)
+        assert (data / "model" / "config.cfg").is_file(), command
