@@ -43,7 +43,7 @@ class DataFile:
     @property
     def how(self) -> str:
         """RETURNS (str): How the file is read and why, where this is not obvious."""
-        return self.opened.how
+        return "; ".join(filter(None, (self.source.how, self.opened.how)))
 
     @property
     def has_texts(self) -> bool:
@@ -77,7 +77,7 @@ def open_data(
     settings = settings or ReadSettings(**values)
     if settings.format is not None and settings.format not in FORMATS:
         raise ValueError(f"Format '{settings.format}', expected one of {', '.join(FORMATS)}.")
-    source = open_source(location, encoding=settings.encoding)
+    source = open_source(location, encoding=settings.encoding, lang=settings.lang)
     kind = _BY_NAME[settings.format or recognise_format(source)]
     return DataFile(source, kind, kind.open(source, settings))
 

@@ -1,17 +1,23 @@
-"""A plain, gzipped or zipped file → its unpacked bytes, damage told in words."""
+"""A plain, packed or zipped file → its unpacked bytes; damage is an error in words."""
 
+import bz2
 import gzip
+import importlib
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .sentence import FormatError
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile)
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+"""Endings of packed files of one member."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, lzma.LZMAError)
 
 
 def find_member(location: str) -> tuple[Path, str]:
@@ -32,7 +38,7 @@ def find_member(location: str) -> tuple[Path, str]:
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: no such file. Check the path; data of the project's own datasets comes with "
-            "`python -m spacy project assets`; your own file can stand anywhere: give its path."
+            "`python -m spacy project assets`; your own file can be anywhere: give its path."
         )
     if path.suffix.lower() != ".zip" or path.is_dir():
         return path, ""
@@ -48,7 +54,10 @@ def find_member(location: str) -> tuple[Path, str]:
 def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
     """Open the unpacked bytes of a file, as `find_member` names it.
 
-    RAISES (FormatError): In reading, if the packed data are damaged, cut or locked.
+    How a file is packed is told by its first bytes, whatever its name.
+
+    RAISES (FormatError): In reading, if the packed data are damaged, cut or locked, or
+        packed in a way that this Python does not know.
     """
     name = f"{path.name}:{member}" if member else path.name
     if member:
@@ -61,12 +70,48 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
                 raise FormatError(name, f"damaged zip file ({err}). Fetch it again.") from err
             with packed:
                 yield io.BufferedReader(_Checked(packed, name), 1 << 18)
-    elif path.suffix.lower() == ".gz":
-        with gzip.open(path) as stream:
-            yield io.BufferedReader(_Checked(stream, name), 1 << 18)
-    else:
-        with path.open("rb") as stream:
+        return
+    with path.open("rb") as stream:
+        start = stream.read(6)
+        stream.seek(0)
+        opener = next((_OPENERS[magic] for magic in _OPENERS if start.startswith(magic)), None)
+        if opener is None:
             yield stream
+            return
+        with opener(stream, name) as unpacked:
+            yield io.BufferedReader(_Checked(unpacked, name), 1 << 18)
+
+
+def _open_gzip(stream: BinaryIO, name: str) -> Any:
+    return gzip.open(stream)
+
+
+def _open_bzip2(stream: BinaryIO, name: str) -> Any:
+    return bz2.open(stream)
+
+
+def _open_xz(stream: BinaryIO, name: str) -> Any:
+    return lzma.open(stream)
+
+
+def _open_zstd(stream: BinaryIO, name: str) -> Any:
+    # part of Python from 3.14 on
+    for module in ("compression.zstd", "backports.zstd"):
+        with suppress(ImportError):
+            return importlib.import_module(module).open(stream)
+    raise FormatError(
+        name,
+        "packed with Zstandard, which this Python cannot unpack. Unpack it (unzstd FILE), or run "
+        "`pip install backports.zstd`.",
+    )
+
+
+_OPENERS = {
+    b"\x1f\x8b": _open_gzip,
+    b"BZh": _open_bzip2,
+    b"\xfd7zXZ\0": _open_xz,
+    b"\x28\xb5\x2f\xfd": _open_zstd,
+}
 
 
 class _Checked(io.RawIOBase):
@@ -82,7 +127,9 @@ class _Checked(io.RawIOBase):
     def readinto(self, buffer) -> int:
         try:
             data = self._stream.read(len(buffer))
-        except (*_DAMAGE, NotImplementedError) as err:
+        except (*_DAMAGE, OSError, NotImplementedError) as err:
+            if isinstance(err, OSError) and err.errno is not None:
+                raise  # the disk, not the data
             raise FormatError(
                 self._name, f"damaged or cut packed data ({err}). Fetch or pack it again."
             ) from err

@@ -93,9 +93,7 @@ class FormatError(ValueError):
         if len(message) > _LONGEST:
             message = message[:_LONGEST] + " …"
         options = " or ".join(format_advice(item) for item in self.advice)
-        super().__init__(
-            f"{place}: {message}" + (f" Settings to try: {options}." if options else "")
-        )
+        super().__init__(f"{place}: {message}" + (f" Set {options}." if options else ""))
 
 
 def format_advice(advice: Advice) -> str:

@@ -117,7 +117,7 @@ def test_row_11_long_field_and_nul(tmp_path):
     path = write(tmp_path, rows("1,a,NN,O", f",{'x' * 140_000},NN,O"))
     with pytest.raises(FormatError, match=r"line 3: broken CSV \(field larger than field limit"):
         read(path)
-    with pytest.raises(FormatError, match="line 3: NUL byte, expected text"):
+    with pytest.raises(FormatError, match="line 3: a NUL byte, expected text"):
         read(write(tmp_path, rows("1,a,NN,O", ",b\0c,NN,O")))
 
 

@@ -122,7 +122,7 @@ def test_encoding_can_be_forced(tmp_path):
 
 def test_neither_utf8_nor_cp1252(tmp_path):
     path = write(tmp_path, b"a O\n\x81\xe9\xff B-LOC\n")
-    with pytest.raises(FormatError, match="line 2: neither UTF-8 nor cp1252"):
+    with pytest.raises(FormatError, match="not UTF-8, and no encoding fits language en"):
         open_data(path)
 
 
