@@ -9,10 +9,10 @@ from .source import Source
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("sentence #", "sentence#", "sentence_id", "sentence id", "sentence_idx", "sentence"),
-    "word": ("word", "token"),
-    "tag": ("tag", "ner_tag", "ner", "label"),
-    "text": ("text", "sentence"),
-    "tags": ("labels", "word_labels", "tag", "tags"),
+    "word": ("word", "token", "words", "tokens", "form"),
+    "tag": ("tag", "ner_tag", "ner", "label", "tags", "ner_tags", "labels", "ne-coarse-lit"),
+    "text": ("text", "sentence", "tokens", "words"),
+    "tags": ("labels", "word_labels", "ner_tags", "tag", "tags"),
 }
 """What a column may be called, best name first; case and blanks around it do not count."""
 
@@ -34,6 +34,28 @@ def find_columns(header: list[str], wanted: Iterable[str]) -> list[int] | None:
             return None
         columns.append(names.index(known))
     return columns
+
+
+def find_named_columns(header: list[str], names: Mapping[str, str]) -> dict[str, int]:
+    """Find the columns of id, word and tag by their header, or by the names given.
+
+    header (list[str]): The header's cells.
+    names (Mapping[str, str]): Key of `COLUMN_NAMES` → header, or number from 1, of its column.
+    RETURNS (dict[str, int]): The columns found, from 0.
+    """
+    lowered = [cell.strip().lower() for cell in header]
+    found = {}
+    for kind in ("id", "word", "tag"):
+        name = names.get(kind, "").strip().lower()
+        if name in lowered and name:
+            found[kind] = lowered.index(name)
+        elif name.isdecimal() and 1 <= int(name) <= len(header):
+            found[kind] = int(name) - 1
+        elif not name:
+            columns = find_columns(header, [kind])
+            if columns is not None:
+                found[kind] = columns[0]
+    return found
 
 
 def has_columns(header_line: str, wanted: Iterable[str]) -> bool:

@@ -1,130 +1,227 @@
-"""CoNLL and any other column file ↔ sentences."""
+"""CoNLL and any other file of a word a row ↔ sentences."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 
 from ..schemes import spans_to_tags
+from .column_survey import DOCSTART
+from .faults import Faults
+from .file_format import Opened
+from .layout import Layout, find_layout
+from .row_groups import Group, Grouper
 from .sentence import DocData, FormatError, Notes, Sentence
-from .source import Source, split_at_blanks
-from .tags import TagChecker
+from .settings import ReadSettings
+from .source import Source
+from .table import Row
+from .tag_forms import ALLOWED_TAGS
+from .tags import TagReader
 
-DOCSTART = "-DOCSTART-"
-LONGEST_ONLY_SENTENCE = 1_000
-"""Words of a file without any blank line, above which the blank lines must be missing."""
+EXCEL_ROWS = 1_048_576
+"""Rows of one Excel sheet, header included."""
 
-
-class Layout(NamedTuple):
-    """How the lines of one file are parted.
-
-    has_tabs (bool): Whether single tabs part the columns, or runs of blanks and tabs.
-    n_columns (int): Columns of each word line.
-    word (int): The word's column, from 0.
-    tag (int): The tag's column, from 0.
-    """
-
-    has_tabs: bool
-    n_columns: int
-    word: int
-    tag: int
-
-    def split(self, line: str) -> list[str]:
-        """Split a line into its cells."""
-        if self.has_tabs:
-            return [cell.strip(" ") for cell in line.split("\t")]
-        return split_at_blanks(line)
+_JOINED = re.compile(r"\b(SpaceAfter=No|NoSpaceAfter)\b")
+_LAST_WORD = re.compile(r"\bEndOfSentence\b")
 
 
-def find_layout(source: Source, *, word_column: int = 1, tag_column: int = -1) -> Layout:
-    """Find how a column file's lines are parted, over the whole file.
-
-    The rule: columns are parted by runs of blanks and tabs alike. Only if that leaves
-    lines of different lengths and single tabs alone do not, tabs part them, and a word
-    may hold blanks.
+def open_columns(source: Source, settings: ReadSettings) -> Opened:
+    """Find the layout of a column file and give its reader.
 
     source (Source): The file.
-    word_column (int): Column of the word: 1 is the first, -1 the last.
-    tag_column (int): Column of the tag, counted alike.
-    RETURNS (Layout): The layout that fits each word line.
-    RAISES (FormatError): If no layout fits: names the first line that does not; if the
-        file has no word, or not the columns asked for.
+    settings (ReadSettings): What the user says about it.
+    RETURNS (Opened): The reader.
+    RAISES (FormatError): If the columns of word and tag cannot be found.
     """
-    by_runs, by_tabs = _Widths(), _Widths()
-    with source.open_text() as file:
-        for number, line in enumerate(file, start=1):
-            text = line.strip(" \t\n")
-            if not text or text.isspace():
-                continue
-            is_border = text.startswith(DOCSTART)
-            by_runs.add(len(split_at_blanks(text)), number, is_border=is_border)
-            by_tabs.add(line.rstrip("\n").count("\t") + 1, number, is_border=is_border)
-    if not by_runs.width:
-        raise FormatError(source.name, "no word in the file, expected a word and its tag a line.")
-    has_tabs = by_tabs.width > 1 and by_tabs.is_even and not by_runs.is_even
-    if by_tabs.width > 1 and by_tabs.is_even and by_runs.is_even:
-        # every line fits both ways: the document borders tell, if they tell at all
-        has_tabs = by_tabs.width in by_tabs.borders and by_runs.width not in by_runs.borders
-    widths = by_tabs if has_tabs else by_runs
-    if not widths.is_even:
-        raise FormatError(
-            source.name,
-            f"{widths.odd_width} columns, expected {widths.width} as on line {widths.first}. "
-            "Check the separators (a word with a blank in it needs tabs); the file may be cut.",
-            line=widths.odd_line,
-        )
-    return Layout(
-        has_tabs,
-        widths.width,
-        _find_column(source, "word", word_column, widths.width),
-        _find_column(source, "tag", tag_column, widths.width),
-    )
+    return open_layout(source, settings, find_layout(source, settings))
 
 
-def read_columns(source: Source, *, layout: Layout, notes: Notes) -> Iterator[Sentence]:
-    """Read a word a line: its tag in another column, blank lines between sentences.
+def open_layout(source: Source, settings: ReadSettings, layout: Layout) -> Opened:
+    """RETURNS (Opened): The reader of a file whose layout is known."""
+    reader = partial(read_columns, source, layout=layout, skip_bad=settings.skip_bad)
+    return Opened(reader, layout.how)
 
-    A line that begins with -DOCSTART- is a document border, in all of its forms.
+
+def read_columns(
+    source: Source, *, layout: Layout, skip_bad: bool = False, notes: Notes
+) -> Iterator[Sentence]:
+    """Read a word a row: its tag is in another column.
+
+    Blank lines part the sentences, or the column of the id does: an id is on each row,
+    or only on a sentence's first one. A line that begins with -DOCSTART- is a document
+    border, in all of its forms. A line that begins with # is a comment if it is no word
+    with a tag.
 
     source (Source): The file.
     layout (Layout): What `find_layout` found.
+    skip_bad (bool): Leave out, and count, sentences with a fault.
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): The sentences in file order, numbered by document.
-    RAISES (FormatError): At the first line with no word or no well-formed tag, and if
-        there is no blank line in a long file.
+    RAISES (FormatError): After the last sentence, for all rows without a word, without a
+        well-formed tag or with other columns than most; and if nothing parts the
+        sentences of a long file.
     """
-    words: list[str] = []
-    tags: list[str] = []
-    lines: list[int] = []
-    checker = TagChecker(source)
-    document, n_sentences, number = 0, 0, 0
-    with source.open_text() as file:
-        for number, line in enumerate(file, start=1):
-            is_blank = line.isspace()
-            cells = [] if is_blank else layout.split(line.rstrip("\n"))
-            is_border = line.startswith(DOCSTART) or DOCSTART in cells[layout.word :][:1]
-            if is_blank or is_border:
-                if words:
-                    yield Sentence(words, tags, lines, document)
-                    words, tags, lines = [], [], []
-                    n_sentences += 1
-                document += is_border
-                continue
-            word = cells[layout.word]
-            if not word:
-                raise FormatError(
-                    source.name, "the word is empty, expected one word. Mend it.", line=number
-                )
-            words.append(word)
-            tags.append(checker.check(cells[layout.tag], number))
-            lines.append(number)
-    if not n_sentences and len(words) > LONGEST_ONLY_SENTENCE:
-        raise FormatError(
-            source.name,
-            f"no blank line: 1 sentence of {len(words):,} words? Expected a blank line after each "
-            "sentence. Put them in.",
+    faults = Faults(source.name, skip_bad=skip_bad, how=describe_layout(layout))
+    grouper = Grouper(source, layout, faults, notes)
+    maker = _Maker(source, layout, faults)
+    sentence = None
+    for whole in grouper.read():
+        for group in _split_group(whole, layout):
+            sentence = maker.make(group)
+            if sentence is None:
+                faults.skip(f"{source.name}:{group.lines[0]}", notes)
+            elif sentence.words:
+                yield sentence
+    if sentence is not None and sentence.words:
+        maker.tags.check_last(sentence.tags[-1], sentence.lines[-1], notes)
+    if layout.id >= 0 and grouper.last_line == EXCEL_ROWS:
+        notes.add(
+            "excel-limit",
+            f"the file ends at row {EXCEL_ROWS:,}, the last that Excel keeps: "
+            "the last sentence may be cut, and more may be missing",
+            f"{source.name}:{grouper.last_line}",
         )
-    if words:
-        checker.check_last(tags[-1], number)
-        yield Sentence(words, tags, lines, document)
+    faults.check()
+
+
+def describe_layout(layout: Layout) -> str:
+    """RETURNS (str): How the rows are read, and what to set to have them read otherwise."""
+    what = f"words in column {layout.word + 1}, tags in column {layout.tag + 1}, {layout.dialect}"
+    return (
+        f"The file was taken for rows of cells: {layout.how or what}. If that is wrong, set "
+        "`format`, `word_column` or `tag_column`."
+    )
+
+
+def _split_group(group: Group, layout: Layout) -> Iterator[Group]:
+    # at the words that end a sentence, or where the file says so in its features
+    if not layout.ends and layout.misc < 0:
+        yield group
+        return
+    cuts = {0, len(group.rows)}
+    for i, row in enumerate(group.rows, start=1):
+        is_end = len(row) > layout.word and row[layout.word] in layout.ends
+        if is_end or (len(row) > layout.misc >= 0 and _LAST_WORD.search(row[layout.misc])):
+            cuts.add(i)
+    for start, end in pairwise(sorted(cuts)):
+        yield Group(group.rows[start:end], group.lines[start:end], group.document)
+
+
+class _Maker:
+    # rows of a sentence → the sentence, or its faults
+
+    def __init__(self, source: Source, layout: Layout, faults: Faults) -> None:
+        self.source = source
+        self.layout = layout
+        self.faults = faults
+        self.tags = TagReader(source, layout.forms)
+
+    def make(self, group: Group) -> Sentence | None:
+        layout = self.layout
+        rows, lines = group.rows, group.lines
+        if set(map(len, rows)) != {layout.n_columns} and not all(map(self._is_whole, rows)):
+            self._explain(rows, lines)
+            return None
+        if layout.number >= 0:
+            kept = [re.fullmatch(layout.number_form, row[layout.number]) for row in rows]
+            lines = [line for line, is_kept in zip(lines, kept, strict=True) if is_kept]
+            rows = [row for row, is_kept in zip(rows, kept, strict=True) if is_kept]
+        words = [row[layout.word] for row in rows]
+        cells = [row[layout.tag] for row in rows]
+        spaces = self._find_spaces(rows)
+        if not layout.dialect.is_quoted:
+            if layout.has_blank_words and " " in words:
+                sentence = self._join_blanks(words, cells, lines, group.document)
+                if sentence is None:
+                    self._explain(rows, lines)
+                return sentence
+            words = [word.strip(" ") for word in words]
+        if layout.misc_key:
+            cells = [_find_feature(cell, layout.misc_key) for cell in cells]
+        if layout.prefix:
+            words = [word.removeprefix(layout.prefix) for word in words]
+        tags = self.tags.read(cells, lines)
+        if tags is None or "" in words:
+            self._explain(rows, lines)
+            return None
+        return Sentence(words, tags, lines, group.document, spaces)
+
+    def _find_spaces(self, rows: list[Row]) -> list[bool] | None:
+        layout = self.layout
+        if layout.misc >= 0:
+            return [not _JOINED.search(row[layout.misc]) for row in rows]
+        if layout.offsets >= 0:
+            borders = [row[layout.offsets].split("-") for row in rows]
+            return [a[-1] != b[0] for a, b in pairwise(borders)] + [True] * bool(rows)
+        return None
+
+    def _join_blanks(
+        self, words: list[str], cells: list[str], lines: Sequence[int], document: int
+    ) -> Sentence | None:
+        # a blank between two characters is the space after the first
+        tags = self.tags.read(cells, lines)
+        if tags is None:
+            return None
+        kept = [i for i, word in enumerate(words) if word.strip(" ")]
+        return Sentence(
+            [words[i] for i in kept],
+            [tags[i] for i in kept],
+            [lines[i] for i in kept],
+            document,
+            [words[i + 1 : i + 2] == [" "] for i in kept],
+        )
+
+    def _explain(self, rows: list[Row], lines: Sequence[int]) -> None:
+        layout = self.layout
+        for row, line in zip(rows, lines, strict=True):
+            if not self._is_whole(row):
+                self._add_width_fault(row, line)
+                continue
+            if not row[layout.word].strip(" ") and not layout.has_blank_words:
+                self._add(
+                    "empty word",
+                    f"the word is empty, expected one word (column {layout.word + 1}). Fill the "
+                    "cell, or remove the row.",
+                    line,
+                )
+            cell = row[layout.tag].strip(" ")
+            if layout.misc_key:
+                cell = _find_feature(cell, layout.misc_key)
+            if not layout.forms.read_tag(cell):
+                found = f"tag '{cell[:60]}'" if cell else "no tag"
+                self._add(
+                    "malformed tag",
+                    f"{found}, expected {ALLOWED_TAGS} (column {layout.tag + 1}). Fix the tag.",
+                    line,
+                )
+
+    def _is_whole(self, row: Row) -> bool:
+        expected = self.layout.n_columns
+        return len(row) == expected or (self.layout.is_ragged and len(row) > expected)
+
+    def _add_width_fault(self, row: Row, line: int) -> None:
+        expected = self.layout.n_columns
+        if not row:
+            text = "broken CSV: quotes that do not close in the line, or a cell of more than "
+            text += f"{csv.field_size_limit():,} characters"
+            advice = "Fix the line"
+        else:
+            text = f"{len(row)} columns, expected {expected} as in most rows"
+            advice = "Check the separators (a word with a blank in it needs tabs) and quotes"
+        self._add("wrong number of columns", f"{text}. {advice}; the file may be cut.", line)
+
+    def _add(self, kind: str, message: str, line: int) -> None:
+        self.faults.add(kind, FormatError(self.source.name, message, line=line))
+
+
+def _find_feature(cell: str, key: str) -> str:
+    # the value of a key among `name=B-PER|SpaceAfter=No`; a word without it is in no entity
+    for pair in cell.split("|"):
+        name, equals, value = pair.partition("=")
+        if equals and name == key:
+            return value
+    return "O"
 
 
 def doc_to_columns(doc: DocData) -> str:
@@ -147,33 +244,3 @@ def doc_to_columns(doc: DocData) -> str:
             )
         lines.append("\n" * (i in starts) + f"{word}\t{tag}\n")
     return "".join(lines) + "\n"
-
-
-class _Widths:
-    # columns of the word lines under one rule, and those of the document borders
-
-    def __init__(self) -> None:
-        self.width = self.first = self.odd_width = self.odd_line = 0
-        self.borders: set[int] = set()
-
-    @property
-    def is_even(self) -> bool:
-        return not self.odd_line
-
-    def add(self, width: int, line: int, *, is_border: bool) -> None:
-        if is_border:
-            self.borders.add(width)
-        elif not self.width:
-            self.width, self.first = width, line
-        elif width != self.width and not self.odd_line:
-            self.odd_width, self.odd_line = width, line
-
-
-def _find_column(source: Source, kind: str, column: int, n_columns: int) -> int:
-    if column == 0 or not -n_columns <= column <= n_columns:
-        raise FormatError(
-            source.name,
-            f"{n_columns} columns, expected the {kind} in column {column} (--{kind}-column; 1 is "
-            "the first, -1 the last). Name another column, or check the separators.",
-        )
-    return column - 1 if column > 0 else n_columns + column

@@ -1,5 +1,6 @@
 """A file as the user names it → its format recognised → its sentences, as often as needed."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -8,12 +9,14 @@ from typing import Any
 
 from ..schemes import is_tag
 from .cells import has_columns
-from .columns import find_layout, read_columns
+from .columns import open_columns
 from .docbin import read_docbin
 from .file_format import FileFormat, Opened, Reader
 from .json_formats import JSON_FORMATS
+from .layout import find_header, first_row, split_header
 from .piped import read_piped
-from .rows import read_sentence_rows, read_token_rows
+from .preset_layouts import PRESET_FORMATS
+from .rows import read_sentence_rows
 from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
 from .source import Source, open_source
@@ -108,16 +111,20 @@ def _is_docbin(source: Source, head: str) -> bool:
 
 
 def _is_token_rows(source: Source, head: str) -> bool:
-    is_headed = has_columns(head.partition("\n")[0], ("id", "word", "tag"))
-    # of a .csv file, the reader says which columns are missing
-    is_csv = head != "" and source.suffix == ".csv"
-    return is_headed or (is_csv and not _is_sentence_rows(source, head))
+    header, row = [*head.split("\n", 2), ""][:2]
+    if has_columns(header, ("id", "word", "tag")):
+        return True
+    # of a .csv file whose first line holds no tag, the reader says which columns are missing
+    cells = header.replace(";", ",").replace("\t", ",").strip().split(",")
+    return source.suffix == ".csv" and row != "" and not any(map(is_tag, cells))
 
 
 def _is_sentence_rows(source: Source, head: str) -> bool:
-    first_line = head.partition("\n")[0]
-    is_tokens = has_columns(first_line, ("id", "word", "tag"))
-    return has_columns(first_line, ("text", "tags")) and not is_tokens
+    header, row = [*head.split("\n", 2), ""][:2]
+    if not has_columns(header, ("text", "tags")):
+        return False
+    # `words` and `labels` may be those of one word a row
+    return not has_columns(header, ("word", "tag")) or bool(_SENTENCE_ROW.search(row))
 
 
 def _is_piped(source: Source, head: str) -> bool:
@@ -133,20 +140,31 @@ def _open_simple(read: Reader, source: Source, settings: ReadSettings) -> Opened
     return Opened(partial(read, source))
 
 
-def _open_columns(source: Source, settings: ReadSettings) -> Opened:
-    layout = find_layout(source, word_column=settings.word_column, tag_column=settings.tag_column)
-    return Opened(partial(read_columns, source, layout=layout))
+def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
+    if find_header(source, settings) is None:
+        _, line = first_row(source)
+        found = ", ".join(f"'{cell[:40]}'" for cell in split_header(line, ",")[:20])
+        raise FormatError(
+            source.name,
+            f"columns {found}, expected a header with 'sentence #', 'word', 'tag', each once, in "
+            "any order. Rename the columns, or set `columns` to id=NAME,word=NAME,tag=NAME.",
+            line=1,
+        )
+    return open_columns(source, settings)
 
+
+_SENTENCE_ROW = re.compile(r"(^|[,;\t])\"?\[|[BIO](-\S+)? [BIO]\b")
 
 # the first format that recognises a file reads it
 _TABLE = (
     FileFormat("spacy", _is_docbin, partial(_open_simple, read_docbin), has_texts=True),
     *TABLE_FORMATS,
     *JSON_FORMATS,
-    FileFormat("kaggle-tokens", _is_token_rows, partial(_open_simple, read_token_rows)),
+    *PRESET_FORMATS,
     FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_simple, read_sentence_rows)),
+    FileFormat("kaggle-tokens", _is_token_rows, _open_token_rows),
     FileFormat("wikiner", _is_piped, partial(_open_simple, read_piped)),
-    FileFormat("conll", _is_text, _open_columns),
+    FileFormat("conll", _is_text, open_columns),
 )
 _BY_NAME = {kind.name: kind for kind in _TABLE}
 

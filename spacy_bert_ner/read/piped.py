@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from .sentence import FormatError, Notes, Sentence
-from .source import Source, split_at_blanks
-from .tags import TagChecker
+from .source import Source
+from .table import split_at_blanks
+from .tags import TagReader
 
 
 def read_piped(source: Source, *, notes: Notes) -> Iterator[Sentence]:
@@ -17,7 +18,7 @@ def read_piped(source: Source, *, notes: Notes) -> Iterator[Sentence]:
     RAISES (FormatError): At the first word without its parts or a well-formed tag.
     """
     n_pipes = _count_pipes(source)
-    checker = TagChecker(source)
+    checker = TagReader(source)
     document, in_document, number = 0, False, 0
     tags: list[str] = []
     with source.open_text() as file:
@@ -34,13 +35,13 @@ def read_piped(source: Source, *, notes: Notes) -> Iterator[Sentence]:
                     raise FormatError(
                         source.name,
                         f"'{'|'.join(row)}', expected {wanted}, blanks between words. "
-                        "Mend the line; the file may be cut.",
+                        "Fix the line; the file may be cut.",
                         line=number,
                     )
             tags = [checker.check(row[-1], number) for row in rows]
             yield Sentence([row[0] for row in rows], tags, [number] * len(rows), document)
     if tags:
-        checker.check_last(tags[-1], number)
+        checker.check_last(tags[-1], number, notes)
 
 
 def _count_pipes(source: Source) -> int:

@@ -199,14 +199,3 @@ def _check_codec(name: str, encoding: str) -> str:
             f"`encoding` is '{encoding}', no text encoding that Python knows, expected one such "
             "as utf-8 or cp1252.",
         ) from err
-
-
-def split_at_blanks(text: str) -> list[str]:
-    """Split at runs of blanks and tabs, and at no other white space.
-
-    EXAMPLE:
-        >>> split_at_blanks(" 5\\xa0km \\tO ")
-        ['5\\xa0km', 'O']
-    """
-    cells = text.replace("\t", " ").split(" ")
-    return [cell for cell in cells if cell] if "" in cells else cells

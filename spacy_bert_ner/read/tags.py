@@ -1,46 +1,74 @@
-"""Tags of a file → the well-formed ones; a bad or a cut tag is an error with its line."""
+"""Tags of a file, in its spelling → the usual one; a tag that may be cut is found."""
 
-from ..schemes import is_tag
-from .sentence import FormatError
+from collections.abc import Sequence
+
+from .sentence import FormatError, Notes
 from .source import Source
+from .tag_forms import ALLOWED_TAGS, MOST_TAGS, USUAL, TagForms
 
-ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PER"
 
-
-class TagChecker:
-    """Checks each distinct tag of a file once, and the last line for a cut tag.
+class TagReader:
+    """Reads each distinct tag of a file once, and checks the last line for a cut tag.
 
     source (Source): The file, for messages.
+    forms (TagForms): How its tags are spelled.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, forms: TagForms = USUAL) -> None:
         """Start with no tag seen."""
         self.source = source
+        self.forms = forms
         self.first_lines: dict[str, int] = {}
+        self._usual: dict[str, str] = {}
 
-    def check(self, tag: str, line: int) -> str:
-        """Refuse a tag that is not well formed.
+    def read(self, cells: Sequence[str], lines: Sequence[int]) -> list[str] | None:
+        """Read the tags of a sentence.
 
-        RETURNS (str): The tag; equal tags are one string.
-        RAISES (FormatError): Names the line and the allowed forms.
+        cells (Sequence[str]): The cells of its tags.
+        lines (Sequence[int]): Their lines.
+        RETURNS (list[str] | None): The tags; None if one is malformed.
         """
-        if tag not in self.first_lines:
-            if not is_tag(tag):
-                found = f"tag '{tag}'" if tag else "no tag"
-                raise FormatError(
-                    self.source.name, f"{found}, expected {ALLOWED_TAGS}. Mend the tag.", line=line
-                )
-            self.first_lines[tag] = line
-        return tag
+        usual = self._usual
+        if self.forms.read_tags is not None:
+            tags = self.forms.read_tags([cell.strip(" ") for cell in cells])
+            for tag, line in zip(tags, lines, strict=True):
+                self.first_lines.setdefault(tag, line)
+            return tags if all(tags) else None
+        try:
+            return [usual[cell] for cell in cells]
+        except KeyError:
+            pass
+        for cell, line in zip(cells, lines, strict=True):
+            if cell not in usual:
+                tag = self.forms.read_tag(cell.strip(" "))
+                if not tag:
+                    return None
+                self._add(cell, tag, line)
+        return [usual[cell] for cell in cells]
 
-    def check_last(self, tag: str, line: int) -> None:
-        """Refuse a last line without line end whose tag may have been cut.
+    def check(self, cell: str, line: int) -> str:
+        """Read one tag.
 
-        Such a tag is trusted if its label stands on an earlier line, and if no other
-        label begins like it.
+        RETURNS (str): The tag.
+        RAISES (FormatError): If it is malformed: names the line and the allowed forms.
+        """
+        tags = self.read([cell], [line])
+        if tags is None:
+            found = f"tag '{cell[:60]}'" if cell else "no tag"
+            raise FormatError(
+                self.source.name, f"{found}, expected {ALLOWED_TAGS}. Fix the tag.", line=line
+            )
+        return tags[0]
+
+    def check_last(self, tag: str, line: int, notes: Notes) -> None:
+        """Look at a last line without line end, whose tag may have been cut.
+
+        A label that no earlier line has is noted. One that begins another label is not
+        trusted.
 
         tag (str): The tag of the file's last word.
         line (int): Its line.
+        notes (Notes): Takes the note.
         RAISES (FormatError): If the tag cannot be trusted.
         """
         if self.source.ends_in_newline or tag == "O":
@@ -49,11 +77,27 @@ class TagChecker:
         others = {
             seen[2:] for seen, first in self.first_lines.items() if first < line and seen != "O"
         }
-        is_known = label in others
-        if not is_known or any(seen != label and seen.startswith(label) for seen in others):
+        if any(seen != label and seen.startswith(label) for seen in others):
             raise FormatError(
                 self.source.name,
-                f"the last line has no line end, and its tag '{tag}' may be cut: expected a label "
-                "of an earlier line. If the tag is whole, end the line.",
+                f"the last line has no line end, and its tag '{tag}' may be cut: another label "
+                "begins like it. If the tag is whole, end the line.",
                 line=line,
             )
+        if label not in others:
+            notes.add(
+                "unfinished-line",
+                "last lines without line end, with a label that no earlier line has: may be cut",
+                f"{self.source.name}:{line} {tag}",
+            )
+
+    def _add(self, cell: str, tag: str, line: int) -> None:
+        if len(self._usual) > MOST_TAGS:
+            raise FormatError(
+                self.source.name,
+                f"more than {MOST_TAGS:,} different tags, expected a few. Name the column of the "
+                "tags with `tag_column`.",
+                line=line,
+            )
+        self._usual[cell] = tag
+        self.first_lines.setdefault(tag, line)

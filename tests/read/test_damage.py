@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from support import samples
 
 from spacy_bert_ner.read.data_file import FORMATS, open_data
-from spacy_bert_ner.read.sentence import FormatError
+from spacy_bert_ner.read.sentence import FormatError, Notes
 from spacy_bert_ner.schemes import is_tag
 
 KAGGLE = Path(__file__).parents[2] / "assets" / "kaggle" / "ner_dataset.csv.zip"
@@ -19,11 +19,14 @@ FORMS = {**samples.TOKEN_FORMATS, **samples.TEXT_FORMATS}
 
 
 def read_tokens(path, **options):
-    return [
+    """What a file holds, without a last tag that is noted as one that may be cut."""
+    notes = Notes()
+    tokens = [
         (word, tag)
-        for sentence in open_data(path, **options).sentences()
+        for sentence in open_data(path, **options).sentences(notes)
         for word, tag in zip(sentence.words, sentence.tags, strict=True)
     ]
+    return tokens[:-1] if notes.count("unfinished-line") else tokens
 
 
 def try_tokens(path, data, **options):
@@ -55,7 +58,7 @@ def test_a_cut_file_is_refused_or_true(tmp_path, name):
 
 
 @pytest.mark.parametrize("ending", ["B-LOCATION", "I-LOCATION", "I-geo"])
-def test_a_label_that_may_be_cut_is_not_trusted(tmp_path, ending):
+def test_a_label_that_begins_another_is_not_trusted(tmp_path, ending):
     head = "Oslo B-LOC\nis O\nRome B-geo\nAnn B-LOCATION\n\nBerg "
     path = tmp_path / "data.conll"
     assert try_tokens(path, (head + ending).encode())[-1] == ("Berg", ending)
@@ -63,6 +66,14 @@ def test_a_label_that_may_be_cut_is_not_trusted(tmp_path, ending):
         assert try_tokens(path, (head + ending)[:end].encode()) is None
     with pytest.raises(FormatError, match="line 6: the last line has no line end, and its tag"):
         read_tokens(path)
+
+
+def test_a_last_line_without_line_end_is_a_line(tmp_path):
+    path = tmp_path / "data.conll"
+    path.write_text("Oslo B-LOC\n\nWien B-CITY")
+    notes = Notes()
+    assert list(open_data(path).sentences(notes))[-1].tags == ["B-CITY"]
+    assert notes.kinds["unfinished-line"].places == ["data.conll:3 B-CITY"]
 
 
 def test_a_cut_slice_of_the_kaggle_file_is_refused_or_true(tmp_path):

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from spacy_bert_ner.cli.main import bert_ner_cli
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
+from spacy_bert_ner.read.columns import EXCEL_ROWS
 from spacy_bert_ner.read.data_file import open_data
-from spacy_bert_ner.read.rows import EXCEL_ROWS
 from spacy_bert_ner.read.sentence import FormatError, Notes
 from spacy_bert_ner.report.data_page import render_report
 
@@ -115,7 +115,7 @@ def test_row_10_quotes_and_commas(tmp_path):
 
 def test_row_11_long_field_and_nul(tmp_path):
     path = write(tmp_path, rows("1,a,NN,O", f",{'x' * 140_000},NN,O"))
-    with pytest.raises(FormatError, match=r"line 3: broken CSV \(field larger than field limit"):
+    with pytest.raises(FormatError, match=r"line 3: broken CSV: .* more than 131,072 char"):
         read(path)
     with pytest.raises(FormatError, match="line 3: a NUL byte, expected text"):
         read(write(tmp_path, rows("1,a,NN,O", ",b\0c,NN,O")))
@@ -166,8 +166,8 @@ def test_row_15_excel_limit(tmp_path):
 
 def test_row_16_ragged_line(tmp_path):
     path = write(tmp_path, "EU NNP B-NP B-ORG\nrejects VBZ B-VP O\nGerman B-NP B-MISC\n\n")
-    with pytest.raises(FormatError, match="line 3: 3 columns, expected 4 as on line 1"):
-        open_data(path)
+    with pytest.raises(FormatError, match="line 3: 3 columns, expected 4 as in most rows"):
+        read(path)
 
 
 def test_row_17_tabs_and_blanks_mixed(tmp_path):
@@ -180,7 +180,7 @@ def test_row_18_word_with_a_blank(tmp_path):
     tabs = "New York\tB-LOC\nwon\tO\n\n"
     assert read(write(tmp_path, tabs))[0].words == ["New York", "won"]
     with pytest.raises(FormatError, match=r"line 2: 2 columns, expected 3.*needs tabs"):
-        open_data(write(tmp_path, tabs.replace("\t", " ")))
+        read(write(tmp_path, tabs.replace("\t", " ")))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_row_24_other_schemes(tmp_path, scheme, tags):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("tag", ["PER", "b-per", "o", "B-", "B_PER"])
+@pytest.mark.parametrize("tag", ["PER", "b-per", "B-", "B_PER"])
 def test_row_25_malformed_tag(tmp_path, tag):
     message = f"line 2: tag '{tag}', expected O, or one of B- I- E- S- L- U- followed by a label"
     with pytest.raises(FormatError, match=message):
@@ -264,7 +264,7 @@ def test_row_27_empty_file(tmp_path, data):
 def test_row_27_no_entities(tmp_path):
     with pytest.raises(ValueError, match=r"data.txt: no entity, every tag is O. Expected tags"):
         convert([write(tmp_path, "Oslo O\n\n")])
-    with pytest.raises(FormatError, match="no sentence, expected at least one"):
+    with pytest.raises(FormatError, match="no word in the file"):
         convert([write(tmp_path, "Sentence #,Word,Tag\n")])
     with pytest.raises(FormatError, match="no word in the file"):
         convert([write(tmp_path, "-DOCSTART- O\n\n")])

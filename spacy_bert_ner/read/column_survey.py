@@ -1,0 +1,187 @@
+"""The lines of a column file, all of them → what each column holds, under one dialect."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from .source import Source
+from .table import Dialect, Row, read_lines
+from .tag_forms import MOST_TAGS
+
+DOCSTART = "-DOCSTART-"
+_POS = re.compile(r"[A-Z]{1,5}\$?|[^\w\s]{1,5}")
+_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})?:(?=\S)")
+
+
+def is_border_line(line: str) -> bool:
+    """Whether a line holds no cell: it is empty, or only white space and delimiters."""
+    return not line or not line.strip(' \t,;"') or line.isspace()
+
+
+class Column:
+    """What one column holds.
+
+    cells (Counter[str]): Distinct cells without the blanks around them; none if there are
+        too many for tags.
+    is_open (bool): Whether there were too many.
+    is_index (bool): Whether it counts the words of each sentence.
+    is_constant (bool): Whether it is the same in all words of a sentence.
+    n_blank (int): Cells of nothing but blanks.
+    n_chars (int): Characters of all cells.
+    prefix (str): The `en:` that each cell begins with, as in WikiAnn.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.cells: Counter[str] = Counter()
+        self.is_open = False
+        self.is_index = True
+        self.is_constant = True
+        self.n_blank = self.n_chars = 0
+        self.prefix: str | None = None
+        self._last = ""
+
+    def add(self, raw: Sequence[str], starts: Sequence[bool], *, has_blanks: bool) -> None:
+        """Take in some cells, and whether each starts a sentence."""
+        cells = [cell.strip(" ") for cell in raw] if has_blanks else raw
+        self.n_chars += sum(map(len, cells))
+        if has_blanks:
+            self.n_blank += cells.count("") - raw.count("")
+        if self.prefix is None:
+            match = _PREFIX.match(cells[0])
+            self.prefix = match[0] if match else ""
+        if self.prefix and not all(cell.startswith(self.prefix) for cell in cells):
+            self.prefix = ""
+        if not self.is_open:
+            self.cells.update(cells)
+            if len(self.cells) > MOST_TAGS:
+                self.is_open = True
+                self.cells.clear()
+        if not (self.is_index or self.is_constant):
+            return
+        last = self._last
+        for cell, is_start in zip(cells, starts, strict=True):
+            if is_start:
+                self.is_index = self.is_index and cell in ("0", "1")
+            else:
+                self.is_constant = self.is_constant and cell == last
+                self.is_index = self.is_index and last.isdecimal() and cell == str(int(last) + 1)
+            if not (self.is_index or self.is_constant):
+                break
+            last = cell
+        self._last = last
+
+
+class ColumnSurvey:
+    """What all rows of a file hold, if they are split in one way.
+
+    dialect (Dialect): The way.
+    n_header (int): Number of the header's line; 0 if there is none.
+    """
+
+    def __init__(self, dialect: Dialect, *, n_header: int = 0) -> None:
+        """Start with nothing seen."""
+        self.dialect = dialect
+        self.n_header = n_header
+        self.widths: Counter[int] = Counter()
+        self.border_widths: set[int] = set()
+        self.columns: list[Column] = []
+        self.n_rows = 0
+        self.n_gaps = 0
+        self.n_misfits = 0
+        self._is_start = True
+
+    @property
+    def width(self) -> int:
+        """RETURNS (int): Columns that most rows have."""
+        return self.widths.most_common(1)[0][0] if self.widths else 0
+
+    @property
+    def share(self) -> float:
+        """RETURNS (float): Share of the rows that have these columns."""
+        return self.widths[self.width] / self.n_rows if self.n_rows else 0.0
+
+    @property
+    def is_even(self) -> bool:
+        """RETURNS (bool): Whether all rows have the same columns."""
+        return len(self.widths) == 1
+
+    def survey(self, source: Source) -> "ColumnSurvey":
+        """Pass over a file once.
+
+        RETURNS (ColumnSurvey): This survey.
+        """
+        for first, lines in read_lines(source):
+            self._add(first, lines)
+        return self
+
+    def _add(self, first: int, lines: list[str]) -> None:
+        # comments may be words: a reader who knows the tags decides
+        kept, starts = [], []
+        is_start = self._is_start
+        for number, line in enumerate(lines, start=first):
+            if line[:1] in '#-,; \t"' or number == self.n_header or line.isspace():
+                if is_border_line(line):
+                    self.n_gaps += not is_start
+                    is_start = True
+                    continue
+                if line[0] == "#" or number == self.n_header:
+                    continue
+                if line.lstrip().startswith(DOCSTART):
+                    self.border_widths.add(len(self.dialect.split([line.strip()])[0]))
+                    is_start = True
+                    continue
+            kept.append(line)
+            starts.append(is_start)
+            is_start = False
+        self._is_start = is_start
+        if kept:
+            self._add_rows(self.dialect.split(kept), starts)
+
+    def survey_tags(self, source: Source, n_columns: int, tag: int) -> "ColumnSurvey":
+        """Pass over a file whose header names the columns: only the tags are of interest.
+
+        RETURNS (ColumnSurvey): This survey.
+        """
+        self.columns = [Column() for _ in range(n_columns)]
+        for column in self.columns:
+            column.is_index = column.is_constant = False
+        counts = self.columns[tag].cells
+        for first, lines in read_lines(source):
+            rows = self.dialect.split(lines[max(self.n_header - first + 1, 0) :])
+            widths = set(map(len, rows))
+            if widths != {n_columns}:
+                # blank rows and comments have other columns; the reader finds what is wrong
+                self.n_gaps += sum(map(is_border_line, lines))
+                self.n_misfits += sum(map(bool, rows)) - sum(len(row) == n_columns for row in rows)
+                rows = [row for row in rows if len(row) == n_columns]
+            elif not self.n_gaps:
+                self.n_gaps += any(row[tag] == "" and not any(row) for row in rows)
+            self.n_rows += len(rows)
+            if not self.columns[tag].is_open:
+                counts.update([row[tag].strip(" ") for row in rows])
+                self.columns[tag].is_open = len(counts) > MOST_TAGS
+        self.widths[n_columns] = self.n_rows
+        return self
+
+    def _add_rows(self, rows: list[Row], starts: list[bool]) -> None:
+        self.n_rows += len(rows)
+        self.widths.update(map(len, rows))
+        width = self.width
+        if len(self.widths) > 1:
+            pairs = [pair for pair in zip(rows, starts, strict=True) if len(pair[0]) == width]
+            rows, starts = [row for row, _ in pairs], [is_start for _, is_start in pairs]
+        if not rows or width > 200:
+            return
+        while len(self.columns) < width:
+            self.columns.append(Column())
+        for number, cells in enumerate(zip(*rows, strict=True)):
+            column = self.columns[number]
+            column.add(cells, starts, has_blanks=self.dialect.delimiter != "")
+
+    def looks_like_pos(self) -> bool:
+        """Whether what stands between word and tag is a part of speech, not half a word."""
+        middle = self.columns[1 : self.width - 1]
+        return bool(middle) and all(
+            not column.is_open and all(map(_POS.fullmatch, column.cells)) for column in middle
+        )

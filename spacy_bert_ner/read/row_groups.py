@@ -1,0 +1,179 @@
+"""The rows of a column file → the rows of each sentence, with their lines."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .column_survey import DOCSTART, is_border_line
+from .faults import Faults
+from .layout import Layout
+from .sentence import FormatError, Notes
+from .source import Source
+from .table import Row, read_lines
+
+LONGEST_ONLY_SENTENCE = 1_000
+"""Words of a file without any blank line, above which the blank lines must be missing."""
+
+_MOST_PENDING = 1_000_000
+_DOCUMENT = re.compile(r"#\s?(begin document|newdoc|hipe2022:document_id|document_id)\b")
+
+
+class Group(NamedTuple):
+    """The rows of one sentence.
+
+    rows (list[Row]): Its rows.
+    lines (Sequence[int]): Their lines.
+    document (int): Number of its document.
+    """
+
+    rows: list[Row]
+    lines: Sequence[int]
+    document: int
+
+
+class _Cut(NamedTuple):
+    # before row `at` of a chunk
+    at: int
+    is_left_out: bool = True  # the row itself
+    is_end: bool = True  # of the sentence
+    is_document: bool = False
+
+
+class Grouper:
+    """Parts the rows of a file into sentences.
+
+    source (Source): The file.
+    layout (Layout): How its rows are read.
+    faults (Faults): Takes a first row without id.
+    notes (Notes): Takes what was noticed.
+    """
+
+    def __init__(self, source: Source, layout: Layout, faults: Faults, notes: Notes) -> None:
+        """Start at the first line."""
+        self.source = source
+        self.layout = layout
+        self.faults = faults
+        self.notes = notes
+        self.last_line = 0
+        self._id = ""
+        self._ids: set[str] = set()
+        self._at_start = True
+
+    def read(self) -> Iterator[Group]:
+        """Read the groups.
+
+        YIELDS (Group): One for each sentence, in file order.
+        RAISES (FormatError): If nothing parts the sentences of a long file.
+        """
+        rows: list[Row] = []
+        lines: list[int] = []
+        document = n_groups = 0
+        for first, text in read_lines(self.source):
+            chunk = self.layout.dialect.split(text)
+            start = 0
+            cuts = self._cut_by_id if self.layout.id >= 0 else self._cut_by_line
+            for cut in cuts(first, text, chunk):
+                rows += chunk[start : cut.at]
+                lines.extend(range(first + start, first + cut.at))
+                start = cut.at + cut.is_left_out
+                if cut.is_end and rows:
+                    yield Group(rows, lines, document)
+                    rows, lines = [], []
+                    n_groups += 1
+                document += cut.is_document
+            rows += chunk[start:]
+            lines.extend(range(first + start, first + len(chunk)))
+            self.last_line = first + len(text) - 1
+            if len(rows) > _MOST_PENDING and self.layout.id < 0:
+                self._refuse_unparted(len(rows))
+        is_parted = n_groups or self.layout.ends or self.layout.id >= 0
+        if not is_parted and len(rows) > LONGEST_ONLY_SENTENCE:
+            self._refuse_unparted(len(rows))
+        if rows:
+            yield Group(rows, lines, document)
+
+    def _refuse_unparted(self, n_rows: int) -> None:
+        raise FormatError(
+            self.source.name,
+            f"no blank line: 1 sentence of {n_rows:,} words? Expected a blank line after each "
+            "sentence. Put them in, or name the words that end a sentence.",
+            advice=[{"split_at": ". ! ?"}],
+        )
+
+    def _cut_by_line(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
+        word, header = self.layout.word, self.layout.n_header - first
+        for i, line in enumerate(text):
+            if not (line[:1] in '#-,; \t"' or word or i == header or line.isspace()):
+                self._at_start = False
+                continue
+            is_document = line.startswith(DOCSTART) or chunk[i][word : word + 1] == [DOCSTART]
+            if is_document or is_border_line(line):
+                self._at_start = True
+                yield _Cut(i, is_document=is_document)
+            elif i == header:
+                yield _Cut(i, is_end=False)
+            elif line[0] == "#" and self._is_comment(line, chunk[i]):
+                if not self.layout.number_form and not self.layout.is_ragged:
+                    text_of_note = "lines that begin with # and hold no word with a tag, left out"
+                    place = f"{self.source.name}:{first + i} '{line[:40]}'"
+                    self.notes.add("comment", text_of_note, place)
+                is_new = _DOCUMENT.match(line) is not None
+                yield _Cut(i, is_end=is_new, is_document=is_new)
+            else:
+                self._at_start = False
+
+    def _is_comment(self, line: str, row: Row) -> bool:
+        layout = self.layout
+        n_columns = len(row) if layout.is_ragged else layout.n_columns
+        if len(row) == n_columns > max(layout.tag, layout.word) and row[layout.word].strip():
+            tag = row[layout.tag].strip(" ")
+            if layout.misc_key or (tag in layout.tags and tag):
+                return False
+        return self._at_start or line[1:2] in (" ", "\t", "#", "=") or "=" in line
+
+    def _cut_by_id(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
+        column, n_columns = self.layout.id, self.layout.n_columns
+        header = self.layout.n_header - first
+        is_even = set(map(len, chunk)) == {n_columns}
+        found = [row[column] for row in chunk] if is_even else []
+        if is_even and self._id:
+            rows = [i for i, cell in enumerate(found) if cell]
+        else:
+            found = [row[column] if len(row) > column else "" for row in chunk]
+            rows = list(range(len(chunk)))
+        for i in rows:
+            if i == header:
+                yield _Cut(i, is_end=False)
+            elif found[i] == self._id:
+                continue
+            elif found[i]:
+                yield _Cut(i, is_left_out=False)
+                self._start(found[i], first + i)
+            elif not self._id or len(chunk[i]) != n_columns:
+                yield from self._leave_out(first + i, i, text[i])
+
+    def _start(self, sentence_id: str, line: int) -> None:
+        self._id = sentence_id
+        if sentence_id in self._ids:
+            self.notes.add(
+                "id-returns",
+                "sentence ids came back after other sentences; each began a new sentence",
+                f"{self.source.name}:{line} '{sentence_id}'",
+            )
+        self._ids.add(sentence_id)
+
+    def _leave_out(self, line: int, at: int, text: str) -> Iterator[_Cut]:
+        # a row without an id of its own: blank, or before the first id
+        if is_border_line(text):
+            yield _Cut(at, is_end=False)
+        elif not self._id:
+            self.faults.add(
+                "no sentence id",
+                FormatError(
+                    self.source.name,
+                    "the first row has no sentence id, expected one such as 'Sentence: 1'. "
+                    "The file's beginning is missing: add the id.",
+                    line=line,
+                ),
+            )
+            self._id = " "

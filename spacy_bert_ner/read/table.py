@@ -1,0 +1,87 @@
+"""A text file of rows → its lines in chunks, split into cells."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .sentence import FormatError
+from .source import Source
+
+LONGEST_LINE = 1 << 20
+"""Bytes of a line of cells; more is no table."""
+
+_CHUNK = 1 << 16
+
+Row = list[str]
+"""The cells of a line; none for a line that is no CSV."""
+
+
+class Dialect(NamedTuple):
+    """How lines are split into cells.
+
+    delimiter (str): Tab, comma or semicolon; "" for runs of blanks and tabs.
+    is_quoted (bool): Whether quotes enclose cells, as in CSV. A cell never holds a line
+        end, quoted or not.
+    """
+
+    delimiter: str
+    is_quoted: bool = False
+
+    def __str__(self) -> str:
+        """Say it to the user."""
+        names = {"": "blanks", "\t": "tabs", ",": "commas", ";": "semicolons"}
+        return f"split at {names[self.delimiter]}" + (", quoted" if self.is_quoted else "")
+
+    def split(self, lines: Sequence[str]) -> list[Row]:
+        """Split lines into rows, one for each line."""
+        if not self.delimiter:
+            rows = [line.split(" ") for line in "\n".join(lines).replace("\t", " ").split("\n")]
+            return [[cell for cell in row if cell] if "" in row else row for row in rows]
+        if not self.is_quoted:
+            return [line.split(self.delimiter) for line in lines]
+        try:
+            rows = list(csv.reader(lines, delimiter=self.delimiter, strict=True))
+        except csv.Error:
+            rows = []
+        return rows if len(rows) == len(lines) else [self.split_quoted(line) for line in lines]
+
+    def split_quoted(self, line: str) -> Row:
+        """Split one line of CSV; no cells if its quotes do not close."""
+        try:
+            return next(csv.reader([line], delimiter=self.delimiter, strict=True), [])
+        except csv.Error:
+            return []
+
+
+def read_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
+    """Read a text in chunks of whole lines.
+
+    source (Source): The file.
+    YIELDS (tuple[int, list[str]]): Number of the first line, and the lines without ends.
+    RAISES (FormatError): If a line is longer than any table's.
+    """
+    if source.longest_line > LONGEST_LINE:
+        raise FormatError(
+            source.name,
+            f"a line of {source.longest_line:,} bytes, expected at most {LONGEST_LINE:,}. "
+            "Check the line ends; the file may be binary data or JSON.",
+        )
+    number = 1
+    with source.open_text() as file:
+        while text := file.read(_CHUNK):
+            text += file.readline()
+            lines = text.split("\n")
+            if not lines[-1]:
+                lines.pop()
+            yield number, lines
+            number += len(lines)
+
+
+def split_at_blanks(text: str) -> list[str]:
+    """Split at runs of blanks and tabs, and at no other white space.
+
+    EXAMPLE:
+        >>> split_at_blanks(" 5\\xa0km \\tO ")
+        ['5\\xa0km', 'O']
+    """
+    return Dialect("").split([text])[0]

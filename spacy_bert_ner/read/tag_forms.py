@@ -1,0 +1,181 @@
+"""The tags of a file, in any spelling → how to read them as `O`, `B-PER`, `I-PER` …"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+from ..schemes import is_tag
+
+ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PER"
+MOST_TAGS = 5_000
+"""Distinct tags above which a column holds no tags."""
+
+_OUTSIDE = frozenset(("O", "o", "_", "-"))
+_LONGEST_TAG = 100
+_PREFIXED = re.compile(r"([BIESLUMW])([-_])(\S(?:.*\S)?)", re.IGNORECASE)
+_SUFFIXED = re.compile(r"(\S(?:.*\S)?)([-_])([BIESLUMW])", re.IGNORECASE)
+_BRACKETS = re.compile(r"(?:\([^()*\s]+)*\*?\)*")
+_LABEL = re.compile(r"[^\W\d_][^\s,;]*")
+_TO_USUAL = {"M": "I", "W": "S"}
+_CHUNKS = frozenset(
+    ("NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP", "INTJ", "LST", "UCP")
+)
+
+
+class TagForms(NamedTuple):
+    """How the tags of one file are spelled.
+
+    name (str): The spelling, for the user; "" for the usual one.
+    read_tag (Callable): A tag → its usual form, or "" if it is malformed.
+    read_tags (Callable | None): The tags of a sentence → their usual forms, where a tag
+        depends on those before it; "" for malformed ones.
+    """
+
+    name: str
+    read_tag: Callable[[str], str]
+    read_tags: Callable[[list[str]], list[str]] | None = None
+
+
+def choose_forms(
+    tags: Mapping[str, int], *, label: str | None = None, is_bare: bool = False
+) -> TagForms | None:
+    """Choose the spelling that the tags of a file have in common.
+
+    tags (Mapping[str, int]): Distinct tags, and how many words have each.
+    label (str | None): The label, if all tags are B, I and O.
+    is_bare (bool): Whether the tags have no prefix, even if they look as if they had.
+    RETURNS (TagForms | None): The spelling; None if these are no tags.
+    """
+    inside = [tag for tag in tags if tag and tag not in _OUTSIDE]
+    if is_bare:
+        return BARE
+    if label and set("BI") >= {tag.upper() for tag in inside}:
+        return TagForms("B, I and O without label", _LabelReader(label))
+    usual = [tag for tag in inside if is_tag(tag)]
+    if usual and not _are_bare_in_disguise(usual):
+        if any(tag[0] in "MW" and _PREFIXED.fullmatch(tag) for tag in inside):
+            return TagForms("BMES", _read_prefixed)
+        # faults of a file in the usual spelling stay faults
+        n_usual, n_inside = sum(tags[tag] for tag in usual), sum(tags[tag] for tag in inside)
+        return USUAL if n_usual > 0.8 * n_inside else None
+    if inside and all(map(_PREFIXED.fullmatch, inside)) and not usual:
+        return TagForms(f"prefixes such as in {min(inside)}", _read_prefixed)
+    if inside and all(map(_SUFFIXED.fullmatch, inside)) and not usual:
+        return TagForms(f"suffixes such as in {min(inside)}", _read_suffixed)
+    if "*" in tags and all(map(_BRACKETS.fullmatch, tags)):
+        return BRACKETS
+    return None if inside else USUAL
+
+
+def are_bare_labels(tags: Mapping[str, int]) -> bool:
+    """Whether tags look like labels without prefixes, `O` among them."""
+    inside = [tag for tag in tags if tag and tag not in _OUTSIDE]
+    n_outside = sum(tags[tag] for tag in ("O", "o") if tag in tags)
+    return (
+        n_outside >= 0.2 * sum(tags.values())
+        and 0 < len(inside) <= 200
+        and all(map(_LABEL.fullmatch, inside))
+        # a file in another spelling with faults is not one of bare labels
+        and sum(map(is_tag, inside)) < len(inside) / 2 + _are_bare_in_disguise(inside) * len(inside)
+        and {tag.upper() for tag in inside} - set("BI") != set()
+    )
+
+
+def are_chunks(tags: Collection[str]) -> bool:
+    """Whether tags are those of syntactic chunks, such as B-NP, and not of entities."""
+    labels = {tag[2:] for tag in tags if tag not in _OUTSIDE}
+    return bool(labels) and len(labels & _CHUNKS) > len(labels) / 2
+
+
+def read_brackets(raw: list[str]) -> list[str]:
+    """Read OntoNotes' brackets; of nested ones the outermost counts.
+
+    EXAMPLE:
+        >>> read_brackets(["(PERSON)", "*", "(GPE*", "*)"])
+        ['B-PERSON', 'O', 'B-GPE', 'I-GPE']
+    """
+    tags, label, depth = [], "", 0
+    for cell in raw:
+        if not cell or not _BRACKETS.fullmatch(cell):
+            tags.append("")
+            continue
+        opened = re.findall(r"\(([^()*\s]+)", cell)
+        if not depth and opened:
+            label = opened[0]
+            tags.append(f"B-{label}")
+        else:
+            tags.append(f"I-{label}" if depth else "O")
+        depth = max(depth + len(opened) - cell.count(")"), 0)
+    return tags
+
+
+def read_webanno(raw: list[str]) -> list[str]:
+    """Read WebAnno's values: equal numbers in brackets are one entity, the first one counts.
+
+    EXAMPLE:
+        >>> read_webanno(["PER[1]", "PER[1]", "_", "LOC", "LOC"])
+        ['B-PER', 'I-PER', 'O', 'B-LOC', 'B-LOC']
+    """
+    tags, before = [], ""
+    for cell in raw:
+        first = cell.split("|")[0].replace("\\", "")
+        label, _, number = first.partition("[")
+        if label in ("_", "", "*"):
+            tags.append("O")
+        else:
+            tags.append(f"{'I' if number and first == before else 'B'}-{label}")
+        before = first
+    return tags
+
+
+class _LabelReader:
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def __call__(self, tag: str) -> str:
+        return f"{tag.upper()}-{self.label}" if tag.upper() in ("B", "I") else _read_outside(tag)
+
+
+def _read_outside(tag: str) -> str:
+    return "O" if tag in _OUTSIDE else ""
+
+
+def _read_usual(tag: str) -> str:
+    return tag if is_tag(tag) and len(tag) <= _LONGEST_TAG else _read_outside(tag)
+
+
+def _read_prefixed(tag: str) -> str:
+    match = _PREFIXED.fullmatch(tag)
+    if not match or len(tag) > _LONGEST_TAG:
+        return _read_outside(tag)
+    prefix = match[1].upper()
+    return f"{_TO_USUAL.get(prefix, prefix)}-{match[3]}"
+
+
+def _read_suffixed(tag: str) -> str:
+    match = _SUFFIXED.fullmatch(tag)
+    return _read_prefixed(f"{match[3]}-{match[1]}") if match else _read_outside(tag)
+
+
+def _read_bare(tag: str) -> str:
+    return f"I-{tag}" if tag.strip() and tag not in _OUTSIDE else _read_outside(tag)
+
+
+def _read_bracket(tag: str) -> str:
+    return read_brackets([tag])[0]
+
+
+def _read_webanno_tag(tag: str) -> str:
+    return read_webanno([tag])[0]
+
+
+def _are_bare_in_disguise(usual: list[str]) -> bool:
+    # E-mail, S-Bahn: an E- or L- without any B- or I- closes nothing
+    prefixes = {tag[0] for tag in usual}
+    return bool(prefixes & {"E", "L"}) and not prefixes & {"B", "I"}
+
+
+USUAL = TagForms("", _read_usual)
+BARE = TagForms("labels without B- and I-", _read_bare)
+BRACKETS = TagForms("OntoNotes' brackets", _read_bracket, read_brackets)
+WEBANNO = TagForms("WebAnno's values", _read_webanno_tag, read_webanno)
