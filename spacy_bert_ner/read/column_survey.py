@@ -152,8 +152,9 @@ class ColumnSurvey:
             widths = set(map(len, rows))
             if widths != {n_columns}:
                 # blank rows and comments have other columns; the reader finds what is wrong
-                self.n_gaps += sum(map(is_border_line, lines))
-                self.n_misfits += sum(map(bool, rows)) - sum(len(row) == n_columns for row in rows)
+                n_gaps = sum(map(is_border_line, lines))
+                self.n_gaps += n_gaps
+                self.n_misfits += sum(len(row) != n_columns for row in rows) > n_gaps
                 rows = [row for row in rows if len(row) == n_columns]
             elif not self.n_gaps:
                 self.n_gaps += any(row[tag] == "" and not any(row) for row in rows)

@@ -26,7 +26,7 @@ from .records import (
 from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
 from .source import Source
-from .tags import TagChecker
+from .tags import TagReader
 from .texts import split_text
 from .token_records import find_token_keys, read_spacy_training, read_token_record
 
@@ -213,7 +213,7 @@ def _read_tokens(
     name: str, read_values: ReadValues, source: Source, settings: ReadSettings, *, notes: Notes
 ) -> Iterator[Sentence]:
     faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
-    checker = TagChecker(source)
+    checker = TagReader(source)
     for document, task in enumerate(read_values(source, faults, notes), start=1):
         sentences = _TOKEN_RECORDS[name](task, checker, settings.tag_names, document)
         yield from _without_faults(sentences, task, faults, notes)

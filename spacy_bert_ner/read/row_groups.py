@@ -144,7 +144,7 @@ class Grouper:
         for i in rows:
             if i == header:
                 yield _Cut(i, is_end=False)
-            elif found[i] == self._id:
+            elif found[i] and found[i] == self._id:
                 continue
             elif found[i]:
                 yield _Cut(i, is_left_out=False)

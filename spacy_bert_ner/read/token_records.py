@@ -7,7 +7,7 @@ from typing import Any
 from ..schemes import is_tag
 from .fields import Fields, describe_kind
 from .sentence import Sentence
-from .tags import TagChecker
+from .tags import TagReader
 
 WORD_KEYS = ("tokens", "words", "sentence", "text")
 """Keys of a record's words, in the order in which they are looked for."""
@@ -30,12 +30,12 @@ def find_token_keys(record: Any) -> tuple[str, str] | None:
 
 
 def read_token_record(
-    task: Fields, checker: TagChecker, tag_names: Sequence[str], document: int
+    task: Fields, checker: TagReader, tag_names: Sequence[str], document: int
 ) -> Iterator[Sentence]:
     """Read one sentence of words and tags.
 
     task (Fields): The record.
-    checker (TagChecker): Checks the tags of the file.
+    checker (TagReader): Checks the tags of the file.
     tag_names (Sequence[str]): The tags that numbers mean.
     document (int): Number of the sentence's document.
     YIELDS (Sentence): The sentence, if it has words.
@@ -83,12 +83,12 @@ def read_token_record(
 
 
 def read_spacy_training(
-    task: Fields, checker: TagChecker, tag_names: Sequence[str], document: int
+    task: Fields, checker: TagReader, tag_names: Sequence[str], document: int
 ) -> Iterator[Sentence]:
     """Read a document of spaCy 2's training JSON: paragraphs of sentences of tokens.
 
     task (Fields): The document.
-    checker (TagChecker): Checks the tags of the file.
+    checker (TagReader): Checks the tags of the file.
     tag_names (Sequence[str]): Not used: the tags are texts.
     document (int): Its number.
     YIELDS (Sentence): Its sentences; a tag `-` means that nobody annotated the word.
