@@ -11,8 +11,9 @@ from spacy.util import get_lang_class
 BAR = 0.6
 """Share of the characters that must fit the language, below which nothing is guessed."""
 
+_LONGEST_REST = 1 << 16
 _MOST_WORDS = 20_000
-_WORD = re.compile(rb"[^\s]*[\x80-\xff][^\s]*")
+_WORD = re.compile(rb"[^\s,;]*[\x80-\xff][^\s,;]*")
 _CYRILLIC = ("cp1251", "koi8_u", "iso8859_5", "cp866", "mac_cyrillic")
 _CENTRAL = ("cp1250", "iso8859_2", "cp852")
 _WESTERN = ("cp1252", "mac_roman", "cp850")
@@ -68,10 +69,12 @@ def collect_words(chunks: Iterable[bytes]) -> list[bytes]:
     for chunk in chunks:
         if chunk.isascii() and not rest:
             continue
-        data = rest + chunk
-        cut = max(data.rfind(b"\n"), data.rfind(b"\t"), data.rfind(b" ")) + 1
-        rest = data[cut:][:256]
-        words.update(dict.fromkeys(_WORD.findall(data, 0, cut)))
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > _LONGEST_REST:
+            lines, rest = [*lines, rest], b""
+        for line in lines:
+            if not line.isascii():
+                words.update(dict.fromkeys(_WORD.findall(line[:_LONGEST_REST])))
         if len(words) > _MOST_WORDS:
             break
     words.update(dict.fromkeys(_WORD.findall(rest)))
@@ -144,15 +147,15 @@ def _count_fitting(word: str, letters: frozenset[str]) -> tuple[float, int]:
         char = word[i].lower()[0]
         if i and word[i].isupper() and word[i - 1].islower():
             continue
-        if char in letters:
+        if char in _MARKS or unicodedata.category(char) in ("Mn", "Mc"):
+            marks += 1
+        elif char in letters:
             # no word mixes Latin with another script
             fitting += 1 if char < "\u0300" or not n_ascii else 0
         elif has_wide and _is_wide(char):
             fitting += 0.7
         elif char in _WESTERN_LETTERS:
             fitting += 0.8 * is_mostly_ascii
-        elif char in _MARKS or unicodedata.category(char) in ("Mn", "Mc"):
-            marks += 1
     is_clean = bool(fitting) or marks == len(foreign)
     return fitting + marks * is_clean, len(foreign)
 

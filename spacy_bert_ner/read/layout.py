@@ -81,7 +81,7 @@ def find_layout(source: Source, settings: ReadSettings) -> Layout:
     """
     header = find_header(source, settings)
     if header is not None:
-        survey, names = header
+        survey, names = _survey_headed(source, settings, header), header.names
     else:
         survey, names = _survey_plain(source, settings), []
     if not survey.n_rows:
@@ -95,17 +95,29 @@ def find_layout(source: Source, settings: ReadSettings) -> Layout:
     return _Finder(source, settings, survey, names).find()
 
 
-def find_header(source: Source, settings: ReadSettings) -> tuple[ColumnSurvey, Row] | None:
-    """Find a first line that names the columns of word and tag, and survey the rows.
+class Header(NamedTuple):
+    """A first line that names the columns of word and tag.
 
-    RETURNS (tuple[ColumnSurvey, Row] | None): The survey and the names; None without header.
+    line (int): Its number.
+    delimiter (str): What it is split at.
+    names (list[str]): Its cells.
+    found (dict[str, int]): `id`, `word` and `tag` → column, from 0.
     """
+
+    line: int
+    delimiter: str
+    names: Row
+    found: dict[str, int]
+
+
+def find_header(source: Source, settings: ReadSettings) -> Header | None:
+    """RETURNS (Header | None): The header; None if the first line names no word and tag."""
     number, line = first_row(source)
     for delimiter in ("\t", ",", ";", ""):
         names = split_header(line, delimiter)
         found = find_named_columns(names, settings.columns)
         if "word" in found and "tag" in found and found["word"] != found["tag"]:
-            return _survey_headed(source, settings, delimiter, number, names, found["tag"]), names
+            return Header(number, delimiter, names, found)
     return None
 
 
@@ -124,15 +136,15 @@ def split_header(line: str, delimiter: str) -> Row:
     return [cell.strip().strip('"') for cell in cells]
 
 
-def _survey_headed(
-    source: Source, settings: ReadSettings, delimiter: str, number: int, names: Row, tag: int
-) -> ColumnSurvey:
-    dialect = Dialect(delimiter, delimiter != "" and settings.quoting != "none")
-    survey = ColumnSurvey(dialect, n_header=number).survey_tags(source, len(names), tag)
+def _survey_headed(source: Source, settings: ReadSettings, header: Header) -> ColumnSurvey:
+    n_columns, tag = len(header.names), header.found["tag"]
+    dialect = Dialect(header.delimiter, header.delimiter != "" and settings.quoting != "none")
+    survey = ColumnSurvey(dialect, n_header=header.line).survey_tags(source, n_columns, tag)
     if dialect.is_quoted and survey.n_misfits and settings.quoting == "auto":
-        plain = _choose_quoting(source, dialect, len(names))
+        plain = _choose_quoting(source, dialect, n_columns)
         if plain != dialect:
-            survey = ColumnSurvey(plain, n_header=number).survey_tags(source, len(names), tag)
+            survey = ColumnSurvey(plain, n_header=header.line)
+            survey.survey_tags(source, n_columns, tag)
     return survey
 
 
