@@ -1,10 +1,15 @@
 """The commands `train` and `plot` as a user calls them."""
 
+import os
+import signal
+
 import pytest
 import spacy
 from support import samples
 from support.commands import run
 from support.trainings import make_config, write_corpus
+
+from spacy_bert_ner.train import loop
 
 
 @pytest.fixture
@@ -49,6 +54,25 @@ def test_auto_resume_starts_where_there_is_nothing_to_resume(tmp_path, config):
         code, output = run("train", config, *flags)
         assert code == 0, output
     assert "The earlier result is now in" in output
+
+
+def test_sigterm_ends_a_run_with_a_message_and_it_can_be_resumed(tmp_path, config, monkeypatch):
+    update = loop.Training._update
+
+    def terminate(self, *args):
+        if self.progress.step == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+        update(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "_update", terminate)
+        code, output = run("train", config, "--output", tmp_path / "out")
+    assert code == 128 + signal.SIGTERM
+    assert "after step 12. The best score was" in output
+    assert "With `resume`, the run goes on from step 9" in output
+    assert "Stopped by SIGTERM." in output
+    code, output = run("train", config, "--output", tmp_path / "out", "--resume")
+    assert code == 0 and "Going on after step 9" in output
 
 
 @pytest.mark.parametrize("path", ["${paths.train}", "literal"])
