@@ -30,7 +30,7 @@ _LONG_RUN = 100  # characters; longer ones are texts without blanks, which do no
 class CutFinder:
     """Finds entities that the tokenizer's tokens do not keep whole.
 
-    A border at a blank is always one of the tokenizer's. Only where a border stands
+    A border at a blank is always one of the tokenizer's. Only where a border is
     within a run of characters without a blank, that run is given to the tokenizer:
     the result is that of the whole text, at a fraction of its time.
 

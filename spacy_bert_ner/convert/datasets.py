@@ -98,7 +98,7 @@ def find_inputs(dataset: str, data: str | None, settings: Conversion) -> Dataset
     path = Path(re.sub(r"(?<=\.zip):.*", "", place))
     if not path.exists():
         raise FileNotFoundError(
-            f"{path}: not found. {_OBTAIN[dataset]} It can stand elsewhere too: --data PATH."
+            f"{path}: not found. {_OBTAIN[dataset]} If it is elsewhere, give its path as `data`."
         )
     if dataset == "conll2002":
         if settings.lang not in _CONLL2002_PREFIXES:
@@ -172,7 +172,7 @@ def check_pin(dataset: str | None, source: Source) -> None:
             source.name,
             f"{source.size:,} bytes with sha256 {source.sha256}, expected {pin.size:,} bytes with "
             f"{pin.sha256}: cut, or another version. {_OBTAIN[dataset or 'custom']} "
-            "To convert it as it is: --dataset custom.",
+            "To convert it as it is, set `dataset` to custom.",
         )
 
 

@@ -21,7 +21,7 @@ def sentences_to_doc_data(
 
     sentences (Sequence[Sentence]): One or more, in order.
     spacer (Spacer | None): Gives natural spacing to words whose file does not know it;
-        without one, a blank stands after each word.
+        without one, each word has a blank after it.
     label_map (Mapping[str, str] | None): Label in the file → label of the entity.
     RETURNS (DocData): The parts of the Doc.
     """

@@ -75,7 +75,7 @@ def draw_parts(
 
 
 def find_leaks(keys: Sequence[Hashable], parts: Sequence[int]) -> list[int]:
-    """Find the sentences whose words stand in a later part too.
+    """Find the sentences whose words a later part has too.
 
     keys (Sequence[Hashable]): What makes sentences the same, one for each.
     parts (Sequence[int]): Their parts; what is left out does not count.

@@ -180,7 +180,7 @@ class _Window:
             except RecursionError as err:
                 raise self.error("lists within lists, too deep to read") from err
             except json.JSONDecodeError as err:
-                # an unterminated string is told where it begins, all else where it ends
+                # an unterminated string is reported where it begins, all else where it ends
                 is_cut = err.msg.startswith("Unterminated") or err.pos > len(self.text) - 12
                 if is_cut and len(self.text) - self.at < _LONGEST and self._grow():
                     continue

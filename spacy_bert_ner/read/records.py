@@ -36,7 +36,7 @@ class AnnotatedText(NamedTuple):
     spans (list[CharSpan]): Annotated spans in any order.
     tokens (list[tuple[int, int]] | None): Borders of the tool's own tokens.
     starts (list[int] | None): Characters at which sentences start, if somebody marked them.
-    groups (Mapping[str, list[CharSpan]]): Spans beside the entities, by name of their group.
+    groups (Mapping[str, list[CharSpan]]): Spans other than the entities, by name of their group.
     key (Hashable): The same for all annotations of one text; None if there is only this one.
     annotator (str): Who annotated it, if the tool says so.
     is_gold (bool): Whether this annotation was marked as the right one.

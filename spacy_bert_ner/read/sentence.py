@@ -24,7 +24,7 @@ class Sentence(NamedTuple):
     spaces (list[bool] | None): Whether a blank follows each word, where the file knows.
     is_text (bool): Whether this is a whole text in which nobody marked sentences.
     missing (Sequence[int]): Words that nobody annotated; their tags are `O`.
-    groups (SpanGroups): Spans beside the entities; they may end after the sentence.
+    groups (SpanGroups): Spans other than the entities; they may end after the sentence.
     """
 
     words: list[str]
@@ -45,7 +45,7 @@ class DocData(NamedTuple):
     spans (list[Span]): Its entities, in order.
     starts (list[int]): Tokens that start a sentence; empty if nobody marked sentences.
     missing (Sequence[int]): Tokens that nobody annotated, in order.
-    groups (SpanGroups): Spans beside the entities.
+    groups (SpanGroups): Spans other than the entities.
     """
 
     words: list[str]

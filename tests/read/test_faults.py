@@ -44,7 +44,7 @@ def test_row_01_missing_file(tmp_path):
     assert code == 1
     assert "none.csv: not found" in output
     assert "git checkout -- assets/kaggle" in output
-    assert "--data PATH" in output
+    assert "give its path as --data" in output
 
 
 def test_row_02_truncated_or_wrong_file(tmp_path):
