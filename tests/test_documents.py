@@ -32,9 +32,13 @@ def test_every_fault_names_tests_that_exist():
     page = (ROOT / "docs" / "faults.md").read_text(encoding="utf8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and "---" not in line]
     rows = [row for row in rows if not row.startswith(("| # |", "| fault |"))]
+    missing = []
     for row in rows:
         tests = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
         assert tests, f"no test: {row}"
         for name, test in tests:
-            text = (ROOT / "tests" / name).read_text(encoding="utf8")
-            assert re.search(rf"^ *def {test}\(", text, re.MULTILINE), f"{name}::{test}"
+            path = ROOT / "tests" / name
+            text = path.read_text(encoding="utf8") if path.exists() else ""
+            if not re.search(rf"^ *def {test}\(", text, re.MULTILINE):
+                missing.append(f"{name}::{test}")
+    assert missing == []
