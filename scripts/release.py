@@ -8,23 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-import srsly
 from spacy.language import Language
 from spacy.tokens import DocBin
 from wasabi import msg
 
 from spacy_bert_ner.cli._app import run_script
-from spacy_bert_ner.files import hash_file
+from spacy_bert_ner.files import hash_file, read_json
 from spacy_bert_ner.manifest import verify
-from spacy_bert_ner.package.trial import Trial, make_environments, try_wheels
-from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
-
-TEXTS = (
-    "Mr. Trump’s tweets began just moments after a Fox News report by Mike Tobin, a reporter for "
-    "the network, about protests in Minnesota and elsewhere.",
-    "alex lives in london",
-    "",
+from spacy_bert_ner.package.trial import (
+    TEXTS,
+    Trial,
+    make_environments,
+    read_entities,
+    try_wheels,
 )
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
 
 
 def main(
@@ -46,9 +44,11 @@ def main(
     CORPUS (.spacy) is compared, too, before and after packaging. With TORCH, its version
     is used in all environments, in place of the oldest and the newest.
     """
-    meta = make_model_meta(
-        scores=srsly.read_json(scores), lock=srsly.read_json(lock), data=srsly.read_json(data)
-    )
+    known = [
+        read_json(path, {}, advice="Run the step that writes it again.")
+        for path in (scores, lock, data)
+    ]
+    meta = make_model_meta(scores=known[0], lock=known[1], data=known[2])
     if output.exists():
         shutil.rmtree(output)
     options = {"name": name, "version": version, "meta": meta, "precision": precision}
@@ -138,10 +138,7 @@ def try_everywhere(wheels: list[Path], nlp: Language, name: str, torch: str | No
     torch (str | None): A version of torch to hold all of them to.
     RETURNS (List[Trial]): How they went.
     """
-    expected = [
-        [(e.start_char, e.end_char, e.label_, e._.score) for e in doc.ents]
-        for doc in nlp.pipe(TEXTS)
-    ]
+    expected = read_entities(nlp, TEXTS)
     trials = []
     for environment, pins in make_environments(torch=torch).items():
         msg.text(f"{environment}: installing with {', '.join(pins) or 'no pins'}")

@@ -1,11 +1,7 @@
 """Install the wheels in a new environment, and compare its entities with ours."""
 
 import json
-import os
-import subprocess
-import sysconfig
 import tempfile
-import venv
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,28 +9,10 @@ import spacy
 from wasabi import msg
 
 from spacy_bert_ner.cli._app import run_script
+from spacy_bert_ner.package.trial import REPORTED, TEXTS, Entity, read_entities, try_wheels
 
-# The figures of a model hold for the versions that it was trained with.
-PINNED = ("numpy", "spacy", "spacy-transformers", "thinc", "tokenizers", "torch", "transformers")
-TEXTS = (
-    "Mr. Trump’s tweets began just moments after a Fox News report by Mike Tobin, a reporter for "
-    "the network, about protests in Minnesota and elsewhere.",
-    "alex lives in london",
-    "",
-)
-# Runs in the new environment: texts on standard input, entities on standard output.
-READER = """
-import json, sys
-import spacy
-nlp = spacy.load(sys.argv[1])
-docs = nlp.pipe(json.load(sys.stdin))
-ents = [[[ent.start_char, ent.end_char, ent.label_] for ent in doc.ents] for doc in docs]
-import spacy_bert_ner
-files = [spacy.util.get_package_path(sys.argv[1]).as_posix(), spacy_bert_ner.__file__]
-json.dump({"files": files, "ents": ents}, sys.stdout)
-"""
-
-Entity = tuple[int, int, str]
+HALF_TOLERANCE = 0.01
+"""Most that a score may differ: the packaged weights may be stored in half precision."""
 
 
 def main(
@@ -58,73 +36,39 @@ def main(
             "Run `python -m spacy project run package`.",
             exits=1,
         )
+    # Without a local part such as "+cpu", so that a pin fits any index.
+    pins = [] if borrow else [f"{dist}=={version(dist).partition('+')[0]}" for dist in REPORTED]
+    expected = read_entities(spacy.load(model), TEXTS)
+    msg.text(f"Installing {', '.join(path.name for path in wheels)} in a new environment")
     with tempfile.TemporaryDirectory(prefix="smoke-") as folder:
-        try:
-            paths = [path.resolve() for path in wheels]
-            installed = read_installed(Path(folder), paths, name, borrow=borrow)
-        except subprocess.CalledProcessError as error:
-            msg.fail(f"{error.cmd[0]} ended with code {error.returncode}, see above.", exits=1)
-    nlp = spacy.load(model)
-    expected = [
-        [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in nlp.pipe(TEXTS)
-    ]
-    for text, ents in zip(TEXTS, installed, strict=True):
+        trial = try_wheels(
+            Path(folder).resolve(),
+            wheels,
+            name=name,
+            environment="versions of this one",
+            pins=pins,
+            texts=TEXTS,
+            expected=expected,
+            tolerance=HALF_TOLERANCE,
+            borrow=borrow,
+        )
+    if trial.failure:
+        msg.fail(f"{name}: {trial.failure}", exits=1)
+    for text, ents in zip(TEXTS, expected, strict=True):
         print_entities(text, ents)
-    if installed != expected:
-        msg.fail(f"The installed model finds {installed}, the trained one {expected}.", exits=1)
     msg.good(f"{name}, installed from its wheel, finds the same as {model}")
     output.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"text": text, "ents": ents} for text, ents in zip(TEXTS, installed, strict=True)]
+    rows = [
+        {"text": text, "ents": [ent[:3] for ent in ents]}
+        for text, ents in zip(TEXTS, expected, strict=True)
+    ]
     output.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf8")
-
-
-def read_installed(
-    folder: Path, wheels: list[Path], name: str, *, borrow: bool = False
-) -> list[list[Entity]]:
-    """Give the entities that the model finds where nothing but its wheels is installed.
-
-    folder (Path): An empty folder outside the checkout.
-    wheels (List[Path]): The wheels to install.
-    name (str): The model's package.
-    borrow (bool): Whether to take what they require from this environment.
-    RETURNS (List[List[Tuple[int, int, str]]]): Character offsets and label, for each text.
-    """
-    msg.text(f"Installing {', '.join(path.name for path in wheels)} in {folder}/env")
-    venv.create(folder / "env", with_pip=True)
-    python = str(folder / "env" / "bin" / "python")
-    constraints = folder / "constraints.txt"
-    # Without a local part such as "+cpu", so that a constraint fits any index.
-    pins = [f"{dist}=={version(dist).partition('+')[0]}" for dist in PINNED]
-    constraints.write_text("\n".join(pins), encoding="utf8")
-    install = [python, "-m", "pip", "install", "-qq", "--no-compile"]
-    install += ["--no-deps"] if borrow else ["--constraint", str(constraints)]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment["HF_HUB_OFFLINE"] = "1"
-    subprocess.run([*install, *map(str, wheels)], check=True, cwd=folder, env=environment)
-    if borrow:
-        (site_packages,) = (folder / "env").glob("lib/python*/site-packages")
-        # Comes after the new environment's own packages; no .pth file in it is followed.
-        (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf8")
-    done = subprocess.run(
-        [python, "-c", READER, name],
-        input=json.dumps(TEXTS),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        cwd=folder,
-        env=environment,
-    )
-    answer = json.loads(done.stdout)
-    for file in answer["files"]:
-        if not Path(file).is_relative_to(folder):
-            msg.fail(f"{file} was loaded, expected only files in {folder}.", exits=1)
-    return [[(start, end, label) for start, end, label in ents] for ents in answer["ents"]]
 
 
 def print_entities(text: str, ents: list[Entity]) -> None:
     """Print a text and its entities, a line each."""
     msg.info(repr(text))
-    for start, end, label in ents:
+    for start, end, label, _ in ents:
         msg.text(f"    {label:4} {text[start:end]}")
     if not ents:
         msg.text("    no entities")

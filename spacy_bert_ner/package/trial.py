@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sysconfig
 import venv
 from collections.abc import Sequence
 from importlib.metadata import requires
@@ -11,13 +12,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
+from spacy.language import Language
 
 from ..manifest import PLUGIN
 
 N_LOADS = 5
 SCORE_TOLERANCE = 1e-4
 """Most that scores of the same entity may differ between versions of torch."""
-REPORTED = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "numpy")
+REPORTED = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "tokenizers", "numpy")
+TEXTS = (
+    "Mr. Trump’s tweets began just moments after a Fox News report by Mike Tobin, a reporter for "
+    "the network, about protests in Minnesota and elsewhere.",
+    "alex lives in london",
+    "",
+)
+"""What a model is tried on."""
 # Runs in the new environment: texts on standard input, what it finds on standard output.
 READER = """
 import json, statistics, sys, time
@@ -34,7 +43,8 @@ for _ in range(n_loads):
 docs = list(spacy_bert_ner.load(name).pipe(json.load(sys.stdin)))
 ents = [[[e.start_char, e.end_char, e.label_, e._.score] for e in d.ents] for d in docs]
 versions = {dist: version(dist) for dist in dists}
-json.dump({"file": str(nlp.path), "n_files": n_files, "load_s": statistics.median(times),
+files = [str(nlp.path), spacy_bert_ner.__file__]
+json.dump({"files": files, "n_files": n_files, "load_s": statistics.median(times),
            "ents": ents, "versions": versions}, sys.stdout)
 """
 
@@ -92,6 +102,8 @@ def try_wheels(
     pins: Sequence[str],
     texts: Sequence[str],
     expected: Sequence[Sequence[Entity]],
+    tolerance: float = SCORE_TOLERANCE,
+    borrow: bool = False,
 ) -> Trial:
     """Install wheels where nothing else is, and compare what the model finds.
 
@@ -103,6 +115,9 @@ def try_wheels(
     texts (Sequence[str]): The fixture.
     expected (Sequence[Sequence[Tuple[int, int, str, float]]]): For each text, the
         entities' characters, label and score.
+    tolerance (float): Most that a score may differ.
+    borrow (bool): Whether to take what the wheels require from this environment: faster,
+        but it does not show that the requirements suffice.
     RETURNS (Trial): How it went.
     """
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -110,17 +125,23 @@ def try_wheels(
     venv.create(folder / "env", with_pip=True)
     python = str(folder / "env" / "bin" / "python")
     install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
-    done = _run([*install, *pins, *(str(wheel.resolve()) for wheel in wheels)], folder, variables)
+    install += ["--no-deps", "--no-index"] if borrow else pins
+    done = _run([*install, *(str(wheel.resolve()) for wheel in wheels)], folder, variables)
     if done.returncode != 0:
         return Trial(environment, list(pins), f"not installed: {_last_line(done.stderr)}")
+    if borrow:
+        (site_packages,) = (folder / "env").glob("lib/python*/site-packages")
+        # Comes after the new environment's own packages; no .pth file in it is followed.
+        (site_packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf8")
     command = [python, "-c", READER, name, str(N_LOADS), *REPORTED]
     done = _run(command, folder, variables, json.dumps(list(texts)))
     if done.returncode != 0:
         return Trial(environment, list(pins), _last_line(done.stderr), was_tried=True)
     answer = json.loads(done.stdout.splitlines()[-1])
-    failure = compare_entities(expected, answer["ents"])
-    if not Path(answer["file"]).is_relative_to(folder):
-        failure = f"it was loaded from {answer['file']}, not from {folder}"
+    failure = compare_entities(expected, answer["ents"], tolerance=tolerance)
+    for file in answer["files"]:
+        if not Path(file).is_relative_to(folder):
+            failure = f"{file} was loaded, expected only files in {folder}"
     return Trial(
         environment,
         list(pins),
@@ -133,7 +154,10 @@ def try_wheels(
 
 
 def compare_entities(
-    expected: Sequence[Sequence[Entity]], found: Sequence[Sequence[Sequence[Any]]]
+    expected: Sequence[Sequence[Entity]],
+    found: Sequence[Sequence[Sequence[Any]]],
+    *,
+    tolerance: float = SCORE_TOLERANCE,
 ) -> str:
     """Say where the entities or scores of two runs differ.
 
@@ -149,9 +173,17 @@ def compare_entities(
         if [tuple(ent[:3]) for ent in wanted] != [tuple(ent[:3]) for ent in has]:
             return f"text {i}: found {has}, expected {list(wanted)}"
         for one, other in zip(wanted, has, strict=True):
-            if abs(one[3] - other[3]) > SCORE_TOLERANCE:
+            if abs(one[3] - other[3]) > tolerance:
                 return f"text {i}: {one[2]} has the score {other[3]:.6f}, expected {one[3]:.6f}"
     return ""
+
+
+def read_entities(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
+    """Give for each text the entities' characters, label and score."""
+    return [
+        [(e.start_char, e.end_char, e.label_, e._.score) for e in doc.ents]
+        for doc in nlp.pipe(texts)
+    ]
 
 
 def _run(

@@ -7,8 +7,15 @@ import spacy
 from support.commands import run
 from support.heads import build_head
 from support.indexes import use_index
+from support.listening import TEXTS, make_nlp
 
-from spacy_bert_ner.package.trial import compare_entities, make_environments, try_wheels
+from spacy_bert_ner.package.trial import (
+    compare_entities,
+    make_environments,
+    read_entities,
+    try_wheels,
+)
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel
 
 ENTS = [[(0, 4, "PER", 0.9)], []]
 
@@ -82,3 +89,26 @@ def test_verify_writes_a_manifest_on_request(tmp_path):
     assert run("verify", tmp_path / "model", "--write")[0] == 0
     assert run("verify", tmp_path / "model")[0] == 0
     assert Path(tmp_path / "model/manifest.json").is_file()
+
+
+@pytest.mark.slow
+def test_wheels_are_installed_without_an_index_and_find_the_same(get_encoder, tmp_path):
+    nlp = make_nlp(get_encoder(), n_steps=8)
+    nlp.to_disk(tmp_path / "model")
+    plugin = build_plugin_wheel(Path(__file__).parents[2], tmp_path)
+    wheel = build_model_wheel(tmp_path / "model", tmp_path, name="tiny", version="1.0", meta={})
+    options = {
+        "name": "en_tiny",
+        "environment": "borrowed",
+        "pins": [],
+        "texts": TEXTS[:4],
+        "expected": read_entities(nlp, TEXTS[:4]),
+        "borrow": True,
+    }
+    (tmp_path / "one").mkdir()
+    trial = try_wheels(tmp_path / "one", [plugin, wheel], **options)
+    assert (trial.failure, trial.was_tried) == ("", True)
+    assert trial.n_files > 5 and trial.versions["spacy"] == spacy.__version__
+    options["expected"] = [[(0, 1, "PER", 0.5)], [], [], []]
+    (tmp_path / "two").mkdir()
+    assert "text 0: found" in try_wheels(tmp_path / "two", [plugin, wheel], **options).failure
