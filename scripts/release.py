@@ -18,8 +18,8 @@ from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.package.trial import (
     TEXTS,
     Trial,
+    find_scored_entities,
     make_environments,
-    read_entities,
     try_wheels,
 )
 from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
@@ -138,7 +138,7 @@ def try_everywhere(wheels: list[Path], nlp: Language, name: str, torch: str | No
     torch (str | None): A version of torch to hold all of them to.
     RETURNS (List[Trial]): How they went.
     """
-    expected = read_entities(nlp, TEXTS)
+    expected = find_scored_entities(nlp, TEXTS)
     trials = []
     for environment, pins in make_environments(torch=torch).items():
         msg.text(f"{environment}: installing with {', '.join(pins) or 'no pins'}")

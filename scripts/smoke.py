@@ -9,7 +9,7 @@ import spacy
 from wasabi import msg
 
 from spacy_bert_ner.cli._app import run_script
-from spacy_bert_ner.package.trial import REPORTED, TEXTS, Entity, read_entities, try_wheels
+from spacy_bert_ner.package.trial import REPORTED, TEXTS, Entity, find_scored_entities, try_wheels
 
 HALF_TOLERANCE = 0.01
 """Most that a score may differ: the packaged weights may be stored in half precision."""
@@ -38,7 +38,7 @@ def main(
         )
     # Without a local part such as "+cpu", so that a pin fits any index.
     pins = [] if borrow else [f"{dist}=={version(dist).partition('+')[0]}" for dist in REPORTED]
-    expected = read_entities(spacy.load(model), TEXTS)
+    expected = find_scored_entities(spacy.load(model), TEXTS)
     msg.text(f"Installing {', '.join(path.name for path in wheels)} in a new environment")
     with tempfile.TemporaryDirectory(prefix="smoke-") as folder:
         trial = try_wheels(

@@ -178,7 +178,7 @@ def compare_entities(
     return ""
 
 
-def read_entities(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
+def find_scored_entities(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
     """Give for each text the entities' characters, label and score."""
     return [
         [(e.start_char, e.end_char, e.label_, e._.score) for e in doc.ents]

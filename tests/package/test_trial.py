@@ -11,8 +11,8 @@ from support.listening import TEXTS, make_nlp
 
 from spacy_bert_ner.package.trial import (
     compare_entities,
+    find_scored_entities,
     make_environments,
-    read_entities,
     try_wheels,
 )
 from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel
@@ -102,7 +102,7 @@ def test_wheels_are_installed_without_an_index_and_find_the_same(get_encoder, tm
         "environment": "borrowed",
         "pins": [],
         "texts": TEXTS[:4],
-        "expected": read_entities(nlp, TEXTS[:4]),
+        "expected": find_scored_entities(nlp, TEXTS[:4]),
         "borrow": True,
     }
     (tmp_path / "one").mkdir()
