@@ -73,9 +73,9 @@ def test_commands_take_a_checkpoint_in_check_it_and_write_it_out(tmp_path):
     code, output = run("verify", tmp_path / "model")
     assert code == 1
     assert "tokenizer has 0 bytes" in output
-    code, output = run("from-hf", folder, tmp_path / "model", "--scheme", "IOB2")
+    code, output = run("from-hf", folder, tmp_path / "model", "--scheme", "IOB2", "--force")
     code, output = run("to-hf", tmp_path / "model", tmp_path / "out")
-    assert code == 0
+    assert code == 0, output
     assert "5 tags (O, B-PER, I-PER, B-LOC, I-LOC)" in output
     assert "valid" in output
     code, output = run("from-hf", tmp_path / "nothing", tmp_path / "other")
