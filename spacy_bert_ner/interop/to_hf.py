@@ -27,11 +27,11 @@ from .tag_columns import name_columns
 EXACT_HEAD = (
     'features = null, hidden = null, decoder = "valid", pooling = "first" and shapes = false'
 )
-"""Settings of a model that is exported exactly, for messages."""
+"""Settings of a model that goes over exactly, for messages."""
 
 
 class Exported(NamedTuple):
-    """What was exported.
+    """What went over.
 
     head (Head): Tags and weights of the new head.
     notes (List[str]): What transformers does not do as the pipeline does.
@@ -126,7 +126,7 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
 
     pipe (BertNer): The component.
     encoder (EncoderShim): Its encoder.
-    RETURNS (List[str]): One phrase for each; none if the head is exported exactly.
+    RETURNS (List[str]): One phrase for each; none if the head goes over exactly.
     """
     problems = []
     layer = pipe.model.get_ref("tag_scores")
@@ -155,7 +155,7 @@ def is_tied(pipe: BertNer) -> bool:
 
 
 def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
-    """Find what transformers does not do as the pipeline does.
+    """Find what goes over, but is not done there.
 
     nlp (Language): The pipeline.
     pipe (BertNer): The component.
@@ -171,21 +171,17 @@ def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
         "that is valid, which differs where the best tags of neighbours do not fit.",
     ]
     if pipe.threshold:
-        notes.append(
-            f"transformers does not leave out entities below the threshold ({pipe.threshold})."
-        )
+        notes.append(f"Entities below the threshold ({pipe.threshold}) are not left out there.")
     if pipe.cfg["temperature"] != 1.0 or pipe.cfg["label_temperatures"]:
-        notes.append("Scores in transformers are not calibrated: it does not know the temperature.")
+        notes.append("Scores there are not calibrated: the temperature stays behind.")
     if pipe.spans_key is not None:
         notes.append(f"The pipeline writes to doc.spans['{pipe.spans_key}'].")
     limit = encoder.require()[0].limit
-    notes.append(
-        f"transformers cuts texts after {limit} pieces; this pipeline reads them in windows."
-    )
+    notes.append(f"Texts of more than {limit} pieces are read in windows here, and cut there.")
     known = (pipe.name, "transformer", "doc_cleaner")
     others = [other for other, _ in nlp.pipeline if other not in known]
     if others:
-        notes.append(f"The checkpoint has no other components: {', '.join(others)} are left out.")
+        notes.append(f"Other components do not go over: {', '.join(others)}.")
     return notes
 
 
