@@ -96,9 +96,9 @@ def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = 
     old = list_scores(doc)
     # A group is written anew; in `doc.ents`, what was there before is kept.
     kept = doc.ents if old and not place else ()
-    standing = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
+    current = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
     rows = {
-        (*row[:3], row[4]): row[3] for row in old if row[4] != place or tuple(row[:3]) in standing
+        (*row[:3], row[4]): row[3] for row in old if row[4] != place or tuple(row[:3]) in current
     }
     for start, end, label, score in spans:
         rows[doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label, place] = score

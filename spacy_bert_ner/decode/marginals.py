@@ -14,16 +14,16 @@ MAX_GAP = 300.0
 
 
 class Marginals(NamedTuple):
-    """What all paths through some sentences say together.
+    """Sums over all paths through some sentences.
 
     log_sum (float): Log of the sum of all paths' exponential scores, added up.
     tags (ndarray): Probability of each tag. Shape: (n_words, n_tags).
     steps (ndarray): Expected number of each step; the last row and column are those
         from and to a border. Shape: (n_tags + 1, n_tags + 1).
-    before (ndarray): Probability of each tag as the words up to here see it.
+    before (ndarray): Probability of each tag, given the words up to here.
         Shape: (n_words, n_tags).
-    after (ndarray): What the words that follow make of it, as a factor: `tags` is
-        the product of the two. Shape: (n_words, n_tags).
+    after (ndarray): The factor by which the words that follow change it: `tags`
+        is the product of the two. Shape: (n_words, n_tags).
     enter (ndarray): Factor for coming to each word's tag, without that of the step.
         Shape: (n_words, n_tags).
     moves (ndarray): Factor of each step inside. Shape: (n_tags, n_tags).
@@ -112,8 +112,8 @@ def score_spans(
     """Give the probability of each entity on a path.
 
     It is the share of all valid paths, by weight, that have exactly this entity:
-    both borders and the label. What stands elsewhere on those paths is summed out,
-    and so are the tags that can begin the same entity (IOB1 has two for each label).
+    both borders and the label. The rest of those paths is summed out, and so are the
+    tags that can begin the same entity (IOB1 has two for each label).
 
     path (ndarray): A valid path. Shape: (n_words,).
     is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
@@ -130,8 +130,8 @@ def score_spans(
     openers = find_openers(tag_set)[path[firsts]]
     ending = np.where(is_long[:, None], path[lasts, None], openers)
     stops = sum_stops(lasts, ending, is_start, marginals, tag_set)
-    # Their second words; an entity of one word has none, and what is put there is put
-    # over again below.
+    # Their second words; an entity of one word has none, and what is written there is
+    # overwritten below.
     seconds = firsts + is_long
     leave = np.where(is_long[:, None], moves[openers, path[seconds, None]], stops)
     inside = enter[np.arange(len(path)), path]

@@ -1,1 +1,1 @@
-"""The pipeline component `bert_ner`, and what has to stand before it."""
+"""The pipeline component `bert_ner`, and what it needs before it."""

@@ -48,7 +48,7 @@ class BertNer(LabelledPipe):
         return split_spans(kept, [len(doc) for doc in docs])
 
     def score_tags(self, docs: Sequence[Doc]) -> tuple[Words, np.ndarray]:
-        """Score the tags of all words; where an entity stands, only "O" is possible.
+        """Score the tags of all words; inside an existing entity, only "O" is possible.
 
         docs (Sequence[Doc]): The docs.
         RETURNS (Tuple[Words, ndarray]): The words of the docs joined, and their
@@ -121,11 +121,11 @@ class BertNer(LabelledPipe):
     def predict_tag_probs(self, doc: Doc) -> np.ndarray:
         """Give the probability of each tag for each token of a doc.
 
-        Entities that a `bert_ner` has found are looked at as if they were not there.
-        Temperatures of single labels do not count.
+        Entities that a `bert_ner` has found are ignored.
+        Temperatures of single labels are not used.
 
-        doc (Doc): The doc, as what stands before this component gives it. White
-            space is "O" for certain.
+        doc (Doc): The doc, as the components before this one give it. White space is
+            always "O".
         RETURNS (ndarray): Columns as in `tags`. Shape: (n_tokens, n_tags).
         RAISES (ValueError): If the doc has no vectors of the transformer.
         """
@@ -141,10 +141,10 @@ class BertNer(LabelledPipe):
     def predict_readings(self, doc: Doc, k: int = 3) -> list[tuple[list[Span], float]]:
         """Give the k most probable readings of a whole doc.
 
-        Entities that a `bert_ner` has found are looked at as if they were not there.
-        Temperatures of single labels do not count.
+        Entities that a `bert_ner` has found are ignored.
+        Temperatures of single labels are not used.
 
-        doc (Doc): The doc, as what stands before this component gives it.
+        doc (Doc): The doc, as the components before this one give it.
         k (int): How many, at least 1; fewer are given if there are not as many.
         RETURNS (List[Tuple[List[Tuple[int, int, str]], float]]): The entities of each
             reading as (start, end, label) in tokens, and its probability; best first.
@@ -175,7 +175,7 @@ class BertNer(LabelledPipe):
         """Learn from a batch of examples.
 
         examples (Iterable[Example]): The batch. Words whose gold tag is missing, or
-            does not fit the predicted doc's tokens, count neither way.
+            doesn't fit the predicted doc's tokens, are left out.
         drop (float): The dropout rate.
         sgd (Optimizer | None): The optimizer; without one, gradients accumulate.
         losses (Dict[str, float] | None): Where the loss is added up, by name.

@@ -63,11 +63,11 @@ def make_bert_ner(
     model (Model[List[Doc], List[Floats2d]]): One row of tag scores for each token,
         with a reference "tag_scores" to the layer whose `nO` is the number of tags,
         and "transitions" to a layer with learned steps, if the decoder has them.
-    loss (TagLoss): The loss of single tags. With learned steps the loss is that of
-        whole paths, and this stays as it is by default.
-    scheme (str): How the head counts its tags: "IOB2" or "BILOU"; "IO" or "IOB1" for
-        a head that was trained elsewhere so. With "IO", neighbours of one label are
-        learned as one entity.
+    loss (TagLoss): The loss of single tags. With learned steps, the loss is that of
+        whole paths; leave this at its default then.
+    scheme (str): How the head numbers its tags: "IOB2" or "BILOU"; "IO" or "IOB1" for
+        a head that was trained with it elsewhere. With "IO", neighbours with one label
+        are learned as one entity.
     spans_key (str | None): Write to this group of `doc.spans`, and learn from it
         where gold docs have it; `None` for `doc.ents`.
     threshold (float | Dict[str, float]): Entities less probable than this, from 0 to

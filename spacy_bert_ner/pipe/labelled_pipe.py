@@ -1,4 +1,4 @@
-"""What a `bert_ner` knows beside its weights: labels, tags, settings; saved and loaded."""
+"""What a `bert_ner` has besides its weights: labels, tags and settings, saved and loaded."""
 
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
@@ -61,9 +61,9 @@ class LabelledPipe(TrainablePipe):
     def threshold(self) -> float | dict[str, float]:
         """How probable an entity must be to be kept; for all labels, or for each.
 
-        It comes from the config, and only the config is saved: what is set here holds
-        for this object and its pickles, and `to_disk` and `to_bytes` leave it out. To
-        save it, set it in the config as well:
+        It comes from the config, and only the config is saved: a value set here holds
+        for this object and its pickles; `to_disk` and `to_bytes` leave it out. To save
+        it, set it in the config too:
         `nlp.get_pipe_config("ner")["threshold"] = 0.5`.
 
         RAISES (ValueError): When it is set to anything but numbers from 0 to 1.

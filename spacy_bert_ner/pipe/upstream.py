@@ -1,4 +1,4 @@
-"""The transformer that a component's model listens to: is it there, has it been run?"""
+"""The transformer that a component listens to → an error if it is missing or has not run."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,14 +23,14 @@ def require_transformer(nlp: Language, name: str, model: Model) -> None:
     nlp (Language): The pipeline; disabled components count.
     name (str): Name of the component whose model it is, for messages.
     model (Model): The model.
-    RAISES (ValueError): If no transformer stands before the component.
+    RAISES (ValueError): If no transformer is before the component.
     """
     linked = {id(node) for _, proc in nlp.components for node in getattr(proc, "listeners", [])}
     for node in find_listeners(model):
         if id(node) not in linked:
             upstream = "" if node.upstream_name == "*" else f" '{node.upstream_name}'"
             raise ValueError(
-                f"'{name}' reads the vectors of a transformer{upstream}, and none stands before it "
+                f"'{name}' reads the vectors of a transformer{upstream}, and none comes before it "
                 f"in the pipeline {nlp.pipe_names}. Add one: `nlp.add_pipe('transformer', "
                 "first=True, config=…)`, or give the component's model another `tok2vec`."
             )
@@ -43,18 +43,18 @@ def require_vectors(doc: Doc, name: str, model: Model) -> None:
     name (str): Name of the component whose model it is, for messages.
     model (Model): The model.
     RAISES (ValueError): If the transformer has not seen the doc, or a `doc_cleaner`
-        has taken the vectors away.
+        has removed the vectors.
     """
     if len(doc) and find_listeners(model) and doc._.trf_data is None:
         raise ValueError(
             f"The doc has no vectors of the transformer, which '{name}' reads. Give it a doc from "
             f"`with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`: the transformer writes "
-            "them, and a doc_cleaner takes them away."
+            "them, and a cleaner removes them."
         )
 
 
 def pipe_before(nlp: Language, name: str, docs: Iterable[Doc]) -> list[Doc]:
-    """Run what stands before a component.
+    """Run the components before another one.
 
     nlp (Language): The pipeline; components that are disabled are not run.
     name (str): Name of the component, which is not run.

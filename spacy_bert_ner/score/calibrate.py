@@ -27,8 +27,8 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
     Entry point: spacy-bert-ner.calibrate.v1, for `training.before_to_disk`. It runs
     each time `spacy train` saves, so give it a corpus with a `limit`: a thousand
     docs are enough for a temperature. Components among `frozen_components` keep what
-    they have. Memory that evaluating has freed is given back to the operating
-    system, as writing a pipeline needs several times its size.
+    they have. Memory that the evaluation has freed goes back to the operating system:
+    writing a pipeline needs several times its size.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the dev set.
     per_label (bool): Whether labels with enough entities get a temperature of
@@ -69,9 +69,9 @@ def calibrate(
     """Fit the temperature of a `bert_ner` on gold docs it was not trained on.
 
     Temperatures are saved with the component, and the calibration error before and
-    after stands in `nlp.meta["performance"]`. Which entities are found does not
-    change, unless a `threshold` leaves some out. With fewer than 30 entities the
-    temperatures stay what they were: new ones would be chance.
+    after is written to `nlp.meta["performance"]`. The entities that are found stay the
+    same, unless a `threshold` leaves some out. With fewer than 30 entities the
+    temperatures don't change: new ones would be chance.
 
     nlp (Language): The pipeline.
     name (str): Name of the component.
@@ -126,7 +126,7 @@ def score_batches(
 ) -> Iterator[ScoredBatch]:
     """Score the tags of gold docs, batch by batch, and judge the best path.
 
-    nlp (Language): The pipeline; what stands before the component is run.
+    nlp (Language): The pipeline; the components before this one are run.
     name (str): Name of the component.
     examples (Iterable[Example]): Gold docs.
     tag_model (TagModel): The component's tags and steps.
@@ -148,7 +148,7 @@ def score_batches(
 
 
 def judge_path(path: np.ndarray, gold: np.ndarray, tag_set: TagSet) -> np.ndarray:
-    """Say which entities on a path are right.
+    """Judge which entities on a path are right.
 
     path (ndarray): Indices into the tags. Shape: (n_words,).
     gold (ndarray): The same of the gold path, -1 where missing. Shape: (n_words,).

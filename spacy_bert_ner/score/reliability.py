@@ -15,8 +15,8 @@ MIN_ENTITIES = 30
 def compute_ece(probs: np.ndarray, is_right: np.ndarray, *, n_bins: int = 10) -> float | None:
     """Give the expected calibration error (Naeini et al. 2015).
 
-    It is the mean distance between how probable entities were said to be and how
-    many of them were right, over bins of equal width.
+    It is the mean distance between the predicted probability of entities and the share
+    of them that is right, over bins of equal width.
 
     probs (ndarray): Probability of each entity, 0 to 1. Shape: (n_ents,).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
@@ -102,7 +102,7 @@ def find_threshold(
         raise ValueError(
             f"No threshold reaches a precision of {precision}: the best is {best.precision:.4f}, "
             f"with the {best.n_kept} of {len(probs)} entities at or above {best.value:.4f}. "
-            "Ask for less, or train a better model."
+            "Ask for a lower precision, or train a better model."
         )
     return good[-1]
 

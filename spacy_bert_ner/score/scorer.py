@@ -66,8 +66,8 @@ def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[
 
     eg (Example): A predicted and a gold doc.
     spans_key (str | None): As in `score_entities`.
-    YIELDS (Tuple[str, float, bool]): Entities without a score, and those where nobody
-        annotated, are passed over.
+    YIELDS (Tuple[str, float, bool]): Entities without a score are skipped, and those where
+        nobody annotated.
     """
     doc = eg.predicted
     words = find_words(doc)

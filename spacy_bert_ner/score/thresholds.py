@@ -29,8 +29,8 @@ from .scorer import judge_entities
 ALL = ""
 """The key of the one threshold that holds for all labels; no label is empty."""
 
-# What configparser reads otherwise than as a key, and spaCy as a function's name. As one
-# JSON value a dict could hold it, but spaCy writes every dict as a section when it loads.
+# What configparser does not read as a key, and what spaCy reads as a function's name. A
+# dict in one JSON value could hold it, but spaCy writes every dict as a section.
 _UNSAFE = re.compile(r"[\r\n:=]|^[\s#;\[@]|\s\Z")
 
 
@@ -94,7 +94,7 @@ def find_thresholds(
         best_of_each = ", ".join(f"{key} {t.precision:.4f}" for key, t in found.unreached.items())
         raise ValueError(
             f"No label reaches a precision of {precision} at any threshold: the best are "
-            f"{best_of_each}. Ask for less, or train a better model."
+            f"{best_of_each}. Ask for a lower precision, or train a better model."
         )
     return found
 
@@ -148,7 +148,7 @@ def save_with_thresholds(
     force (bool): Replace what an earlier call wrote to the folder of the copy.
     RAISES (TargetExistsError): If the folder of the copy exists, without `force`.
     RAISES (ValueError): If a config cannot hold a label.
-    RAISES (BrokenModelError): If the pipeline is not as its manifest says.
+    RAISES (BrokenModelError): If the pipeline differs from its manifest.
     """
     check_targets(folder=output, inputs=[model], force=force)
     values = {label: found.value for label, found in thresholds.items()}

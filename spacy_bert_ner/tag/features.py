@@ -1,4 +1,4 @@
-"""What spaCy's lexemes know of a word → a vector for it, beside the encoder's."""
+"""What spaCy's lexemes know of a word → a vector next to the encoder's."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -20,7 +20,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints2d, Ragged
 
-# Yes/no properties that spaCy's lexemes know of every word; together they tell
+# Yes/no properties that spaCy's lexemes know of every word; together they are
 # the classes of case and shape that an uncased encoder cannot see.
 SHAPE_FLAGS = (
     lexeme_attrs.IS_ALPHA,
@@ -45,13 +45,13 @@ def build_word_forms_v1(
 
     Entry point: spacy-bert-ner.WordForms.v1. As in spacy.MultiHashEmbed.v2, each
     attribute has a table of its own, where hashes of its value choose the rows; as
-    in spacy.MaxoutWindowEncoder.v2, a word sees its neighbours. What follows is
-    left to the head's hidden layer, so it takes a third of their time.
+    in spacy.MaxoutWindowEncoder.v2, a word sees its neighbours. The head's
+    hidden layer does the rest, so this takes a third of their time.
 
     width (int): Width of the embedding of each attribute.
     attrs (Sequence[str]): Attributes of spaCy's lexemes.
     rows (Sequence[int]): Rows of the table of each attribute.
-    window (int): Neighbours on either side whose embeddings are put beside the word's.
+    window (int): Neighbours on either side whose embeddings are put next to the word's.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes:
         (n_tokens, width * n_attrs * (2 * window + 1)).
     RAISES (ValueError): If there is no attribute, or not one number of rows above 0 for

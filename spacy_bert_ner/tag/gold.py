@@ -1,4 +1,4 @@
-"""Examples → labels, gold tags, and which gold entities are lost."""
+"""Examples → labels, gold tags, and a count of the gold entities that are lost."""
 
 import warnings
 from collections import Counter
@@ -33,7 +33,7 @@ def find_gold_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
 
 
 def find_learnable_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
-    """Give a gold doc's entities that tags can say: of two that overlap, the longer one.
+    """Give the gold entities that tags can express: of two that overlap, the longer one.
 
     doc (Doc): The gold doc.
     spans_key (str | None): As in `find_gold_ents`.
@@ -142,7 +142,7 @@ def place_gold_ents(eg: Example, words: Words, ents: Iterable[DocSpan]) -> Itera
 def collect_labels(
     examples: Iterable[Example], name: str, *, spans_key: str | None = None
 ) -> list[str]:
-    """Collect the labels of the gold entities, and say which entities are lost.
+    """Collect the labels of the gold entities, and warn about those that are lost.
 
     An entity is lost for training when its borders fall inside the tokens of the
     predicted doc, or a sentence begins inside it; one warning counts them. Another

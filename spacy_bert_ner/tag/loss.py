@@ -27,13 +27,13 @@ def make_tag_loss_v1(
 
     Entry point: spacy-bert-ner.TagLoss.v1.
 
-    class_weights (str | Dict[str, float] | None): How much words count by their
-        gold tag: weights by tag ("B-PER"), label ("PER") or "O", 1 for the others;
-        "balanced" for weights that make all tags count the same in sum.
+    class_weights (str | Dict[str, float] | None): How much each gold tag
+        counts: weights by tag ("B-PER"), label ("PER") or "O", 1 for the others;
+        "balanced" for weights that give all tags the same total.
     label_smoothing (float): Share of the target that is spread over all tags
         (Szegedy et al. 2016). From 0 to below 1.
-    focal_gamma (float): How much words that are right already count less: the loss
-        is multiplied with (1 - probability) ** gamma (Lin et al. 2017). 0 for off.
+    focal_gamma (float): How much less words count that are already right: the loss
+        is multiplied by (1 - probability) ** gamma (Lin et al. 2017). 0 for off.
     RETURNS (TagLoss): The settings.
     RAISES (ValueError): If a setting is out of its bounds.
     """
@@ -56,8 +56,8 @@ def weigh_tags(
 ) -> np.ndarray:
     """Give each tag its weight.
 
-    class_weights (Mapping[str, float] | None): Weights by tag, label or "O"; what
-        stands under a tag counts more than what stands under its label.
+    class_weights (Mapping[str, float] | None): Weights by tag, label or "O"; the
+        weight of a tag takes precedence over that of its label.
     tag_set (TagSet): The tags.
     name (str): Name of the component, for the error.
     RETURNS (ndarray): Shape: (n_tags,).
@@ -78,7 +78,7 @@ def weigh_tags(
 
 
 def balance_tags(counts: Sequence[int]) -> list[float]:
-    """Give weights that make all tags count the same in sum.
+    """Give weights that give all tags the same total.
 
     counts (Sequence[int]): How often each tag occurs. Shape: (n_tags,).
     RETURNS (List[float]): n / (number of tags that occur * count); 1 for tags

@@ -21,23 +21,23 @@ def build_piece_classifier_v1(
     label_all_pieces: bool = False,
     dropout: float | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Build a head that scores the tags of each piece, and joins those of a token.
+    """Build a head that scores the tags of each piece, and combines those of a token.
 
     Entry point: spacy-bert-ner.PieceClassifier.v1. It gives what the aggregation
     strategies of `transformers.pipeline` give: the scores of the first piece, or log
-    probabilities: the average of the pieces' probabilities, or those of the piece that
-    is surest of its best tag.
+    probabilities: the average of the pieces' probabilities, or those of the piece with
+    the most probable tag.
 
     tok2vec (Model[List[Doc], List[Ragged]]): The vectors of all pieces, by token:
         `spacy-bert-ner.PieceListener.v1`.
     features (Model[List[Doc], List[Floats2d]] | None): A second vector for each
-        token, put beside those of all its pieces; `None` for none.
+        token, next to those of all its pieces; `None` for none.
     hidden (int | None): Width of a GELU layer before the scores; `None` for a
         plain linear head.
     aggregation (str): "first", "average" or "max".
-    label_all_pieces (bool): Learn from each piece for itself: the first has the
-        word's tag, and the others that of the entity going on. A word then counts as
-        often as it has pieces. Otherwise the joined scores of words are learned from.
+    label_all_pieces (bool): Learn from every piece: the first has the word's tag,
+        the others the tag that continues its entity. A word then counts as often as it
+        has pieces. Otherwise the model learns from the combined scores of words.
     dropout (float | None): Has no effect: each update sets the rate of `training.dropout`. It
         is accepted because the configs of earlier models have it.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags). In training
@@ -110,7 +110,7 @@ def read_rows(
     docs (List[Doc]): The docs, at least one with a token.
     is_train (bool): Whether gradients will follow.
     RETURNS (Tuple[Ragged, Callable]): The vectors of the pieces of all docs, with the
-        features of their tokens beside them, and a callback for their gradient. Shape
+        features of their tokens next to them, and a callback for their gradient. Shape
         of the data: (n_rows, width).
     """
     xp = model.ops.xp

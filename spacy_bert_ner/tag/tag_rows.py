@@ -103,10 +103,10 @@ def find_tags_going_on(tag_set: TagSet) -> np.ndarray:
 
 
 def merge_neighbours(tags: np.ndarray, is_start: np.ndarray, tag_set: TagSet) -> np.ndarray:
-    """Let an entity go on where the scheme cannot say that another one begins.
+    """Continue an entity where the scheme can't mark that another one begins.
 
-    That is between two of one label in IO: what is read off such tags is one entity,
-    and so it has to be learned.
+    In IO, two neighbours with one label are read as one entity, so they are also
+    learned as one.
 
     tags (ndarray): Gold tags, -1 where missing. Shape: (n_words,).
     is_start (ndarray): Words that begin a sentence. Shape: (n_words,).

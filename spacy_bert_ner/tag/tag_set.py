@@ -16,13 +16,13 @@ HEAD_SCHEMES = tuple(PREFIXES)
 
 
 class TagSet(NamedTuple):
-    """The tags of a head in a fixed order, and which may stand where.
+    """The tags of a head in a fixed order, and which may follow which.
 
     tags (Tuple[str, ...]): "O" first, then those of each label.
     labels (Tuple[str, ...]): Label of each tag, "" for "O". Shape: (n_tags,).
     kinds (ndarray): OUTSIDE, OPEN or CONTINUE for each tag. Shape: (n_tags,).
     follows (ndarray): Whether tag b may follow tag a. The last row and column
-        stand for the border of a sentence. Shape: (n_tags + 1, n_tags + 1).
+        are the border of a sentence. Shape: (n_tags + 1, n_tags + 1).
     """
 
     tags: tuple[str, ...]
@@ -37,9 +37,9 @@ def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
     labels (Sequence[str]): The labels, without repeats.
     scheme (str): "IOB2" (two tags for each label) or "BILOU" (four: the last word
         of an entity, and an entity of one word, have their own). For heads that were
-        trained elsewhere: "IO" (no entity begins right behind one of its own label)
-        and "IOB1" (B- may begin an entity anywhere; S- is the I- that begins one,
-        which it cannot behind its own label).
+        trained elsewhere: "IO" (no entity begins right after one with its own label)
+        and "IOB1" (B- may begin an entity anywhere; S- is an I- that begins one,
+        which it can't do after its own label).
     RETURNS (TagSet): "O" and the tags of each label, in the given order.
     RAISES (ValueError): If the scheme is unknown.
 
@@ -54,7 +54,7 @@ def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
     if scheme not in HEAD_SCHEMES:
         raise ValueError(
             f"Tag scheme '{scheme}' of the head, expected one of {', '.join(HEAD_SCHEMES)}. "
-            "Any scheme can be read from files; this is only how the head counts its tags."
+            "Files may use any scheme; this is only how the head numbers its tags."
         )
     prefixes = PREFIXES[scheme]
     pairs = [("O", ""), *((prefix, label) for label in labels for prefix in prefixes)]
@@ -91,7 +91,7 @@ def find_spans(path: np.ndarray, tag_set: TagSet) -> tuple[np.ndarray, np.ndarra
 
 
 def path_to_spans(path: np.ndarray, tokens: np.ndarray, tag_set: TagSet) -> list[Span]:
-    """Read the entities off the valid path of one text.
+    """Read the entities from the valid path of one text.
 
     path (ndarray): Indices into the tags, one for each word. Shape: (n_words,).
     tokens (ndarray): Index of each word's token in the text. Shape: (n_words,).
@@ -112,10 +112,10 @@ def path_to_spans(path: np.ndarray, tokens: np.ndarray, tag_set: TagSet) -> list
 def spans_to_path(spans: Sequence[Span], n_words: int, tag_set: TagSet) -> np.ndarray:
     """Write the entities of one text as a path: the inverse of `path_to_spans`.
 
-    The path is valid but for neighbours of one label in IO; see `merge_neighbours`.
+    In IO, neighbours with one label make it invalid; see `merge_neighbours`.
 
     spans (Sequence[Tuple[int, int, str]]): Spans in words, end exclusive; they do
-        not overlap, and their labels are the tag set's.
+        not overlap, and the tag set has their labels.
     n_words (int): Number of words.
     tag_set (TagSet): The tags.
     RETURNS (ndarray): Indices into the tags. Shape: (n_words,).

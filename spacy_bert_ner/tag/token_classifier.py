@@ -42,11 +42,11 @@ def build_token_classifier_v1(
     tok2vec (Model[List[Doc], List[Floats2d]]): One vector for each token: a
         transformer listener, or any of spaCy's tok2vec layers.
     features (Model[List[Doc], List[Floats2d]] | None): A second vector for each
-        token, put beside the first; `None` for none.
+        token, next to the first; `None` for none.
     hidden (int | None): Width of a GELU layer before the scores; `None` for a
         plain linear head.
-    decoder (str): "crf": steps from tag to tag have scores too; they are learned by
-        the exact likelihood of whole paths (a linear-chain CRF). "valid": tags are
+    decoder (str): "crf": steps from tag to tag have scores too, learned from the
+        exact likelihood of whole paths (a linear-chain CRF). "valid": tags are
         learned one by one. Both find the best path that the tag scheme allows.
     dropout (float | None): Has no effect: each update sets the rate of `training.dropout`. It
         is accepted because the configs of earlier models have it.
@@ -76,8 +76,8 @@ def build_token_classifier_v1(
 def keep_width() -> Model[list[Floats2d], list[Floats2d]]:
     """Build a layer that gives empty docs the width of the others.
 
-    The stock transformer listener answers an empty doc with an array of shape
-    (0, 0), which cannot be joined with the rest.
+    For an empty doc, the stock transformer listener gives an array of shape (0, 0),
+    which can't be joined with the rest.
     """
     return Model("keep_width", forward_keep_width)
 
@@ -98,9 +98,9 @@ def forward_keep_width(
 def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:
     """Build a layer that holds the scores of steps from tag to tag, "T".
 
-    It passes the tag scores on as they are. Where the scores of steps count, that
-    is in the loss and in the search for the best path, the component takes them
-    from here, and puts their gradient here. The last row and column are steps from
+    It passes on the tag scores unchanged. For the loss and for the search of the best
+    path, the component takes the scores of steps from here and puts their gradient
+    here. The last row and column are steps from
     and to a sentence's border. Shape: (nO + 1, nO + 1).
     """
     return Model(

@@ -1,4 +1,4 @@
-"""Docs → the words that get a tag, and where entities may not reach them."""
+"""Docs → the words that get a tag, and the borders that no entity crosses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,9 +12,9 @@ class Words(NamedTuple):
     """The words of a doc: its tokens that are not white space.
 
     tokens (ndarray): Their indices in the doc. Shape: (n_words,).
-    is_start (ndarray): Whether no entity reaches the word from before: first in
-        the doc, first in a sentence, first after a blank line. Shape: (n_words,).
-    is_preset (ndarray): Whether an entity stands there already. Shape: (n_words,).
+    is_start (ndarray): Whether an entity can't continue into the word: it is the first
+        of the doc, of a sentence, or after a blank line. Shape: (n_words,).
+    is_preset (ndarray): Whether the word is already part of an entity. Shape: (n_words,).
     """
 
     tokens: np.ndarray
@@ -23,7 +23,7 @@ class Words(NamedTuple):
 
 
 def find_words(doc: Doc) -> Words:
-    """Find the words of a doc and where entities may reach them.
+    """Find the words of a doc and the borders between them.
 
     doc (Doc): The doc.
     RETURNS (Words): Its tokens that are not white space.

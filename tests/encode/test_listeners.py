@@ -201,7 +201,7 @@ def test_a_transformer_that_is_not_there_is_named(get_encoder, upstream):
         nlp.initialize(lambda: make_examples(nlp))
     # Behind the component, it is of no use.
     nlp.add_pipe("transformer", config={"model": make_transformer(get_encoder())})
-    with pytest.raises(ValueError, match=r"none stands before it .*\['bert_ner', 'transformer'\]"):
+    with pytest.raises(ValueError, match=r"none comes before it .*\['bert_ner', 'transformer'\]"):
         nlp.initialize(lambda: make_examples(nlp))
 
 
