@@ -11,7 +11,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-NEEDS_TORCH = {"machine", "pieces", "optimize", "encode", "tag", "train", "package", "interop"}
+NEEDS_TORCH = {"machine", "optimize", "encode", "tag", "train", "package", "interop"}
 
 
 def find_imports(module):

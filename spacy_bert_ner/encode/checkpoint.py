@@ -13,9 +13,9 @@ from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
 from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder, refuse_code
 from ..pieces.cutter import WordCutter, make_word_cutter, read_tokenizer, reading
-from ..pieces.shapes import add_shapes, split_shapes
 from .dropout import quicken_dropout
 from .seal import NO_SEAL, SEAL, check_seal, seal
+from .shaped_embedding import add_shapes, split_shapes
 
 # entry of the safetensors header with the texts; one, as the order of several varies
 HEADER, POOLING = "spacy-bert-ner", "pooling"

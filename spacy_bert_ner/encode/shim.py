@@ -13,12 +13,12 @@ from thinc.types import Floats2d
 from thinc.util import get_torch_default_device
 
 from ..optimize.joint_optimizer import JointOptimizer
-from ..pieces.shapes import make_shaped
 from ..pieces.table import WordTable
 from ..pieces.windows import Bucket
 from .checkpoint import Checkpoint, bytes_to_checkpoint, checkpoint_to_bytes
 from .forward import compute_vectors, find_dtype, freeze_parameters
 from .settings import Settings
+from .shaped_embedding import make_shaped
 from .torch_params import exchanged_params
 
 # Most pieces that the encoder computes at once: on a processor, about what its

@@ -11,11 +11,11 @@ from spacy.training import Example
 from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
 from ..encode.checkpoint import Checkpoint
+from ..encode.shaped_embedding import split_shapes
 from ..encode.shim import EncoderShim
 from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from ..files import replaced_folder
 from ..manifest import MANIFEST, write_manifest
-from ..pieces.shapes import split_shapes
 from ..pipe.bert_ner import BertNer
 from ..pipe.factory import find_component
 from .card import make_card

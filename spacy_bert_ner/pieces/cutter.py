@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
-from transformers.utils import logging
 
 from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder
 
@@ -74,6 +72,8 @@ def read_tokenizer(path: Path) -> tuple[str, str]:
     RETURNS (Tuple[str, str]): The texts of tokenizer.json and tokenizer_config.json.
     RAISES (ValueError): If it is no fast tokenizer.
     """
+    from transformers import AutoTokenizer
+
     with reading(path):
         tokenizer = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False, use_fast=True
@@ -146,6 +146,8 @@ def reading(path: Path | str) -> Iterator[None]:
     path (Path | str): The folder, or what to call it.
     RAISES (ValueError): If it cannot be read, with the reason.
     """
+    from transformers.utils import logging
+
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:

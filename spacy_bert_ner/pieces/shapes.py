@@ -1,49 +1,17 @@
-"""The shape of each word beside its pieces: what an encoder of lower case does not see."""
+"""Words → the shape of each, next to its pieces: what an uncased encoder does not see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from spacy.lang.lex_attrs import word_shape
 from spacy.strings import hash_string  # type: ignore[attr-defined]
 
 from .table import EncodeWords
 
-# Name of the table in the encoder's state, behind that of its embeddings.
+# Name of the table in the encoder's state, after that of its embeddings.
 TABLE = "word_shapes.weight"
 # Rows of the table; text has a few hundred frequent shapes.
 N_SHAPES = 512
-
-
-class ShapedEmbedding(torch.nn.Embedding):
-    """Embeddings of pieces, with a vector for the shape of the word added.
-
-    One number stands for both: piece + n_pieces * shape. Shape 0 is that of special
-    pieces and of padding, adds nothing and does not learn.
-
-    pieces (torch.nn.Embedding): The encoder's own embeddings; their weights are shared.
-    shapes (torch.Tensor): A vector for each shape. Shape: (n_shapes, width).
-    """
-
-    def __init__(self, pieces: torch.nn.Embedding, shapes: torch.Tensor):
-        """Take the weights of the pieces, and put a table beside them."""
-        n_pieces, width = pieces.weight.shape
-        super().__init__(
-            n_pieces, width, padding_idx=pieces.padding_idx, _weight=pieces.weight.detach()
-        )
-        self.word_shapes = torch.nn.Embedding(
-            len(shapes), width, padding_idx=0, _weight=shapes.to(pieces.weight)
-        )
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Embed pieces and the shapes of their words.
-
-        ids (torch.Tensor): Numbers of pieces with shapes. Shape: (…,).
-        RETURNS (torch.Tensor): Shape: (…, width).
-        """
-        pieces = super().forward(ids % self.num_embeddings)
-        return pieces + self.word_shapes(ids // self.num_embeddings)
 
 
 @dataclass(frozen=True)
@@ -94,49 +62,3 @@ def find_shape(word: str, n_shapes: int = N_SHAPES) -> int:
     True
     """
     return hash_string(word_shape(word)) % (n_shapes - 1) + 1
-
-
-def add_shapes(model: Any, shapes: torch.Tensor | None = None) -> None:
-    """Have an encoder read shapes; a new table adds zeros.
-
-    model (PreTrainedModel): The encoder.
-    shapes (Optional[torch.Tensor]): A trained table; one of zeros if None. Shape:
-        (n_shapes, width).
-    RAISES (ValueError): If its embeddings are not a plain table.
-    """
-    pieces = model.get_input_embeddings()
-    if type(pieces) is not torch.nn.Embedding:
-        raise ValueError(
-            f"shapes = true, but the embeddings of {type(model).__name__} are "
-            f"{type(pieces).__name__}, expected a plain table, to whose vectors those of shapes "
-            "can be added. Set shapes = false."
-        )
-    if shapes is None:
-        shapes = torch.zeros(N_SHAPES, pieces.embedding_dim)
-    model.set_input_embeddings(ShapedEmbedding(pieces, shapes))
-
-
-def split_shapes(
-    state: dict[str, torch.Tensor],
-) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
-    """Part an encoder's weights from its table of shapes.
-
-    state (Dict[str, torch.Tensor]): Weights by name.
-    RETURNS (Tuple[Dict[str, torch.Tensor], Optional[torch.Tensor]]): What the encoder
-        has without shapes; the table, if there is one.
-    """
-    plain = {name: X for name, X in state.items() if not name.endswith(TABLE)}
-    tables = [X for name, X in state.items() if name.endswith(TABLE)]
-    return plain, tables[0] if tables else None
-
-
-def make_shaped(model: Any, cut: EncodeWords, *, unknown: int) -> EncodeWords:
-    """Make what cuts words for an encoder that reads shapes.
-
-    model (PreTrainedModel): The encoder, after `add_shapes`.
-    cut (EncodeWords): Cuts words into pieces.
-    unknown (int): The piece of a word that has none.
-    RETURNS (EncodeWords): Cuts words into pieces with shapes.
-    """
-    table = model.get_input_embeddings()
-    return ShapedCutter(cut, unknown, table.num_embeddings, table.word_shapes.num_embeddings)

@@ -186,7 +186,7 @@ def make_layers(widths: list[int]) -> nn.Sequential:
     """Make linear layers between the widths, with a GELU between each two."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
-        layers += [nn.GELU(), nn.Linear(n_in, n_out)]
+        layers += [nn.GELU(), nn.Linear(n_in, n_out, dtype=torch.float32, device="cpu")]
     return nn.Sequential(*layers[1:])
 
 
