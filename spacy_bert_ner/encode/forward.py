@@ -1,17 +1,16 @@
 """Buckets of pieces → token vectors: what runs in torch, on any device."""
 
-import contextlib
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..optimize.parameter_groups import LAYER
+from ..optimize.parameter_groups import EMBEDDINGS, LAYER
 from ..pieces.shapes import TABLE
 from ..pieces.table import gather_ragged
 from ..pieces.windows import Bucket
+from .memory import run_in_halves
 from .settings import parse_freeze
 
 
@@ -37,7 +36,7 @@ def compute_vectors(
         without pieces. Shape: (n_tokens, width).
     """
     # shape: (n_tokens, width)
-    Y = torch.zeros((n_tokens, width), device=device)
+    Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=device)
     parts = [
         (bucket.ids.ravel(), bucket.lengths, bucket.tokens, *_find_rows(bucket, pooling))
         for bucket in buckets
@@ -65,30 +64,20 @@ def _embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 def read_bucket(
     model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None
 ) -> torch.Tensor:
-    """Run the encoder; when a GPU's memory does not suffice, in two halves.
+    """Run the encoder; where memory does not suffice, in halves.
 
     model (torch.nn.Module): A Hugging Face encoder.
     X (torch.Tensor): Piece ids, or the vectors that the encoder has for them. Shape:
         (n_windows, n_columns) or (n_windows, n_columns, n_vector).
     lengths (Optional[torch.Tensor]): Pieces of each window; None if all are full.
     RETURNS (torch.Tensor): A vector for each piece. Shape: (n_windows, n_columns, width).
-    RAISES (MemoryError): If a half does not fit either.
     """
-    with contextlib.suppress(torch.cuda.OutOfMemoryError):
-        return _read(model, X, lengths)
-    # what the failed call had computed is gone only now, with its traceback
-    torch.cuda.empty_cache()
-    n_rows = len(X) // 2
-    halves = [(X[:n_rows], lengths if lengths is None else lengths[:n_rows])]
-    halves.append((X[n_rows:], lengths if lengths is None else lengths[n_rows:]))
-    try:
-        return torch.cat([_read(model, *half) for half in halves if len(half[0])])
-    except torch.cuda.OutOfMemoryError as error:
-        raise MemoryError(
-            f"The GPU's memory does not suffice for {len(X)} windows of {X.shape[1]} pieces, "
-            "nor for half of them. Set `batch_pieces` of the transformer model below "
-            f"{len(X) * X.shape[1]} (or `window` below {X.shape[1]} where one window is too much)."
-        ) from error
+
+    def run(rows: slice) -> torch.Tensor:
+        return _read(model, X[rows], lengths if lengths is None else lengths[rows])
+
+    parts = run_in_halves(run, len(X))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
@@ -132,33 +121,6 @@ def _copy_to_device(
         yield tuple(next(arrays) for _ in part)
 
 
-@functools.cache
-def find_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Find what to compute in.
-
-    "auto" is bfloat16 on a processor that has instructions for it (without them
-    it is far slower than float32) and on a GPU that has it, float16 on other CUDA
-    GPUs, else float32.
-
-    name (str): "auto", "float32", "bfloat16" or "float16".
-    device (torch.device): Where the encoder runs.
-    RETURNS (torch.dtype): The type.
-    """
-    if name != "auto":
-        return getattr(torch, name)
-    if device.type == "cuda":
-        return (
-            torch.bfloat16
-            if torch.cuda.is_bf16_supported(including_emulation=False)
-            else torch.float16
-        )
-    if device.type == "cpu":
-        has = torch.cpu.get_capabilities()
-        if has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"):
-            return torch.bfloat16
-    return torch.float32
-
-
 def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
     """Keep some of the encoder's weights as they are.
 
@@ -166,12 +128,17 @@ def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
     freeze (str): "none", "embeddings", "all", or "N layers": the embeddings and
         the first N layers. A table of word shapes, which starts from zero, is frozen
         with layers only: behind them, its gradient would cost what they save.
-    RAISES (ValueError): If there are fewer than N layers.
+    RAISES (ValueError): If there are fewer than N layers, or they share their weights.
     """
     n_frozen = parse_freeze(freeze)
     matches = {name: LAYER.search(name) for name, _ in model.named_parameters()}
     layers = {name: int(match[1]) for name, match in matches.items() if match}
     n_layers = len(set(layers.values()))
+    if n_frozen and not n_layers:
+        raise ValueError(
+            f'freeze = "{freeze}", but the layers of {type(model).__name__} have no weights of '
+            'their own (they share them) or no numbers. Set "none", "embeddings" or "all".'
+        )
     if n_frozen is not None and n_frozen > n_layers:
         raise ValueError(
             f'freeze = "{freeze}", but the encoder has {n_layers} layers. '
@@ -179,7 +146,6 @@ def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
         )
     for name, parameter in model.named_parameters():
         is_new = name.endswith(TABLE) and n_frozen == 0
-        is_frozen = n_frozen is not None and (
-            (name.startswith("embeddings") and not is_new) or layers.get(name, n_layers) < n_frozen
-        )
+        is_embedding = name not in layers and EMBEDDINGS.search(name) and not is_new
+        is_frozen = n_frozen is not None and (is_embedding or layers.get(name, n_layers) < n_frozen)
         parameter.requires_grad = freeze != "all" and not is_frozen

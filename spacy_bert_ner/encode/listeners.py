@@ -12,7 +12,7 @@ from spacy_transformers.layers import TransformerListener, split_trf_batch, trfs
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from .vectors import TokenBatch, TokenVectors
+from .vectors import DocVectors, TokenBatch, TokenVectors
 
 ListBackprop = Callable[[list[Floats2d]], list[Doc]]
 
@@ -46,6 +46,8 @@ class TokenListener(TransformerListener):
         backprop (Callable): Takes the gradients of the docs that are not empty.
         """
         super().receive(batch_id % 2**64, outputs, backprop)
+        if isinstance(outputs, DocVectors):
+            outputs.backprop = backprop
 
 
 def forward_listener(
@@ -57,6 +59,8 @@ def forward_listener(
     Xs = [_get_vectors(model, *pair, width) for pair in zip(docs, datas, strict=True)]
 
     def backprop(dXs: list[Floats2d]) -> list[Doc]:
+        if isinstance(datas, DocVectors):
+            datas.has_gradient = True
         model.backprop_and_clear([TokenVectors(dX) for dX in dXs if len(dX)])
         return list(docs)
 

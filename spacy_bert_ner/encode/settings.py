@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 POOLINGS = ("first", "mean", "last", "pieces")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -24,6 +25,12 @@ class Settings:
     attention: str = "sdpa"
     gradient_checkpointing: bool = False
     shapes: bool = False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What reading the encoder's weights needs to know."""
+        names = ("attention", "dropout", "attention_dropout", "shapes")
+        return {name: getattr(self, name) for name in names}
 
     def find_sizes(self, limit: int, n_special: int) -> tuple[int, int]:
         """Find how docs are cut into windows.

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
@@ -16,7 +15,11 @@ from ..optimize.joint_optimizer import JointOptimizer
 from ..pieces.table import WordTable
 from ..pieces.windows import Bucket
 from .checkpoint import Checkpoint, bytes_to_checkpoint, checkpoint_to_bytes
-from .forward import compute_vectors, find_dtype, freeze_parameters
+from .fork import use_one_thread_in_a_fork
+from .forward import compute_vectors, freeze_parameters
+from .handover import Handover
+from .memory import TO_PREDICT, TO_TRAIN, explained_memory
+from .precision import copy_in_precision, find_dtype
 from .settings import Settings
 from .shaped_embedding import make_shaped
 from .torch_params import exchanged_params
@@ -46,11 +49,11 @@ class EncoderShim(PyTorchShim):
         self.table: WordTable | None = None
         self.size, self.context = 0, 0
         self._low_model: torch.nn.Module | None = None
-        self._process = os.getpid()
+        self.handover = Handover()
 
     def __getstate__(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): What pickle and deepcopy keep: not the caches."""
-        return {**self.__dict__, "_low_model": None}
+        return {**self.__dict__, "_low_model": None, "handover": Handover()}
 
     def copy(self) -> "EncoderShim":
         """RETURNS (EncoderShim): A copy that the optimizer can tell from this one."""
@@ -133,19 +136,14 @@ class EncoderShim(PyTorchShim):
         RETURNS (Tuple[Floats2d, Callable]): A vector for each token, zeros for a
             token without pieces, and a callback that takes their gradient. Shape:
             (n_tokens, width).
+        RAISES (MemoryError): If memory does not suffice for a single window.
         """
         if is_train and self.settings.freeze != "all":
             return self._encode_to_update(*inputs)
-        return self._encode(*inputs), _ignore_gradient
-
-    def _encode(self, buckets: Sequence[Bucket], n_tokens: int) -> Floats2d:
-        if os.getpid() != self._process:
-            # a forked worker hangs if torch starts more threads than one
-            torch.set_num_threads(1)
-            self._process = os.getpid()
-        with torch.no_grad():
-            Y = self._run(self._get_model_to_predict(), buckets, n_tokens)
-        return cast(Floats2d, torch2xp(Y))
+        use_one_thread_in_a_fork()
+        with torch.no_grad(), explained_memory(TO_PREDICT):
+            Y = self._run(self._get_model_to_predict(), *inputs)
+        return cast(Floats2d, torch2xp(Y)), _ignore_gradient
 
     def _encode_to_update(
         self, buckets: Sequence[Bucket], n_tokens: int
@@ -156,19 +154,24 @@ class EncoderShim(PyTorchShim):
             Y = self._run(self._model, buckets, n_tokens)
 
         def backprop(dY: Floats2d) -> None:
-            if not Y.requires_grad:  # docs of whitespace only
-                return
-            gradient = self._grad_scaler.scale(xp2torch(dY, device=self.device))
-            with self._training():
-                Y.backward(gradient)
+            if Y.requires_grad:  # not for docs of whitespace only
+                with self._training():
+                    Y.backward(self._grad_scaler.scale(xp2torch(dY, device=self.device)))
+            optimizer = self.handover.end()
+            if optimizer is not None:
+                self.finish_update(optimizer)
 
         return cast(Floats2d, torch2xp(Y.detach())), backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights and clear their gradients.
 
+        `nlp.update` calls this before the components that listen have learned: then
+        the weights are updated as soon as their gradient is here.
+
         optimizer (Optimizer): Called with each parameter and its gradient.
         """
+        self.handover.wait(optimizer)
         if self._model is None:
             return
         gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
@@ -180,6 +183,8 @@ class EncoderShim(PyTorchShim):
             self._grad_scaler.update()
         else:
             super().finish_update(optimizer)
+        for parameter in self._model.parameters():
+            parameter.grad = None
         self._low_model = None
 
     @contextlib.contextmanager
@@ -221,12 +226,7 @@ class EncoderShim(PyTorchShim):
         if bytes_data:
             self.load(
                 bytes_to_checkpoint(
-                    bytes_data,
-                    pooling=self.settings.pooling,
-                    attention=self.settings.attention,
-                    dropout=self.settings.dropout,
-                    attention_dropout=self.settings.attention_dropout,
-                    shapes=self.settings.shapes,
+                    bytes_data, pooling=self.settings.pooling, **self.settings.reading
                 )
             )
         return self
@@ -247,7 +247,8 @@ class EncoderShim(PyTorchShim):
     def _training(self) -> Iterator[None]:
         self._model.train()
         try:
-            yield
+            with torch.inference_mode(False), torch.enable_grad(), explained_memory(TO_TRAIN):
+                yield
         finally:
             self._model.eval()
 
@@ -256,7 +257,7 @@ class EncoderShim(PyTorchShim):
             return self._model
         low_model = self._low_model
         if low_model is None:
-            low_model = copy.deepcopy(self._model).to(self.dtype)
+            low_model = copy_in_precision(self._model, self.dtype)
             self._low_model = low_model
         return low_model
 

@@ -141,15 +141,7 @@ def init(model: Model, X: object = None, Y: object = None) -> Model:
                 f'shapes = true with freeze = "{settings.freeze}": the new table of shapes would '
                 'stay zero. Set freeze = "none" or "embeddings", or shapes = false.'
             )
-        shim.load(
-            read_checkpoint(
-                Path(settings.name),
-                attention=settings.attention,
-                dropout=settings.dropout,
-                attention_dropout=settings.attention_dropout,
-                shapes=settings.shapes,
-            )
-        )
+        shim.load(read_checkpoint(Path(settings.name), **settings.reading))
     model.set_dim("nO", shim.width)
     return model
 
@@ -159,6 +151,9 @@ def forward(
 ) -> tuple[TokenBatch, Callable[[TokenBatch], Sequence[Doc]]]:
     """Give the docs' token vectors, and a callback that takes their gradients."""
     shim = get_shim(model)
+    is_learning = is_train and shim.settings.freeze != "all"
+    if is_learning:
+        shim.handover.settle()
     doc_lengths = [len(doc) for doc in docs]
     buckets, n_pieces = docs_to_buckets(docs, shim, is_train=is_train)
     lengths = None
@@ -169,12 +164,15 @@ def forward(
         buckets = [tokens_to_pieces(bucket, starts) for bucket in buckets]
     n_rows = sum(doc_lengths) if lengths is None else int(lengths.sum())
     X, backprop_tokens = shim((buckets, n_rows), is_train)
+    batch = TokenBatch(X, doc_lengths, lengths)
+    if is_learning:
+        shim.handover.begin(batch.doc_data)
 
     def backprop(d_batch: TokenBatch) -> Sequence[Doc]:
         backprop_tokens(d_batch.X)
         return docs
 
-    return TokenBatch(X, doc_lengths, lengths), backprop
+    return batch, backprop
 
 
 def get_shim(model: Model) -> EncoderShim:

@@ -1,8 +1,8 @@
 """Token vectors of a batch → each doc's part, in the form that components read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from spacy_transformers.data_classes import (
@@ -18,8 +18,8 @@ from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 class TokenVectors(TransformerData):
     """One vector for each token of a doc, or each piece: a doc's `doc._.trf_data`.
 
-    What stock listeners read beside the vectors is made when they ask for it: one
-    "wordpiece" for each vector, aligned with the tokens.
+    What stock listeners also read is made when they ask for it: one "wordpiece" for
+    each vector, aligned with the tokens.
 
     X (Floats2d): The vectors. Shape: (n_rows, width), n_rows > 0.
     lengths (Optional[Ints1d]): Rows of each token; None for one row each. Shape:
@@ -59,6 +59,17 @@ class TokenVectors(TransformerData):
         return Ragged(cast(Ints1d, rows), cast(Ints1d, lengths.astype("i")))
 
 
+class DocVectors(list[TransformerData]):
+    """Each doc's part of a batch, as the listeners receive it.
+
+    backprop (Callable | None): What the listener calls that received it last.
+    has_gradient (bool): Whether one of them has given its gradient.
+    """
+
+    backprop: Callable[[list[TransformerData]], Any] | None = None
+    has_gradient: bool = False
+
+
 class TokenBatch(FullTransformerBatch):
     """One vector for each token of a batch of docs, or for each piece.
 
@@ -79,7 +90,7 @@ class TokenBatch(FullTransformerBatch):
             n_tokens if part is None else int(part.sum())
             for n_tokens, part in zip(doc_lengths, parts, strict=True)
         ]
-        self.cached_doc_data = []
+        self.cached_doc_data = DocVectors()
         start = 0
         for n_rows, part in zip(self.row_lengths, parts, strict=True):
             rows = X[start : start + n_rows]
@@ -91,6 +102,11 @@ class TokenBatch(FullTransformerBatch):
     def model_output(self) -> ModelOutput:  # type: ignore[override]
         """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""
         return ModelOutput(last_hidden_state=as_one_row(self.X))
+
+    @property
+    def doc_data(self) -> DocVectors:
+        """RETURNS (DocVectors): Each doc's vectors."""
+        return cast(DocVectors, self.cached_doc_data)
 
     def unsplit_by_doc(self, arrays: list[list[Floats3d]]) -> "TokenBatch":
         """Put the gradients of the docs together.

@@ -22,6 +22,9 @@ from transformers import (
     ElectraConfig,
     ElectraModel,
     ElectraTokenizerFast,
+    ModernBertConfig,
+    ModernBertModel,
+    PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
     RobertaTokenizerFast,
@@ -39,6 +42,8 @@ TEXT = [
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
 KINDS = ("bert", "distilbert", "electra", "roberta", "xlm-roberta")
+# with those whose heads `from-hf` does not read
+ALL_KINDS = (*KINDS, "modernbert")
 
 
 def build_checkpoint(kind: str, folder: Path, *, seed: int = 0) -> Path:
@@ -90,6 +95,33 @@ def build_distilbert(folder):
     return DistilBertModel(config), DistilBertTokenizerFast(path)
 
 
+def build_modernbert(folder):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=SPECIALS, show_progress=False)
+    tokenizer.train_from_iterator(TEXT, trainer)
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    config = ModernBertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=24,
+        max_position_embeddings=40,
+        local_attention=8,
+        global_attn_every_n_layers=2,
+        pad_token_id=0,
+        cls_token_id=2,
+        sep_token_id=3,
+        attention_dropout=0.1,
+        mlp_dropout=0.1,
+        embedding_dropout=0.1,
+        **SIZES,
+    )
+    specials = dict(zip(names, SPECIALS, strict=True))
+    return ModernBertModel(config), PreTrainedTokenizerFast(tokenizer_object=tokenizer, **specials)
+
+
 def build_roberta(folder):
     bpe = ByteLevelBPETokenizer()
     specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -134,6 +166,7 @@ BUILDERS = {
     "bert": build_bert,
     "distilbert": build_distilbert,
     "electra": build_electra,
+    "modernbert": build_modernbert,
     "roberta": build_roberta,
     "xlm-roberta": build_xlm_roberta,
 }

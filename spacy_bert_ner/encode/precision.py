@@ -1,0 +1,50 @@
+"""A device → what the encoder computes in there, and its copy in that precision."""
+
+import copy
+import functools
+
+import torch
+
+
+@functools.cache
+def find_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Find what to compute in.
+
+    "auto" is bfloat16 on a processor that has instructions for it (without them
+    it is far slower than float32) and on a GPU that has it, float16 on other CUDA
+    GPUs, else float32.
+
+    name (str): "auto", "float32", "bfloat16" or "float16".
+    device (torch.device): Where the encoder runs.
+    RETURNS (torch.dtype): The type.
+    """
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type == "cuda":
+        return (
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float16
+        )
+    if device.type == "cpu":
+        has = torch.cpu.get_capabilities()
+        if has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"):
+            return torch.bfloat16
+    return torch.float32
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """Copy a model with its weights in another precision.
+
+    Buffers keep theirs: tables of angles (RoPE) would lose whole positions.
+
+    model (torch.nn.Module): The model.
+    dtype (torch.dtype): The precision of the weights.
+    RETURNS (torch.nn.Module): The copy.
+    """
+    copied = copy.deepcopy(model)
+    for parameter in copied.parameters():
+        parameter.data = parameter.data.to(dtype)
+    return copied

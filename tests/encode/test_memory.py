@@ -1,0 +1,64 @@
+"""Memory that does not suffice: what is tried again, and what the error says."""
+
+import numpy as np
+import pytest
+import torch
+from support.encoders import LONG, build, make_docs, predict
+from support.updates import update
+
+from spacy_bert_ner.encode.memory import explained_memory, is_out_of_memory
+from spacy_bert_ner.encode.transformer import get_shim
+
+ON_A_PROCESSOR = (
+    "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 3221225472 bytes. Error code 12 (Cannot allocate memory)"
+)
+
+
+def make_tight(model, room, error):
+    """Have the encoder fail where a call has more pieces than there is room for."""
+    sizes = []
+
+    def check(module, args, given):
+        X = given["input_ids"] if "input_ids" in given else given["inputs_embeds"]
+        sizes.append(X.shape[0] * X.shape[1])
+        if sizes[-1] > room:
+            raise error
+
+    get_shim(model)._model.register_forward_pre_hook(check, with_kwargs=True)
+    return sizes
+
+
+def test_errors_that_say_so():
+    with pytest.raises(RuntimeError) as info:
+        torch.empty(2**60)
+    assert is_out_of_memory(info.value)
+    with pytest.raises(MemoryError) as info:
+        np.empty(2**59)
+    assert is_out_of_memory(info.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="mat1"), explained_memory("Buy some."):
+        torch.ones(2, 3) @ torch.ones(2, 3)
+
+
+@pytest.mark.parametrize("error", [RuntimeError(ON_A_PROCESSOR), MemoryError()])
+def test_predicting_goes_on_in_smaller_parts(get_encoder, error):
+    docs = make_docs(*["Yes, London", LONG, "Paris"] * 3)
+    model = build(get_encoder())
+    expected = predict(model, docs)
+    sizes = make_tight(model, 90, error)
+    for X, Y in zip(predict(model, docs), expected, strict=True):
+        np.testing.assert_allclose(X, Y, atol=1e-5)
+    assert max(sizes) > 90
+
+
+@pytest.mark.parametrize(
+    ("run", "setting"),
+    [(predict, "`batch_pieces` of the model lower"), (update, "`gradient_checkpointing = true`")],
+)
+def test_the_error_names_the_setting(get_encoder, run, setting):
+    model = build(get_encoder())
+    make_tight(model, 5, RuntimeError(ON_A_PROCESSOR))
+    with pytest.raises(MemoryError, match=rf"does not suffice for the transformer.*{setting}"):
+        run(model, make_docs("Alex lives in London"))

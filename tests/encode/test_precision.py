@@ -1,0 +1,33 @@
+"""What the encoder computes in, and its copy in that precision."""
+
+import torch
+
+from spacy_bert_ner.encode.precision import copy_in_precision, find_dtype
+
+
+def test_auto_is_bfloat16_only_where_there_are_instructions(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    for flags, expected in [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx512_vnni": True, "avx512_bf16": False}, torch.float32),
+    ]:
+        find_dtype.cache_clear()
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
+        assert find_dtype("auto", cpu) == expected
+    for has_bf16, expected in [(True, torch.bfloat16), (False, torch.float16)]:
+        find_dtype.cache_clear()
+        has = lambda including_emulation, has_bf16=has_bf16: has_bf16  # noqa: E731
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", has)
+        assert find_dtype("auto", cuda) == expected
+    find_dtype.cache_clear()
+    assert find_dtype("auto", torch.device("mps")) == torch.float32
+
+
+def test_buffers_keep_their_precision():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    module.register_buffer("angles", torch.linspace(0, 8000, 9))
+    copied = copy_in_precision(module, torch.bfloat16)
+    assert {p.dtype for p in copied.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert torch.equal(copied.angles, module.angles) and copied.angles.dtype == torch.float32
