@@ -65,7 +65,7 @@ def read_checkpoint(
     RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
     """
     check_folder(path)
-    with reading(path):
+    with reading(path), torch.device("cpu"):
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         _set_dropout(config, dropout, attention_dropout)
         cls = _find_class(config)
@@ -148,7 +148,7 @@ def bytes_to_checkpoint(
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
     _set_dropout(config, dropout, attention_dropout)
     cls = _find_class(config)
-    with reading("saved encoder"):
+    with reading("saved encoder"), torch.device("cpu"):
         model, info = cls.from_pretrained(
             None,
             config=config,
@@ -205,6 +205,8 @@ def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
     options = {
         "attn_implementation": attention if has_sdpa else "eager",
         "output_loading_info": True,
+        # whatever torch's default is
+        "torch_dtype": torch.float32,
     }
     if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
         options["add_pooling_layer"] = False

@@ -30,7 +30,7 @@ class BitDropout(torch.nn.Dropout):
         n_dropped = round(self.p * SHARES)
         if X.device.type != "cpu" or not self.training or not 0 < n_dropped < SHARES:
             return super().forward(X)
-        words = torch.empty(-(-X.numel() * BITS // 64), dtype=torch.int64)
+        words = torch.empty(-(-X.numel() * BITS // 64), dtype=torch.int64, device=X.device)
         # both limits: without them the highest bit of each draw would be 0
         words.random_(-(2**63), None)
         bits = words.view(torch.int16)[: X.numel()].view(X.shape)

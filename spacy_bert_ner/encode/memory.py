@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-T = TypeVar("T")
+_Part = TypeVar("_Part")
 
 # What to do where memory does not suffice.
 TO_PREDICT = (
@@ -29,12 +29,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _MEMORY)
 
 
-def run_in_halves(run: Callable[[slice], T], n_rows: int) -> list[T]:
+def run_in_halves(run: Callable[[slice], _Part], n_rows: int) -> list[_Part]:
     """Compute rows at once, or in halves, quarters, … where memory does not suffice.
 
-    run (Callable[[slice], T]): Computes some rows.
+    run (Callable): Computes some rows.
     n_rows (int): The number of rows.
-    RETURNS (List[T]): The parts, in order.
+    RETURNS (List): The parts, in order.
     RAISES (MemoryError, RuntimeError): As raised, if one row alone does not fit.
     """
     todo, done = [slice(0, n_rows)], []

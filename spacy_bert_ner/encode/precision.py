@@ -1,5 +1,6 @@
 """A device → what the encoder computes in there, and its copy in that precision."""
 
+import contextlib
 import copy
 import functools
 
@@ -48,3 +49,15 @@ def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Mo
     for parameter in copied.parameters():
         parameter.data = parameter.data.to(dtype)
     return copied
+
+
+def on_device(device: torch.device) -> contextlib.AbstractContextManager:
+    """Give a context in which torch makes tensors on a device.
+
+    Hugging Face makes some on torch's default device, which an application may have set.
+
+    device (torch.device): Where the encoder runs.
+    RETURNS (AbstractContextManager): The context.
+    """
+    default = torch.get_default_device().type
+    return contextlib.nullcontext() if default in ("cpu", device.type) else device

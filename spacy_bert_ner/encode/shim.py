@@ -19,7 +19,7 @@ from .fork import use_one_thread_in_a_fork
 from .forward import compute_vectors, freeze_parameters
 from .handover import Handover
 from .memory import TO_PREDICT, TO_TRAIN, explained_memory
-from .precision import copy_in_precision, find_dtype
+from .precision import copy_in_precision, find_dtype, on_device
 from .settings import Settings
 from .shaped_embedding import make_shaped
 from .torch_params import exchanged_params
@@ -234,14 +234,15 @@ class EncoderShim(PyTorchShim):
     def _run(
         self, model: torch.nn.Module, buckets: Sequence[Bucket], n_tokens: int
     ) -> torch.Tensor:
-        return compute_vectors(
-            model,
-            buckets,
-            n_tokens=n_tokens,
-            width=self.width,
-            pooling=self.settings.pooling,
-            device=self.device,
-        )
+        with on_device(self.device):
+            return compute_vectors(
+                model,
+                buckets,
+                n_tokens=n_tokens,
+                width=self.width,
+                pooling=self.settings.pooling,
+                device=self.device,
+            )
 
     @contextlib.contextmanager
     def _training(self) -> Iterator[None]:

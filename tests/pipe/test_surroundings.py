@@ -46,14 +46,13 @@ def test_same_entities_whatever_torch_is_set_to(nlp, name):
     data = nlp.to_bytes()
     with SURROUNDINGS[name]():
         assert annotate(nlp) == expected
-        if name != "device":  # the head is loaded onto the default device
-            loaded = spacy.util.load_model_from_config(nlp.config)
-            loaded.from_bytes(data)
+        if name != "device":  # thinc makes its tensors there, and "meta" holds no data
+            loaded = spacy.util.load_model_from_config(nlp.config).from_bytes(data)
             assert annotate(loaded) == expected
     assert annotate(nlp) == expected
 
 
-@pytest.mark.parametrize("name", ["float64", "inference_mode", "no_grad"])
+@pytest.mark.parametrize("name", ["float64", "device", "inference_mode", "no_grad"])
 def test_learning_goes_on_whatever_torch_is_set_to(get_encoder, name):
     pipeline = make_nlp(get_encoder(), ["tagger"], n_steps=1)
     shim = pipeline.get_pipe("transformer").model.shims[0]
