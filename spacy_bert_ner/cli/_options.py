@@ -10,6 +10,7 @@ from spacy.language import Language
 from ..convert.settings import Conversion
 from ..files import recover_folder
 from ..read.data_file import FORMATS
+from ..read.settings import parse_columns
 from ..read.writers import WRITTEN_FORMATS
 from ..schemes import parse_label_map
 
@@ -17,11 +18,35 @@ Format = Annotated[
     str | None,
     typer.Option("--format", help=f"Default: the content tells. One of: {', '.join(FORMATS)}"),
 ]
-Encoding = Annotated[str | None, typer.Option("--encoding", help="Default: UTF-8, then cp1252")]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Default: UTF-8, else what fits the language")
+]
 WordColumn = Annotated[
     int, typer.Option("--word-column", help="Of a column file: 1 is the first, -1 the last")
 ]
 TagColumn = Annotated[int, typer.Option("--tag-column", help="Of a column file, counted alike")]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", help="Headers (or numbers) of columns: id=NAME,word=NAME,tag=NAME"),
+]
+Quoting = Annotated[
+    str, typer.Option("--quoting", help="Whether quotes enclose cells: csv, none or auto")
+]
+Label = Annotated[
+    str | None, typer.Option("--label", help="Label of files whose tags are only B, I and O")
+]
+BareLabels = Annotated[
+    bool, typer.Option("--bare-labels", help="Each tag but O is a label, even E-mail or S-Bahn")
+]
+Misc = Annotated[
+    str | None, typer.Option("--misc", help="Key of the tag in CoNLL-U's MISC, such as name")
+]
+SplitAt = Annotated[
+    str, typer.Option("--split-at", help="Words that end a sentence where no line does: '. ! ?'")
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out, and count, sentences that cannot be read")
+]
 Lang = Annotated[str, typer.Option("--lang", help="Language: its tokenizer and its spacing")]
 Annotator = Annotated[
     str | None,
@@ -121,6 +146,7 @@ def make_conversion(
     RETURNS (Conversion): The settings.
     """
     values["label_map"] = parse_label_map(label_map)
+    values["columns"] = parse_columns(values.get("columns"))
     if tag_names:
         values["tag_names"] = tuple(name.strip() for name in tag_names.split(","))
     if encoder is None:

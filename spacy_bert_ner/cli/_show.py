@@ -24,6 +24,8 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
             f"{item['sentences']:,} sentences, {item['tokens']:,} tokens, "
             f"{sum(item['entities'].values()):,} entities"
         )
+        if item.get("reading"):
+            show_note(f"{item['name']}: {item['reading']}.")
     for name, part in report["parts"].items():
         labels = ", ".join(f"{label} {n:,}" for label, n in part["entities"].items())
         msg.good(

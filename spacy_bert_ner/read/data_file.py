@@ -103,7 +103,22 @@ def recognise_format(source: Source) -> str:
             return kind.name
     if source.encoding == "folder":
         raise FormatError(source.name, "a folder of no kind that we read. Give a file.")
+    if source.first_bytes.startswith((b"PK", b"\xd0\xcf")):
+        what = "an Excel workbook or another Office file. Save the sheet as CSV UTF-8 first."
+        raise FormatError(source.name, what)
     raise FormatError(source.name, "a binary file, expected text or a format that we read.")
+
+
+def _is_brat(source: Source, head: str) -> bool:
+    return source.suffix == ".ann" and re.match(r"[TREAMN*#]\d*\t", head) is not None
+
+
+def _refuse_brat(source: Source, settings: ReadSettings) -> Opened:
+    raise FormatError(
+        source.name,
+        "brat standoff, which needs the .txt with the same name and is not read. Convert it to "
+        "CoNLL (brat's tools/anntoconll.py) first.",
+    )
 
 
 def _is_docbin(source: Source, head: str) -> bool:
@@ -160,6 +175,7 @@ _TABLE = (
     FileFormat("spacy", _is_docbin, partial(_open_simple, read_docbin), has_texts=True),
     *TABLE_FORMATS,
     *JSON_FORMATS,
+    FileFormat("brat", _is_brat, _refuse_brat),
     *PRESET_FORMATS,
     FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_simple, read_sentence_rows)),
     FileFormat("kaggle-tokens", _is_token_rows, _open_token_rows),

@@ -10,7 +10,7 @@ from .source import Source
 LONGEST_LINE = 1 << 20
 """Bytes of a line of cells; more is no table."""
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 12  # few rows live at once: the garbage collector is not called for them
 
 Row = list[str]
 """The cells of a line; none for a line that is no CSV."""

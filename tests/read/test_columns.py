@@ -1,0 +1,121 @@
+"""Column files of many kinds: what is read, what is said, and that all advice works."""
+
+import bz2
+import lzma
+
+import pytest
+from support.samples import read, write
+
+from spacy_bert_ner.read.data_file import open_data
+from spacy_bert_ner.read.sentence import FormatError, Notes
+from spacy_bert_ner.schemes import tags_to_spans
+
+
+def entities(sentences):
+    return [
+        (" ".join(sentence.words[start:end]), label)
+        for sentence in sentences
+        for start, end, label in tags_to_spans(sentence.tags)
+    ]
+
+
+CONLLU = "# sent_id = 1\n" + "".join(
+    f"{i}\t{word}\t_\t_\t_\t_\t0\t_\t_\tname={tag}\n"
+    for i, (word, tag) in enumerate([("Mira", "B-PER"), ("i", "O"), ("Graz", "B-LOC")], start=1)
+)
+WEBANNO = (
+    "#FORMAT=WebAnno TSV 3.3\n#T_SP=x.NamedEntity|identifier|value\n\n\n#Text=Mira Lind, Graz\n"
+    "1-1\t0-4\tMira\t*[1]\tPER[1]\t\n1-2\t5-9\tLind\t*[1]\tPER[1]\t\n"
+    "1-3\t9-10\t,\t_\t_\t\n1-4\t11-15\tGraz\t*\tLOC\t\n"
+)
+ONTONOTES = (
+    "#begin document (x); part 000\n"
+    "x 0 0 Mira NNP (TOP* - - - a (PER) -\nx 0 1 in IN * - - - a * * -\n"
+    "x 0 2 Bad NNP * - - - a (LOC* -\nx 0 3 Ischl NNP * - - - a *) -\n\n#end document\n"
+)
+PAIR = [("Mira", "PER"), ("Graz", "LOC")]
+KINDS = {
+    "comments": ("# id 7\tdomain=en\nMira _ _ B-PER\nin _ _ O\nGraz _ _ B-LOC\n", PAIR),
+    "hash-word": ("# O\nMira B-PER\nGraz B-LOC\n", PAIR),
+    "header": ("TOKEN\tNE-COARSE-LIT\tMISC\n# x = y\nMira\tB-PER\t_\nGraz\tB-LOC\t_\n", PAIR),
+    "conllu": (CONLLU, PAIR),
+    "webanno": (WEBANNO, [("Mira Lind", "PER"), ("Graz", "LOC")]),
+    "ontonotes": (ONTONOTES, [("Mira", "PER"), ("Bad Ischl", "LOC")]),
+    "bare": ("Mira PER\nLind PER\nin O\nO O\nGraz LOC\n", [("Mira Lind", "PER"), ("Graz", "LOC")]),
+    "label-like": ("a@b.c E-mail\nat O\nS1 S-Bahn\n", [("a@b.c", "E-mail"), ("S1", "S-Bahn")]),
+    "underscore": ("Mira B_PER\nin O\nGraz B_LOC\n", PAIR),
+    "suffix": ("Mira PER-B\nin O\nGraz LOC-B\n", PAIR),
+    "lower-case": ("Mira b-PER\nin o\nGraz b-LOC\n", PAIR),
+    "bmes": ("M S-PER\nG B-LOC\nr M-LOC\nz E-LOC\n", [("M", "PER"), ("G r z", "LOC")]),
+    "tag-first": ("B-PER Mira\nO in\nB-LOC Graz\n", PAIR),
+    "index": ("1\tMira\tB-PER\n2\tin\tO\n\n1\tGraz\tB-LOC\n", PAIR),
+    "blank-in-word": ("La Paz\tB-LOC\nSan Remo\tB-L\n", [("La Paz", "LOC"), ("San Remo", "L")]),
+    "prefix": ("en:Mira B-PER\nen:in O\nen:Graz B-LOC\n", PAIR),
+    "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),
+    "empty-rows": ("word,tag\nMira,B-PER\n,\nGraz,B-LOC\n", PAIR),
+    "quotes": ('sentence_id\tword\ttag\n1\tMira\tB-PER\n1\t"\tO\n2\tGraz\tB-LOC\n2\t"\tO\n', PAIR),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_column_file_is_read_by_its_content(tmp_path, kind):
+    text, expected = KINDS[kind]
+    assert entities(read(write(tmp_path, text))) == expected
+
+
+def test_a_label_for_tags_without_one(tmp_path):
+    path = write(tmp_path, "Mira B\nLind I\nin O\n")
+    with pytest.raises(FormatError, match="name no label") as error:
+        open_data(path)
+    assert entities(read(path, **error.value.advice[0])) == [("Mira Lind", "ENTITY")]
+
+
+ADVISED = {
+    "two-tags": "1\tMira\tB-PER\tO\n2\tGraz\tI-PER\tB-LOC\n\n1\tWien\tO\tB-LOC\n",
+    "no-ids": "Word,Tag\nMira,B-PER\n.,O\nGraz,B-LOC\n",
+    "no-gaps": "Mira B-PER\n. O\n" * 600,
+    "empty-word": "a\tO\n\tO\n\nb\tO\n",
+    "mixed": "é O\nü O\nö O\n".encode() + b"\xe9 O\n",
+    "utf-16": "Mira B-PER\n".encode("utf-16"),
+    "cyrillic": "Мира B-PER\nживёт O\nМоскве B-LOC\n".encode("cp1251"),
+}
+
+
+@pytest.mark.parametrize("kind", ADVISED)
+def test_each_piece_of_advice_works(tmp_path, kind):
+    path = write(tmp_path, ADVISED[kind])
+    with pytest.raises(FormatError) as error:
+        read(path)
+    assert error.value.advice
+    for advice in error.value.advice:
+        assert f"{next(iter(advice))} = " in str(error.value)
+        assert read(path, **advice)
+
+
+def test_all_faults_are_listed_at_once_or_skipped(tmp_path):
+    path = write(tmp_path, "a O\n\n" + "b PER\n\n" * 30 + "c B-PER\n\nd O x\n\ne B-PER\n" * 40)
+    with pytest.raises(FormatError, match=r"70 faults: wrong number of columns \(40\), malf"):
+        read(path)
+    notes = Notes()
+    assert len(read(path, notes, skip_bad=True)) == 42
+    assert notes.count("skipped") == 70
+
+
+def test_the_encoding_is_guessed_by_the_language(tmp_path):
+    path = write(tmp_path, "Мира B-PER\nживёт O\n".encode("cp1251"))
+    data = open_data(path, lang="ru")
+    assert next(data.sentences()).words == ["Мира", "живёт"]
+    assert "cp1251" in data.how
+
+
+@pytest.mark.parametrize(("pack", "suffix"), [(bz2.compress, ".bz2"), (lzma.compress, ".xz")])
+def test_other_packings(tmp_path, pack, suffix):
+    data = pack(b"Mira B-PER\n\n")
+    assert entities(read(write(tmp_path, data, f"a.txt{suffix}"))) == [("Mira", "PER")]
+    with pytest.raises(FormatError, match="damaged or cut packed data"):
+        open_data(write(tmp_path, data[:-9], f"b.txt{suffix}"))
+
+
+def test_a_very_long_line_is_refused(tmp_path):
+    with pytest.raises(FormatError, match="a line of 3,"):
+        open_data(write(tmp_path, "x" * 3_000_000))
