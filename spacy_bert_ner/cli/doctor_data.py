@@ -56,7 +56,7 @@ def doctor_data_cli(
     encoder: options.Encoder = None,
     force: options.Force = False,
 ) -> None:
-    """Say what is in BIO data, and what is wrong with it, without writing a corpus."""
+    """Report what is in BIO data and what is wrong with it, without writing a corpus."""
     settings = options.make_conversion(
         format=format,
         encoding=encoding,

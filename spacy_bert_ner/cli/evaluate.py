@@ -17,20 +17,24 @@ from ._show import show_scores
 @command("evaluate")
 def evaluate_cli(
     model: str = typer.Argument(..., help="Folder or package of the trained pipeline"),
-    data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training"),
+    data: Path = typer.Argument(..., help="Gold docs (.spacy) that were not used in training"),
     output: Path = typer.Option(..., "--output", help="Folder for metrics.json and the report"),
-    compare: str = typer.Option(None, "--compare", help="Another pipeline to set beside it"),
-    train: Path = typer.Option(None, "--train", help="Training data: seen and new entities"),
-    log: Path = typer.Option(None, "--log", help="Training log; default: beside the model"),
+    compare: str = typer.Option(None, "--compare", help="Another pipeline to compare with"),
+    train: Path = typer.Option(
+        None, "--train", help="Training data, to separate seen entities from new ones"
+    ),
+    log: Path = typer.Option(
+        None, "--log", help="Training log; by default log.jsonl next to the model"
+    ),
     data_report: Path = typer.Option(
-        None, "--data-report", help="report.json of the conversion; default: beside the data"
+        None, "--data-report", help="report.json of the conversion; by default next to the data"
     ),
     title: str = typer.Option(None, "--title", help="What the report calls the model"),
     fallback: Path = typer.Option(None, "--fallback", help="Gold docs to use if DATA is missing"),
     gpu_id: int = typer.Option(-1, "--gpu-id", help="-1 is the CPU"),
     force: options.Force = False,
 ) -> None:
-    """Measure a trained pipeline, and write one report with every number."""
+    """Score a trained pipeline, and write one report with every number."""
     from ..report.report import FILES, evaluate
 
     if fallback is not None and not data.exists():

@@ -16,15 +16,21 @@ from ._errors import show_warning
 @command("find-threshold")
 def find_threshold_cli(
     model: Path = typer.Argument(..., help="Folder of the trained pipeline"),
-    data: Path = typer.Argument(..., help="Gold docs (.spacy), not those of training", exists=True),
-    precision: float = typer.Option(..., "--precision", help="The wanted precision, e.g. 0.95"),
+    data: Path = typer.Argument(
+        ..., help="Gold docs (.spacy) that were not used in training", exists=True
+    ),
+    precision: float = typer.Option(
+        ..., "--precision", help="The precision to reach, for example 0.95"
+    ),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
     per_label: bool = typer.Option(False, "--per-label", help="One threshold for each label"),
     raw: bool = typer.Option(False, "--raw", help="Tokenize the text, not the corpus's own words"),
-    output: Path = typer.Option(None, "--output", help="Save a copy of the pipeline with them"),
+    output: Path = typer.Option(
+        None, "--output", help="Save a copy of the pipeline with these thresholds"
+    ),
     force: options.Force = False,
 ) -> None:
-    """Find the threshold that keeps most entities at a wanted precision."""
+    """Find the threshold that keeps most entities at a given precision."""
     if output is not None:
         check_targets(folder=output, inputs=[model, data], force=force)
     nlp = options.load_pipeline(model)

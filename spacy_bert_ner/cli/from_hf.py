@@ -13,19 +13,21 @@ from ._app import command
 @command("from-hf")
 def from_hf_cli(
     checkpoint: str = typer.Argument(..., help="A folder, or a name on the hub: NAME@REVISION"),
-    output: Path = typer.Argument(..., help="Where the pipeline goes"),
-    lang: str = typer.Option("en", "--lang", help="Language: its tokenizer"),
+    output: Path = typer.Argument(..., help="Folder of the pipeline"),
+    lang: str = typer.Option("en", "--lang", help="Language, for the tokenizer"),
     aggregation: str = typer.Option(
-        "first", "--aggregation", help="Of a word's pieces: first, average or max"
+        "first",
+        "--aggregation",
+        help="Which score of a word's pieces counts: first, average or max",
     ),
     scheme: str = typer.Option(
-        None, "--scheme", help="IOB2, IOB1, IO or BILOU (BIOES). Default: told from the tags"
+        None, "--scheme", help="IOB2, IOB1, IO or BILOU (BIOES); by default recognised"
     ),
     force: options.Force = False,
 ) -> None:
-    """Make a spaCy pipeline of a Hugging Face token-classification checkpoint.
+    """Make a spaCy pipeline from a Hugging Face token-classification checkpoint.
 
-    It predicts at once, and OUTPUT.train.cfg trains it further.
+    It predicts at once. OUTPUT.train.cfg is a config that trains it further.
     """
     from ..interop.from_hf import hf_to_pipeline
 

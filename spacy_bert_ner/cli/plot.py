@@ -18,7 +18,7 @@ def plot_cli(
     output: Path = typer.Argument(..., help="Folder for the pictures"),
     force: options.Force = False,
 ) -> None:
-    """Draw the learning curve of a training as PNG and SVG."""
+    """Draw the learning curve of a training run as PNG and SVG."""
     files = [output / f"{CURVE_NAME}{suffix}" for suffix in (".png", ".svg")]
     check_targets(files=files, inputs=[log], force=force)
     with replaced_files(output, force=force) as folder:

@@ -13,13 +13,17 @@ from ._errors import show_note
 def push_cli(
     model: Path = typer.Argument(..., help="A pipeline, or what to-hf wrote", exists=True),
     repo: str = typer.Argument(..., help="OWNER/NAME on the hub"),
-    upload: bool = typer.Option(False, "--upload", help="Send it. Default: only show what is sent"),
+    upload: bool = typer.Option(
+        False, "--upload", help="Send it; without this flag, only show what would be sent"
+    ),
     private: bool = typer.Option(
         None,
         "--private/--public",
         help="Who sees a new repository. Default: as the organisation has it",
     ),
-    wheel: Path = typer.Option(None, "--wheel", help="The model's wheel, sent too", exists=True),
+    wheel: Path = typer.Option(
+        None, "--wheel", help="The model's wheel, to send with it", exists=True
+    ),
     plugin: Path = typer.Option(
         None, "--plugin", help="The wheel of spacy-bert-ner: lets endpoints run it", exists=True
     ),

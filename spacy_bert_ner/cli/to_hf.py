@@ -15,16 +15,16 @@ from ._errors import show_note, show_warning
 @command("to-hf")
 def to_hf_cli(
     model: Path = typer.Argument(..., help="Folder of the trained pipeline"),
-    output: Path = typer.Argument(..., help="Where the checkpoint goes"),
+    output: Path = typer.Argument(..., help="Folder of the checkpoint"),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
     distill_head: Path = typer.Option(
-        None, "--distill-head", help="Gold docs (.spacy): fit a plain head where it needs one"
+        None, "--distill-head", help="Gold docs (.spacy) to fit a plain head to, if needed"
     ),
     force: options.Force = False,
 ) -> None:
-    """Write a pipeline as a checkpoint that `transformers` loads by itself.
+    """Write a pipeline as a checkpoint that `transformers` loads without this package.
 
-    What it cannot express is said before anything is written.
+    What a checkpoint cannot express is reported before anything is written.
     """
     from ..interop.to_hf import EXACT_HEAD, pipeline_to_hf
 

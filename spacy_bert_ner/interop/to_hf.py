@@ -72,8 +72,8 @@ def pipeline_to_hf(
     if problems and distill is None:
         raise ValueError(
             f"'{pipe.name}' cannot go over as it is: {'; '.join(problems)}. Fit a plain head in "
-            f"its place with `--distill-head DATA`, which states the F1 lost, or train one with "
-            f"{EXACT_HEAD}."
+            f"its place with gold docs (`distill_head`), which states the F1 lost, or train one "
+            f"with {EXACT_HEAD}."
         )
     distilled = distill_head(nlp, pipe, encoder, distill) if problems and distill else None
     if problems and distilled is None:
