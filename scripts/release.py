@@ -13,8 +13,9 @@ from spacy.tokens import DocBin
 from wasabi import msg
 
 from spacy_bert_ner.cli._app import run_script
-from spacy_bert_ner.files import hash_file, read_json
+from spacy_bert_ner.files import hash_file
 from spacy_bert_ner.manifest import verify
+from spacy_bert_ner.package.meta import read_model_meta
 from spacy_bert_ner.package.trial import (
     TEXTS,
     Trial,
@@ -22,7 +23,7 @@ from spacy_bert_ner.package.trial import (
     make_environments,
     try_wheels,
 )
-from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
+from spacy_bert_ner.package.wheels import build_model_wheel, build_plugin_wheel
 
 
 def main(
@@ -44,11 +45,7 @@ def main(
     CORPUS (.spacy) is compared, too, before and after packaging. With TORCH, its version
     is used in all environments, in place of the oldest and the newest.
     """
-    known = [
-        read_json(path, {}, advice="Run the step that writes it again.")
-        for path in (scores, lock, data)
-    ]
-    meta = make_model_meta(scores=known[0], lock=known[1], data=known[2])
+    meta = read_model_meta(scores=scores, lock=lock, data=data)
     if output.exists():
         shutil.rmtree(output)
     options = {"name": name, "version": version, "meta": meta, "precision": precision}

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .install import install_extra
+
 
 def has_matplotlib() -> bool:
     """Whether pictures can be drawn."""
@@ -19,8 +21,8 @@ def require_matplotlib() -> None:
     """
     if not has_matplotlib():
         raise ValueError(
-            "Matplotlib draws the pictures, but it is not installed. Install it with "
-            "`pip install 'spacy-bert-ner[plots]'`, or set `plot = false`."
+            "Matplotlib draws the pictures, but it is not installed. Run "
+            f"`{install_extra('plots')}`, or set `plot = false`."
         )
 
 

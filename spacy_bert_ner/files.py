@@ -181,9 +181,12 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+_NOTHING: Any = object()
+
+
 def read_json(
     path: Path,
-    keys: Mapping[str, type],
+    keys: Mapping[str, type | tuple[type, ...]],
     *,
     advice: str,
     error: type[ValueError] = ValueError,
@@ -191,7 +194,8 @@ def read_json(
     """Read a JSON file that holds one object.
 
     path (Path): The file.
-    keys (Mapping[str, type]): What the object must have, and the kind of each value.
+    keys (Mapping[str, type | Tuple[type, ...]]): What the object must have, and the kind
+        of each value; "a.b" is the key b of the object at the key a.
     advice (str): How to get the file again: the end of the message.
     error (type): What to raise.
     RETURNS (Dict[str, Any]): The object.
@@ -207,7 +211,10 @@ def read_json(
     if not isinstance(value, dict):
         raise error(f"{path}: found a {type(value).__name__}, {wanted}. {advice}")
     for key, kind in keys.items():
-        if not isinstance(value.get(key), kind):
-            found = f"{value[key]!r} as {key}" if key in value else f"no {key}"
-            raise error(f"{path}: found {found[:80]}, {wanted}. {advice}")
+        found = value
+        for part in key.split("."):
+            found = found.get(part, _NOTHING) if isinstance(found, dict) else _NOTHING
+        if not isinstance(found, kind):
+            text = f"no {key}" if found is _NOTHING else f"{found!r} as {key}"
+            raise error(f"{path}: found {text[:80]}, {wanted}. {advice}")
     return value

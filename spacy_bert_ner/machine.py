@@ -9,6 +9,8 @@ import torch
 from spacy.language import Language
 from thinc.util import has_cupy, has_cupy_gpu
 
+from .install import install_extra, install_packages
+
 
 def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any]], None]:
     """Make a callback that returns freed memory to the system during a training run.
@@ -73,8 +75,9 @@ def check_gpu(gpu_id: int) -> None:
             f"number, {on_cpu}."
         )
     if not has_cupy or not has_cupy_gpu:
-        extra = f"cuda{torch.version.cuda.partition('.')[0]}x"
+        major = torch.version.cuda.partition(".")[0]
+        advice = install_extra(f"cuda{major}x") or install_packages([f"cupy-cuda{major}x"])
         raise ValueError(
             f"{asked}, but CuPy is missing or does not match PyTorch's CUDA {torch.version.cuda}. "
-            f"Install it with `pip install 'spacy-bert-ner[{extra}]'`, {on_cpu}."
+            f"Run `{advice}`, {on_cpu}."
         )

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,10 @@ from spacy.language import Language
 from spacy.util import SimpleFrozenDict, get_package_path, is_package
 
 from .files import hash_file, read_json, recover_folder
+from .install import PLUGIN, install_packages, list_requirements
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
-PLUGIN = "spacy-bert-ner"
 _ADVICE = "Copy or install the model again."
 
 
@@ -154,7 +154,7 @@ def check_versions(meta: dict[str, Any]) -> None:
     """
     needed = [f"spacy{meta['spacy_version']}"] if meta.get("spacy_version") else []
     needed += meta.get("requirements") or []
-    needed += [text for text in requires(PLUGIN) or [] if "extra ==" not in text]
+    needed += map(str, list_requirements())
     wrong: dict[str, str] = {}
     for text in needed:
         try:
@@ -172,14 +172,14 @@ def check_versions(meta: dict[str, Any]) -> None:
         raise BrokenModelError(
             f"{meta.get('lang', '')}_{meta.get('name', '')} {meta.get('version', '')} does not fit "
             f"what is installed: found {found_text}, expected {', '.join(wrong)}. Install it: "
-            f"pip install {' '.join(repr(need) for need in wrong)}"
+            f"{install_packages(wrong)}"
         )
 
 
 def find_supported(name: str) -> str:
     """Give the versions of a distribution that this plugin supports, as ">=3.8.7,<3.9"."""
-    found = [Requirement(text) for text in requires(PLUGIN) or [] if "extra ==" not in text]
-    return ",".join(sorted(map(str, *(need.specifier for need in found if need.name == name))))
+    found = [need.specifier for need in list_requirements() if need.name == name]
+    return ",".join(sorted(map(str, *found)))
 
 
 def find_version(name: str) -> str | None:

@@ -79,8 +79,9 @@ def test_a_complete_gpu_passes(monkeypatch):
         ({"cuda": None}, "build without CUDA.*pip install --force-reinstall torch"),
         ({"available": False}, "driver is missing.*nvidia-smi"),
         ({"count": 0}, "there are 0, numbered from 0"),
-        ({"cupy": False}, r"CuPy is missing.*pip install 'spacy-bert-ner\[cuda13x\]'"),
-        ({"cupy": False, "cuda": "12.8"}, r"spacy-bert-ner\[cuda12x\]"),
+        ({"cupy": False}, "CuPy is missing.*Run `pip install 'cupy-cuda13x>=13.6'`"),
+        ({"cupy": False, "cuda": "12.8"}, "Run `pip install 'cupy-cuda12x>=13'`"),
+        ({"cupy": False, "cuda": "11.8"}, "Run `pip install cupy-cuda11x`"),
     ],
 )
 def test_what_is_missing_is_named(monkeypatch, missing, words):

@@ -181,7 +181,7 @@ def test_row_42_versions_that_do_not_fit_give_the_pip_command(model):
 
 def test_what_the_plugin_itself_needs_is_checked_too(monkeypatch):
     needs = {"spacy-bert-ner": ["torch>=99", "rich>99; extra == 'x'"]}
-    monkeypatch.setattr("spacy_bert_ner.manifest.requires", needs.get)
+    monkeypatch.setattr("spacy_bert_ner.install.requires", needs.get)
     with pytest.raises(BrokenModelError, match=r"pip install 'torch>=99'$"):
         check_versions({})
 

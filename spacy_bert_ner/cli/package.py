@@ -5,7 +5,8 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..files import read_json, recover_folder, replaced_folder
+from ..files import recover_folder, replaced_folder
+from ..install import install_wheels
 from ..manifest import MANIFEST, write_manifest
 from ..targets import check_targets
 from . import _options as options
@@ -28,15 +29,12 @@ def package_cli(
     force: options.Force = False,
 ) -> None:
     """Build the wheel of a trained pipeline, with its scores, sources and licences."""
-    from ..package.wheels import build_model_wheel, build_plugin_wheel, make_model_meta
+    from ..package.meta import read_model_meta
+    from ..package.wheels import build_model_wheel, build_plugin_wheel
 
     recover_folder(model)
     check_targets(folder=output, inputs=[model, scores, lock, data], force=force)
-    known = [
-        read_json(path, {}, advice="Run the step that writes it again.")
-        for path in (scores, lock, data)
-    ]
-    meta = make_model_meta(scores=known[0], lock=known[1], data=known[2])
+    meta = read_model_meta(scores=scores, lock=lock, data=data)
     with replaced_folder(output, record=MANIFEST) as folder:
         wheels = [build_plugin_wheel(plugin, folder)] if plugin is not None else []
         wheels.append(
@@ -45,6 +43,8 @@ def package_cli(
             )
         )
         write_manifest(folder)
-        found = [(path.relative_to(folder), path.stat().st_size) for path in wheels]
-    for path, size in found:
-        msg.good(f"{output / path} ({size / 1e6:.1f} MB)")
+        sizes = {output / path.relative_to(folder): path.stat().st_size for path in wheels}
+    for path, size in sizes.items():
+        msg.good(f"{path} ({size / 1e6:.1f} MB)")
+    # on one line, to be copied
+    typer.echo(f"Install: {install_wheels(list(sizes))}")

@@ -74,8 +74,9 @@ def fetch_from_hub(name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT)
         if broken:
             snapshot_download(repo, allow_patterns=broken, force_download=True, **options)
     except find_hub_errors() as error:
+        slow = "Give it more time (`timeout`). " if isinstance(error, TimeoutError) else ""
         raise FetchError(
-            f"the hub did not give it ({describe_hub_error(error)}). {HELP}"
+            f"the hub did not send it ({describe_hub_error(error)}). {slow}{HELP}"
         ) from error
     still_broken = [file.rfilename for file in wanted if is_broken(snapshot, file)]
     if still_broken:

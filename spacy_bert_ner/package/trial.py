@@ -7,14 +7,12 @@ import subprocess
 import sysconfig
 import venv
 from collections.abc import Sequence
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from packaging.requirements import Requirement
 from spacy.language import Language
 
-from ..manifest import PLUGIN
+from ..install import list_requirements
 
 N_LOADS = 5
 SCORE_TOLERANCE = 1e-4
@@ -81,7 +79,7 @@ def make_environments(*, torch: str | None = None) -> dict[str, list[str]]:
         and torch that setup.cfg allows, "newest" whatever pip takes.
     """
     lowest = {}
-    for requirement in map(Requirement, requires(PLUGIN) or []):
+    for requirement in list_requirements():
         bounds = [s.version for s in requirement.specifier if s.operator == ">="]
         if requirement.name in ("spacy", "spacy-transformers", "torch") and bounds:
             lowest[requirement.name] = bounds[0]

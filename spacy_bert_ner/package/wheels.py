@@ -1,4 +1,4 @@
-"""A trained pipeline and its scores → meta, a model wheel and our own wheel."""
+"""A trained pipeline and its meta → the wheel of the model; our sources → our own wheel."""
 
 import os
 import re
@@ -118,41 +118,6 @@ def seal_package(folder: Path) -> None:
     shutil.copy(folder / "meta.json", model / "meta.json")
     write_manifest(model)
     (folder / "pyproject.toml").write_text(BUILD_SYSTEM, encoding="utf8")
-
-
-def make_model_meta(
-    *, scores: dict[str, Any], lock: dict[str, Any], data: dict[str, str]
-) -> dict[str, Any]:
-    """Fill the meta entries that spaCy cannot know.
-
-    scores (Dict[str, Any]): metrics.json of the evaluation; see docs/metrics.md.
-    lock (Dict[str, Any]): The encoder's lock file.
-    data (Dict[str, str]): The corpus as a source: "name", "url", "author", "license".
-    RETURNS (Dict[str, Any]): Entries for meta.json; spaCy writes the model card from them.
-    """
-    words, text = scores["words"], scores["text"]["spacy"]
-    performance = {f"ents_{key}": words["micro"][key] for key in "prf"}
-    performance["ents_per_type"] = {
-        label: {key: row[key] for key in "prf"} for label, row in words["labels"].items()
-    }
-    # The calibration error; pipelines without probabilities have none.
-    performance["ents_ece"] = words["certainty"] and words["certainty"]["ece"]
-    # As `spacy evaluate` says it; the report is stricter.
-    performance.update({f"text_ents_{key}": text[key] for key in "prf"})
-    performance["token_acc"] = scores["tokens"]["accuracy"]
-    encoder = {"name": lock["name"], "license": lock["license"], "author": lock["source"]}
-    return {
-        "description": (
-            f"Named entities by spacy-bert-ner: {lock['name']} fine-tuned on {data['name']}. "
-            "ents_* are scored on the corpus's words, text_ents_* on raw text, both on its test "
-            f"split ({scores['data']['n_sentences']:,} sentences)."
-        ),
-        "author": "spacy-bert-ner",
-        # Fine-tuned weights are a derived work of the encoder's.
-        "license": lock["license"],
-        "sources": [data, encoder],
-        "performance": performance,
-    }
 
 
 # The first day that a zip archive can name; SOURCE_DATE_EPOCH sets another.

@@ -8,6 +8,7 @@ from wasabi import MarkdownRenderer
 
 from ..convert.data_report import REPORT_SUFFIXES, Report
 from ..figures import draw_figure, has_matplotlib
+from ..install import install_extra
 from .pictures import draw_data
 from .text import code
 
@@ -105,7 +106,7 @@ def _render_picture(picture: str | None) -> str:
     if picture is None:
         return ""
     if not picture:
-        return "No picture: matplotlib is not installed. Run `pip install 'spacy-bert-ner[plots]'`."
+        return f"No picture: matplotlib is not installed. Run `{install_extra('plots')}`."
     return f"![Entities per label, words per sentence]({picture})"
 
 

@@ -13,6 +13,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ..figures import require_matplotlib
+from ..install import install_extra
 from ..pipe.bert_ner import BertNer
 from .check_dev import read_spans
 from .curve import draw_learning_curve
@@ -236,7 +237,7 @@ def make_scalars(folder: str) -> Any:
     except ImportError as error:
         raise ValueError(
             f"tensorboard = {folder!r} in [training.logger], but TensorBoard is not installed. "
-            "Install it with `pip install 'spacy-bert-ner[tensorboard]'`, or set it to null."
+            f"Run `{install_extra('tensorboard')}`, or set it to null."
         ) from error
     return SummaryWriter(folder)
 

@@ -71,7 +71,7 @@ def test_without_matplotlib_the_page_says_how_to_get_a_picture(tmp_path, path, m
     monkeypatch.setattr("spacy_bert_ner.figures.find_spec", lambda name: None)
     paths = write_data_report(convert([path]), tmp_path / "report")
     assert [item.name for item in paths] == ["report.json", "report.md"]
-    assert "Run `pip install 'spacy-bert-ner[plots]'`" in paths[1].read_text()
+    assert "Run `pip install 'matplotlib>=3" in paths[1].read_text()
 
 
 def test_a_picture_of_odd_labels(tmp_path):

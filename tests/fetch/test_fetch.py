@@ -323,7 +323,7 @@ def test_other_folders_are_not_replaced(checkpoint, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("")
-    with pytest.raises(FileExistsError, match="mine already exists"):
+    with pytest.raises(FileExistsError, match="mine exists"):
         fetch_encoder(f"dir:{checkpoint}", mine, pins={})
     with pytest.raises(ValueError, match="is read as an input"):
         fetch_encoder(f"dir:{checkpoint}", checkpoint, pins={}, force=True)

@@ -64,7 +64,7 @@ tokens (Doccano, Label Studio) keeps the text and the offsets.
 WHAT = {
     "spacy": "spaCy's `DocBin`, with its span groups and missing annotation.",
     "parquet": "A Parquet or Arrow file, or the folder of a data set that `datasets` saved; needs "
-    "`pip install spacy-bert-ner[parquet]`.",
+    "`pip install 'pyarrow>=15'`.",
     "spacy-jsonl": '`Doc.to_json`, one a line, or `[text, {"entities": …}]` pairs: lines, a list '
     "(`TRAIN_DATA`), or NER Annotator's object.",
     "prodigy": "Prodigy's `db-out`, lines or a list.",

@@ -31,5 +31,5 @@ def test_what_was_not_measured_is_not_drawn(tmp_path):
 
 def test_matplotlib_is_needed(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "find_spec", {}.get)
-    with pytest.raises(ValueError, match=r"pip install 'spacy-bert-ner\[plots\]'"):
+    with pytest.raises(ValueError, match=r"Run `pip install 'matplotlib>=3[.0-9]*'`"):
         draw_learning_curve(tmp_path / "log.jsonl", tmp_path)

@@ -132,7 +132,7 @@ def test_settings_can_turn_things_off(tmp_path):
 
 def test_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ValueError, match=r"pip install 'spacy-bert-ner\[tensorboard\]'"):
+    with pytest.raises(ValueError, match=r"Run `pip install 'tensorboard>=2\.16'`"):
         run_training(tmp_path, tensorboard=str(tmp_path))
 
 

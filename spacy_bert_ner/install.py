@@ -1,0 +1,79 @@
+"""What is missing, or wheels that were built → the pip command that installs exactly that."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PLUGIN = "spacy-bert-ner"
+
+
+def list_requirements(extra: str = "") -> list[Requirement]:
+    """List what this plugin requires, or what one of its extras adds.
+
+    extra (str): The name of the extra; empty for the plugin itself.
+    RETURNS (List[Requirement]): The requirements; none if there is no such extra.
+    """
+    found = [Requirement(text) for text in requires(PLUGIN) or []]
+    if not extra:
+        return [need for need in found if not need.marker or need.marker.evaluate({"extra": ""})]
+    return [
+        need
+        for need in found
+        if need.marker
+        and need.marker.evaluate({"extra": extra})
+        and not need.marker.evaluate({"extra": ""})
+    ]
+
+
+def install_extra(extra: str) -> str:
+    """Give the command that installs what an extra adds.
+
+    The command names the packages themselves, not "spacy-bert-ner[extra]": on the
+    package index, that name may belong to someone else.
+
+    extra (str): The name of the extra.
+    RETURNS (str): The command.
+    """
+    return install_packages(f"{need.name}{need.specifier}" for need in list_requirements(extra))
+
+
+def install_packages(needs: Iterable[str]) -> str:
+    """Give the command that installs packages from the package index.
+
+    needs (Iterable[str]): Requirements, such as "torch>=2.10". For this plugin itself,
+        the advice is to use its wheel.
+    RETURNS (str): The command.
+
+    EXAMPLE:
+        >>> install_packages(["torch>=2.10"])
+        "pip install 'torch>=2.10'"
+    """
+    texts = list(needs)
+    others = [text for text in texts if canonicalize_name(Requirement(text).name) != PLUGIN]
+    advice = [f"pip install {shlex.join(others)}"] if others else []
+    if len(others) < len(texts):
+        advice.append(f"{PLUGIN} from the wheel that came with the model (pip install FILE.whl)")
+    return ", and ".join(advice)
+
+
+def install_wheels(wheels: Sequence[Path]) -> str:
+    """Give the command that installs wheels that were built here.
+
+    The command names the files, so pip does not look for other packages of these names
+    on the package index. Without the plugin's wheel, pip may not use an index at all.
+
+    wheels (Sequence[Path]): The wheels of a model and, perhaps, of this plugin.
+    RETURNS (str): The command.
+
+    EXAMPLE:
+        >>> install_wheels([Path("out/en_x-1.0-py3-none-any.whl")])
+        'pip install --no-index out/en_x-1.0-py3-none-any.whl'
+    """
+    prefix = f"{PLUGIN.replace('-', '_')}-"
+    has_plugin = any(wheel.name.startswith(prefix) for wheel in wheels)
+    options = [] if has_plugin else ["--no-index"]
+    return shlex.join(["pip", "install", *options, *map(str, wheels)])
