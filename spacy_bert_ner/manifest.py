@@ -74,7 +74,7 @@ def check_manifest(folder: Path) -> Checked:
         raise BrokenModelError(
             f"{folder}: no {MANIFEST}, so its files cannot be checked. Training and packaging "
             "write it; to record the files of a folder that you trust as they are now, run "
-            f"`python -m spacy bert-ner verify {folder} --write`."
+            f"`python -m spacy bert-ner verify {folder}` with `write`."
         )
     files = read_manifest(folder)
     problems = list(_compare(folder, files))
@@ -229,7 +229,7 @@ def verify(name: str | Path) -> int:
         raise BrokenModelError(
             f"{folder}: added since {MANIFEST} was written: {', '.join(added)}; its {n_files} "
             "other files are unchanged. Remove what was added, or record it: "
-            f"`python -m spacy bert-ner verify {folder} --write`."
+            f"run `python -m spacy bert-ner verify {folder}` with `write`."
         )
     check_versions(read_meta(folder))
     return n_files
@@ -260,7 +260,7 @@ def load_checked(name: str | Path, **options: Any) -> Language:
     else:
         warnings.warn(
             f"{folder} has no {MANIFEST}, so its files are loaded unchecked. To write it, run "
-            f"`python -m spacy bert-ner verify {folder} --write`.",
+            f"`python -m spacy bert-ner verify {folder}` with `write`.",
             stacklevel=2,
         )
     check_versions(read_meta(folder))

@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import click
 import typer
+from tqdm import tqdm
 from typer.models import OptionInfo, ParameterInfo
 from wasabi import Printer
 
@@ -48,20 +49,19 @@ def shown_errors(function: Callable[..., None]) -> Iterator[None]:
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except EXPECTED as error:
-        typer.echo(_printer.fail(name_flags(describe_error(error))), err=True)
+        _say(_printer.fail(name_flags(describe_error(error))))
         sys.exit(1)
     except Terminated:
-        typer.echo(_printer.fail("Stopped by SIGTERM."), err=True)
+        _say(_printer.fail("Stopped by SIGTERM."))
         sys.exit(128 + signal.SIGTERM)
     except Exception:
         traceback.print_exc()
-        typer.echo(
+        _say(
             _printer.fail(
                 f"This is a fault of spacy-bert-ner {version('spacy-bert-ner')}, not of your data. "
                 "Please report it with the traceback above, the command and the output of "
                 "`python -m spacy info`."
-            ),
-            err=True,
+            )
         )
         sys.exit(1)
     finally:
@@ -145,6 +145,12 @@ def name_flags(text: str, flags: Mapping[str, str] | None = None) -> str:
     return _SETTING.sub(rename, text)
 
 
+def _say(text: str) -> None:
+    # Progress bars are cleared before, so that no text is appended to one.
+    with tqdm.external_write_mode(file=sys.stderr):
+        typer.echo(text, err=True)
+
+
 def _quote(text: str) -> str:
     value: Any = text
     with suppress(ValueError):
@@ -161,7 +167,7 @@ def show_note(text: str) -> None:
 
     text (str): The note; its settings become flags.
     """
-    typer.echo(_printer.info(name_flags(text)), err=True)
+    _say(_printer.info(name_flags(text)))
 
 
 def show_warning(text: str) -> None:
@@ -169,4 +175,4 @@ def show_warning(text: str) -> None:
 
     text (str): The warning; its settings become flags.
     """
-    typer.echo(_printer.warn(name_flags(text)), err=True)
+    _say(_printer.warn(name_flags(text)))

@@ -1,13 +1,14 @@
 """A data report, or the results of an evaluation → a few lines on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from wasabi import msg
 
 from ..convert.data_report import Report
 from ..evaluate.counts import Scores
-from ..report.text import format_p_value, format_percent, format_signed
+from ..report.text import format_count, format_p_value, format_percent, format_signed
 from ._errors import show_note, show_warning
 
 
@@ -18,19 +19,19 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
     paths (Sequence[Path]): The report's files.
     """
     for item in report["inputs"]:
-        strays = f", {item['stray_tags']:,} stray tags" if item["stray_tags"] else ""
+        n_strays = item["stray_tags"]
+        strays = f", {format_count(n_strays, 'stray tag')}" if n_strays else ""
         show_note(
             f"{item['name']}: {item['format']}, {item['encoding']}, {item['scheme']}{strays}: "
-            f"{item['sentences']:,} sentences, {item['tokens']:,} tokens, "
-            f"{sum(item['entities'].values()):,} entities"
+            f"{describe_counts(item)}"
         )
         if item.get("reading"):
             show_note(f"{item['name']}: {item['reading']}.")
     for name, part in report["parts"].items():
         labels = ", ".join(f"{label} {n:,}" for label, n in part["entities"].items())
         msg.good(
-            f"{name}: {part['docs']:,} docs, {part['sentences']:,} sentences, "
-            f"{part['tokens']:,} tokens, {sum(part['entities'].values()):,} entities ({labels})"
+            f"{name}: {format_count(part['docs'], 'doc')}, {describe_counts(part)}"
+            + (f" ({labels})" if labels else "")
         )
     for note in report["findings"]:
         places = "; ".join(note["places"])
@@ -38,6 +39,21 @@ def show_report(report: Report, paths: Sequence[Path]) -> None:
         show_warning(f"{note['count']:,} × {note['text']}: {places}{more}")
     if paths:
         msg.good(f"Report: {', '.join(map(str, paths))}")
+
+
+def describe_counts(found: Mapping[str, Any]) -> str:
+    """Say how many sentences, tokens and entities an input or a part has.
+
+    found (Mapping[str, Any]): Its entry in the report.
+    RETURNS (str): The three counts.
+    """
+    return ", ".join(
+        (
+            format_count(found["sentences"], "sentence"),
+            format_count(found["tokens"], "token"),
+            format_count(sum(found["entities"].values()), "entity", "entities"),
+        )
+    )
 
 
 def show_scores(metrics: Scores, output: Path) -> None:
@@ -51,7 +67,7 @@ def show_scores(metrics: Scores, output: Path) -> None:
         scores = metrics[view]
         named = {"all": scores["micro"], **scores["labels"]}
         rows = [(name, *(format_percent(row[key]) for key in "prf")) for name, row in named.items()]
-        msg.divider(f"{data['path']}, {title}: {data['n_docs']:,} docs")
+        msg.divider(f"{data['path']}, {title}: {format_count(data['n_docs'], 'doc')}")
         msg.table(rows, header=("", "P", "R", "F"), aligns=("l", "r", "r", "r"), divider=True)
     for view, row in (metrics["comparison"] or {}).items():
         msg.text(

@@ -13,6 +13,7 @@ from ..report.data_page import write_data_report
 from . import _options as options
 from ._app import command
 from ._errors import show_note, show_warning
+from ._progress import show_progress
 from ._show import show_report
 
 Paths = Annotated[
@@ -112,6 +113,7 @@ def convert_cli(
         dataset=dataset or None,
         force=force,
         write_report=write_data_report,
+        progress=show_progress,
     )
     pages = [stem.with_name(stem.name + suffix) for suffix in REPORT_SUFFIXES]
     show_report(report, [path for path in pages if path.exists()])

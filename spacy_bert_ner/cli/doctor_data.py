@@ -13,6 +13,7 @@ from ..report.data_page import render_report, write_data_report
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
+from ._progress import show_progress
 from ._show import show_report
 
 Files = Annotated[
@@ -83,13 +84,13 @@ def doctor_data_cli(
         encoder=encoder,
     )
     if output is None:
-        typer.echo(render_report(convert(files, settings=settings)))
+        typer.echo(render_report(convert(files, settings=settings, progress=show_progress)))
         return
     pages = [output / f"report{suffix}" for suffix in REPORT_SUFFIXES]
     check_targets(
         files=pages, inputs=[find_file(parse_input(file)[1]) for file in files], force=force
     )
-    report = convert(files, settings=settings)
+    report = convert(files, settings=settings, progress=show_progress)
     with replaced_files(output, force=force) as folder:
         names = [path.name for path in write_data_report(report, folder / "report")]
     show_report(report, [output / name for name in names])

@@ -11,6 +11,7 @@ from ..targets import check_targets
 from . import _options as options
 from ._app import command
 from ._errors import show_warning
+from ._progress import show_progress
 from ._show import show_scores
 
 
@@ -55,5 +56,6 @@ def evaluate_cli(
         log=log,
         data_report=data_report,
         title=title,
+        progress=show_progress,
     )
     show_scores(metrics, output)

@@ -11,6 +11,7 @@ from ..targets import check_targets
 from . import _options as options
 from ._app import command
 from ._errors import show_warning
+from ._progress import show_progress
 
 
 @command("find-threshold")
@@ -35,9 +36,10 @@ def find_threshold_cli(
         check_targets(folder=output, inputs=[model, data], force=force)
     nlp = options.load_pipeline(model)
     name = options.choose_component(nlp, name)
+    examples = list(GroupCorpus(data, gold_preproc=not raw)(nlp))
     found = find_thresholds(
         nlp,
-        GroupCorpus(data, gold_preproc=not raw)(nlp),
+        show_progress(examples, text=f"Predicting {data.name}"),
         precision=precision,
         name=name,
         per_label=per_label,

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
+from ..report.text import format_count
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
@@ -37,5 +38,6 @@ def from_hf_cli(
     found = hf_to_pipeline(checkpoint, output, lang=lang, aggregation=aggregation, scheme=scheme)
     lock = found.lock
     msg.good(f"{output}: {lock['name']} ({lock['revision']}), licence {lock['license']}")
-    msg.text(f"{len(found.labels)} labels ({', '.join(found.labels)}), tags read as {found.scheme}")
+    n_labels = format_count(len(found.labels), "label")
+    msg.text(f"{n_labels} ({', '.join(found.labels)}), tags read as {found.scheme}")
     msg.text(f"Train it further: python -m spacy train {found.config} --output OUTPUT")

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
+from ..report.text import format_count
 from ._app import command
 from ._errors import show_note
 
@@ -39,7 +40,7 @@ def push_cli(
     msg.text(done.card[: done.card.index("---", 4)] + "---")
     if done.left_out:
         show_note(f"Not sent: {', '.join(done.left_out)}")
-    total = f"{len(done.files)} files, {sum(done.files.values()) / 1e6:.1f} MB"
+    total = f"{format_count(len(done.files), 'file')}, {sum(done.files.values()) / 1e6:.1f} MB"
     if done.url is None:
         show_note(f"Nothing was sent: {total} would be. Set `upload` to send them.")
     else:

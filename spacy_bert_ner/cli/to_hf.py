@@ -6,10 +6,12 @@ import typer
 from wasabi import msg
 
 from ..corpus.docbin import GroupCorpus
+from ..report.text import format_count
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
 from ._errors import show_note, show_warning
+from ._progress import show_progress
 
 
 @command("to-hf")
@@ -32,15 +34,19 @@ def to_hf_cli(
     check_targets(folder=output, inputs=inputs, force=force)
     nlp = options.load_pipeline(model)
     name = options.choose_component(nlp, name)
-    examples = None if distill_head is None else GroupCorpus(distill_head, gold_preproc=True)(nlp)
+    examples = None
+    if distill_head is not None:
+        found = GroupCorpus(distill_head, gold_preproc=True)(nlp)
+        examples = show_progress(found, text=f"Reading {distill_head.name}")
     done = pipeline_to_hf(nlp, output, name=name, distill=examples)
-    msg.good(f"{output}: {len(done.head.names)} tags ({', '.join(done.head.names)})")
+    names = done.head.names
+    msg.good(f"{output}: {format_count(len(names), 'tag')} ({', '.join(names)})")
     if done.distilled is not None:
         before, after = 100 * done.distilled.f_before, 100 * done.distilled.f_after
         show_warning(
             f"A plain head was fitted: F1 {before:.2f} before, {after:.2f} after, "
-            f"{before - after:.2f} lost, on {done.distilled.n_docs} docs kept back. A pipeline "
-            f"trained with {EXACT_HEAD} loses nothing"
+            f"{before - after:.2f} lost, on {format_count(done.distilled.n_docs, 'doc')} kept "
+            f"back. A pipeline trained with {EXACT_HEAD} loses nothing"
         )
     for note in done.notes:
         show_note(note)

@@ -4,6 +4,7 @@ import typer
 from wasabi import msg
 
 from ..manifest import MANIFEST, find_folder, verify, write_manifest
+from ..report.text import format_count
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
@@ -21,4 +22,4 @@ def verify_cli(
         check_targets(files=[folder / MANIFEST], force=force)
         write_manifest(folder)
     n_files = verify(model)
-    msg.good(f"{model}: {n_files} files as they were written, versions fit")
+    msg.good(f"{model}: {format_count(n_files, 'file')} as written, versions fit")

@@ -1,12 +1,13 @@
 """Annotated files → Docs with natural spacing → a split without leaks → files, and a report."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
 from ..files import replaced_files
+from ..progress import ShowProgress, hide_progress
 from ..read.languages import MissingTokenizerError, make_tokenizer
 from ..read.sentence import DocData, Sentence
 from ..read.writers import (
@@ -40,6 +41,7 @@ def convert(
     dataset: str | None = None,
     force: bool = False,
     write_report: Callable[[Report, Path], Sequence[Path]] | None = None,
+    progress: ShowProgress = hide_progress,
 ) -> Report:
     """Convert annotated data, and report what is in it.
 
@@ -57,6 +59,7 @@ def convert(
         stay, except those of the same name.
     write_report (Callable | None): Writes the report next to the parts, given a path
         without an ending; see `write_data_report`.
+    progress (ShowProgress): Watches both passes.
     RETURNS (Report): The report, ready for JSON.
     RAISES (TargetExistsError): If a file to write exists, without `force`.
     RAISES (ValueError): For inputs and settings that do not fit each other; a
@@ -74,13 +77,15 @@ def convert(
     for file in files:
         check_pin(dataset, file.source)
     surveys = [
-        survey_file(file, part=names.index(part) if part else None)
+        survey_file(file, part=names.index(part) if part else None, progress=progress)
         for file, (part, _) in zip(files, given, strict=True)
     ]
     check_labels(surveys, settings.label_map)
     placement = place_sentences(surveys, names, settings)
     examiner = make_examiner(surveys, len(names), settings)
-    docs = make_docs(surveys, placement, settings)
+    docs = progress(
+        make_docs(surveys, placement, settings), text="Converting", total=count_kept_docs(placement)
+    )
     if not paths:
         for doc in docs:
             examiner.add(*doc)
@@ -195,6 +200,12 @@ def make_docs(
         yield part, items[0][0], doc_sentences, doc
 
 
+def count_kept_docs(placement: Placement) -> int:
+    """RETURNS (int): Docs of all parts."""
+    numbered = zip(placement.docs, placement.parts, strict=True)
+    return len({doc for doc, part in numbered if part != LEFT_OUT})
+
+
 def count_tokens(surveys: Sequence[Survey], placement: Placement) -> list[int]:
     """RETURNS (list[int]): Tokens of each part."""
     totals = [0] * len(placement.names)
@@ -206,7 +217,7 @@ def count_tokens(surveys: Sequence[Survey], placement: Placement) -> list[int]:
 
 
 def write_docs(
-    docs: Iterator[DocParts],
+    docs: Iterable[DocParts],
     paths: Sequence[Path],
     n_tokens: Sequence[int],
     examiner: Examiner,

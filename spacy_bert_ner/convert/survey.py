@@ -5,6 +5,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..progress import ShowProgress, hide_progress
 from ..read.data_file import DataFile
 from ..read.sentence import FormatError, Notes
 from ..schemes import Bigrams, count_bigrams, count_entities, count_strays, recognise_scheme
@@ -63,18 +64,22 @@ class Survey:
         return len(numbers) if max(numbers) > 0 else 0
 
 
-def survey_file(data: DataFile, *, part: int | None = None) -> Survey:
+def survey_file(
+    data: DataFile, *, part: int | None = None, progress: ShowProgress = hide_progress
+) -> Survey:
     """Pass over a file once.
 
     data (DataFile): The file.
     part (int | None): Number of the part that the user gave it to.
+    progress (ShowProgress): Watches the sentences.
     RETURNS (Survey): What was found.
     RAISES (FormatError): At the first fault, and if the file has no sentence or tags of
         two schemes.
     """
     survey = Survey(data, part)
     label_sets: dict[frozenset[str], tuple[str, ...]] = {}
-    for sentence in data.sentences(survey.notes):
+    sentences = data.sentences(survey.notes)
+    for sentence in progress(sentences, text=f"Reading {data.source.name}"):
         survey.keys.append(hash(tuple(sentence.words)))
         survey.tag_keys.append(hash(tuple(sentence.tags)))
         survey.lengths.append(len(sentence.words))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from spacy.language import Language
 
 from ..pipe.bert_ner import BertNer
+from ..progress import ShowProgress, hide_progress
 from ..train.log import read_log
 from .certainty import score_certainty
 from .counts import Scores, count_spans, summarize
@@ -42,7 +43,13 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_model(
-    nlp: Language, model: str | Path, data: Path, sources: Sources, *, title: str | None = None
+    nlp: Language,
+    model: str | Path,
+    data: Path,
+    sources: Sources,
+    *,
+    title: str | None = None,
+    progress: ShowProgress = hide_progress,
 ) -> Evaluation:
     """Measure everything that a report says about a pipeline.
 
@@ -51,6 +58,7 @@ def evaluate_model(
     data (Path): The gold docs, a `.spacy` file.
     sources (Sources): Further files about the model.
     title (str | None): What the report calls the model; `None` for the model's own name.
+    progress (ShowProgress): Watches the docs.
     RETURNS (Evaluation): The results.
     RAISES (ValueError): If there is no doc to evaluate on, or the pipeline does not write
         to `doc.ents`.
@@ -63,13 +71,13 @@ def evaluate_model(
             "Score it with `spacy evaluate`, which gives the same precision and recall."
         )
     started, start = datetime.now(timezone.utc), perf_counter()
-    words = predict_view(nlp, data, gold_words=True)
+    words = predict_view(nlp, data, gold_words=True, progress=progress)
     if not words.lines:
         raise ValueError(
             f"{data}: no doc with a token, expected gold docs (.spacy). Convert the data with "
             "`python -m spacy bert-ner convert`."
         )
-    text = predict_view(nlp, data, gold_words=False)
+    text = predict_view(nlp, data, gold_words=False, progress=progress)
     pairs = list_tag_pairs(words.lines)
     greedy = probe_tags(nlp, data)
     metrics = {

@@ -13,6 +13,7 @@ from spacy.training import Example
 from spacy.training.corpus import walk_corpus
 
 from ..corpus.docbin import GroupCorpus
+from ..progress import ShowProgress, hide_progress
 from .counts import Scores
 from .lines import Line, example_to_line
 
@@ -48,12 +49,15 @@ def read_examples(nlp: Language, path: Path, *, gold_words: bool) -> Iterator[tu
             yield number, eg
 
 
-def predict_view(nlp: Language, path: Path, *, gold_words: bool) -> View:
+def predict_view(
+    nlp: Language, path: Path, *, gold_words: bool, progress: ShowProgress = hide_progress
+) -> View:
     """Predict the entities of a corpus, and keep them next to the gold ones.
 
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file.
     gold_words (bool): As in `read_examples`.
+    progress (ShowProgress): Watches the docs; it takes no time that is measured.
     RETURNS (View): What was found.
     """
     numbered = list(read_examples(nlp, path, gold_words=gold_words))
@@ -67,7 +71,7 @@ def predict_view(nlp: Language, path: Path, *, gold_words: bool) -> View:
 
     def watch() -> Iterator[Example]:
         nonlocal seconds
-        for number, eg in numbered:
+        for number, eg in progress(numbered, text=f"Predicting {path.name}"):
             start = perf_counter()
             doc = next(docs)
             seconds += perf_counter() - start

@@ -129,7 +129,8 @@ def find_source(checkpoint: str) -> str:
     """
     if checkpoint.partition(":")[0] in ("dir", "hub", "pip"):
         return checkpoint
-    return f"dir:{checkpoint}" if Path(checkpoint).expanduser().is_dir() else f"hub:{checkpoint}"
+    is_path = checkpoint.startswith((".", "~", "/")) or Path(checkpoint).expanduser().is_dir()
+    return f"{'dir' if is_path else 'hub'}:{checkpoint}"
 
 
 def is_iob1(encoder: Checkpoint, head: Head) -> bool:

@@ -12,6 +12,7 @@ from ..evaluate.counts import Scores
 from ..evaluate.metrics import Evaluation, compare_models, evaluate_model
 from ..evaluate.sources import Sources, find_data_report, find_log
 from ..files import replaced_files
+from ..progress import ShowProgress, hide_progress
 from .examples import pick_differences, pick_errors
 from .markdown import render_markdown
 from .page import render_page
@@ -36,6 +37,7 @@ def evaluate(
     log: Path | None = None,
     data_report: Path | None = None,
     title: str | None = None,
+    progress: ShowProgress = hide_progress,
 ) -> Scores:
     """Evaluate a pipeline, and write its report.
 
@@ -49,6 +51,7 @@ def evaluate(
     data_report (Path | None): What the conversion reported; `None` for report.json next to
         the data, if it is about this data.
     title (str | None): What the report calls the model; `None` for the model's own name.
+    progress (ShowProgress): Watches the docs.
     RETURNS (Dict[str, Any]): What metrics.json holds.
     RAISES (ValueError): If a file is missing, or there is no doc to evaluate on.
     RAISES (OSError): If there is no such pipeline.
@@ -65,12 +68,12 @@ def evaluate(
         log or find_log(nlp.path),
         data_report or find_data_report(data),
     )
-    ours = evaluate_model(nlp, model, data, sources, title=title)
+    ours = evaluate_model(nlp, model, data, sources, title=title, progress=progress)
     other = None
     if compare is not None:
         other_nlp = load_model(compare)
         other_sources = Sources(train, find_log(other_nlp.path))
-        other = evaluate_model(other_nlp, compare, data, other_sources)
+        other = evaluate_model(other_nlp, compare, data, other_sources, progress=progress)
     return write_report(ours, output, other=other, log=sources.log)
 
 

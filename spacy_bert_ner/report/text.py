@@ -47,6 +47,21 @@ def format_number(n: float | None) -> str:
     return f"{n:,.0f}" if n is not None and is_number(n) else "–"
 
 
+def format_count(n: int, noun: str, plural: str = "") -> str:
+    """Write how many there are of something.
+
+    n (int): How many.
+    noun (str): What one of them is called.
+    plural (str): What several are called; by default the noun with an s.
+    RETURNS (str): Number and noun.
+
+    EXAMPLE:
+        >>> format_count(1, "doc"), format_count(2000, "entity", "entities")
+        ('1 doc', '2,000 entities')
+    """
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
 def format_decimal(n: float | None) -> str:
     """Write a number with one digit, a missing one as a dash."""
     return f"{n:,.1f}" if n is not None and is_number(n) else "–"

@@ -2,12 +2,13 @@
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config
 
@@ -107,13 +108,20 @@ def annotate_copies(nlp: Language, pipe: BertNer, examples: Iterable[Example]) -
     examples (Iterable[Example]): Gold docs.
     RETURNS (List[Example]): The copies with the same gold docs.
     """
-    examples = list(examples)
+    read: list[Example] = []
+
+    def copy_docs() -> Iterator[Doc]:
+        # Read one by one, so that a caller can watch.
+        for eg in examples:
+            read.append(eg)
+            yield eg.predicted.copy()
+
     kept, pipe.threshold = pipe.threshold, 0.0
     try:
-        docs = list(nlp.pipe(eg.predicted.copy() for eg in examples))
+        docs = list(nlp.pipe(copy_docs()))
     finally:
         pipe.threshold = kept
-    return [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
+    return [Example(doc, eg.reference) for doc, eg in zip(docs, read, strict=True)]
 
 
 def find_unsafe(labels: Iterable[str]) -> list[str]:

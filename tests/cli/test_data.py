@@ -199,3 +199,15 @@ def test_flags_of_annotators_numbers_and_output_formats(tmp_path):
     flags = ("--tag-names", "O,B-PER", "--to", "hf-tokens")
     assert run("convert", path, tmp_path / "b.jsonl", *flags)[0] == 0
     assert '"ner_tags": ["B-PER"]' in (tmp_path / "b.jsonl").read_text()
+
+
+def test_one_of_each_is_singular(tmp_path):
+    write(tmp_path, "Alex B-PER\n\n", name="one.conll")
+    code, output = run("convert", tmp_path / "one.conll", tmp_path / "one.spacy")
+    assert code == 0
+    assert "IOB2: 1 sentence, 1 token, 1 entity" in output
+    assert "one: 1 doc, 1 sentence, 1 token, 1 entity (PER 1)" in output
+    write(tmp_path, "Alex B-PER\nand O\nBo B-PER\n\nx O\n\n", name="two.conll")
+    code, output = run("convert", tmp_path / "two.conll", tmp_path / "two.spacy")
+    assert code == 0
+    assert "two: 2 docs, 2 sentences, 4 tokens, 2 entities (PER 2)" in output

@@ -7,7 +7,9 @@ import sys
 import time
 
 import pytest
+import spacy
 import typer
+from support.commands import run
 from typer.testing import CliRunner
 
 from spacy_bert_ner.cli._app import with_shown_errors
@@ -121,3 +123,26 @@ def test_sigterm_cleans_up_and_says_so():
     assert time.monotonic() - start < 20
     assert stdout == "cleaned\n" and "Stopped by SIGTERM" in stderr
     assert process.returncode == 143
+
+
+HELP = """
+import contextlib, io, sys
+from spacy.cli import setup_cli
+sys.argv = ["spacy", "bert-ner", "--help"]
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as shown:
+    setup_cli()
+assert "find-threshold" in shown.getvalue()
+print(*sorted({"huggingface_hub", "matplotlib", "pyarrow", "transformers"} & set(sys.modules)))
+"""
+
+
+def test_help_imports_nothing_that_only_a_command_needs():
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n", done.stdout
+
+
+def test_a_manifest_error_names_the_flag_of_verify(tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "model")
+    code, output = run("verify", tmp_path / "model")
+    assert code == 1
+    assert f"run `python -m spacy bert-ner verify {tmp_path / 'model'}` with --write" in output

@@ -68,7 +68,7 @@ def test_commands_take_a_checkpoint_in_check_it_and_write_it_out(tmp_path):
     assert "model.train.cfg" in output
     code, output = run("verify", tmp_path / "model")
     assert code == 0
-    assert "files as they were written, versions fit" in output
+    assert "files as written, versions fit" in output
     (tmp_path / "model/tokenizer").write_bytes(b"")
     code, output = run("verify", tmp_path / "model")
     assert code == 1
