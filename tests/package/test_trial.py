@@ -80,7 +80,7 @@ def test_commands_take_a_checkpoint_in_check_it_and_write_it_out(tmp_path):
     assert "valid" in output
     code, output = run("from-hf", tmp_path / "nothing", tmp_path / "other")
     assert code == 1
-    assert "HF_HUB_OFFLINE" in output or "did not send it" in output or "expected hub:" in output
+    assert "nothing': no such folder" in output
 
 
 def test_verify_writes_a_manifest_on_request(tmp_path):
