@@ -34,6 +34,12 @@ SHAPE_FLAGS = (
     lexeme_attrs.IS_STOP,
 )
 
+CASE_FLAGS = ("IS_LOWER", "IS_TITLE", "IS_UPPER")
+CASE_ATTRS = ("ORTH", "PREFIX", "SHAPE")
+"""Attributes whose values for a lower-case word say that it is one."""
+CASE_SALT = np.uint64(0x9E3779B97F4A7C15)
+"""Gives these values other rows where the case of a word is unknown (2^64 / golden ratio)."""
+
 
 def build_word_forms_v1(
     width: int = 32,
@@ -57,6 +63,71 @@ def build_word_forms_v1(
     RAISES (ValueError): If there is no attribute, or not one number of rows above 0 for
         each of them, or if `window` is below 0.
     """
+    return _embed_forms(FeatureExtractor(list(attrs)), width, attrs, rows, window)
+
+
+def build_word_forms_v2(
+    width: int = 32,
+    attrs: Sequence[str] = ("NORM", "PREFIX", "SUFFIX", "SHAPE"),
+    rows: Sequence[int] = (5000, 1000, 2000, 2000),
+    window: int = 1,
+    hide_case: float = 0.25,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build embeddings of each word's form and of its neighbours' that work without case.
+
+    Entry point: spacy-bert-ner.WordForms.v2. Where case says something, these are the
+    embeddings of spacy-bert-ner.WordForms.v1. A doc whose words are all in lower case, all
+    in capitals or all capitalised says nothing by case: there, each word is embedded as
+    its lower-case form, and its case counts as unknown. Training hides the case of some
+    other docs too, so that the head learns to do without it.
+
+    width (int): Width of the embedding of each attribute.
+    attrs (Sequence[str]): Attributes of spaCy's lexemes.
+    rows (Sequence[int]): Rows of the table of each attribute.
+    window (int): Neighbours on either side whose embeddings are put next to the word's.
+    hide_case (float): Share of the docs whose case is hidden in training, drawn anew in
+        each epoch.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Shapes:
+        (n_tokens, width * n_attrs * (2 * window + 1)).
+    RAISES (ValueError): If there is no attribute, or not one number of rows above 0 for
+        each of them, if `window` is below 0, or if `hide_case` is not a share.
+    """
+    if not 0 <= hide_case <= 1:
+        raise ValueError(f"hide_case = {hide_case}, expected a share from 0 to 1.")
+    extract: Model[list[Doc], list[Ints2d]] = Model(
+        "extract_forms", forward_forms, attrs={"attrs": list(attrs), "hide_case": hide_case}
+    )
+    return _embed_forms(extract, width, attrs, rows, window)
+
+
+def forward_forms(
+    model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
+    """Look up the attributes of each word. Shapes: (n_tokens, n_attrs)."""
+    attrs, share = model.attrs["attrs"], model.attrs["hide_case"] if is_train else 0.0
+    # Shape: (n_attrs,)
+    salts = np.where(np.isin(attrs, CASE_ATTRS), CASE_SALT, np.uint64(0))
+    forms = []
+    for doc in docs:
+        if not shows_case(doc) or (share and np.random.random() < share):
+            found = _read_attrs(Doc(doc.vocab, [token.lower_ for token in doc]), attrs) ^ salts
+        else:
+            found = _read_attrs(doc, attrs)
+        forms.append(cast(Ints2d, model.ops.asarray(found)))
+
+    def backprop(d_forms: Any) -> list[Doc]:
+        return []
+
+    return forms, backprop
+
+
+def _embed_forms(
+    extract: Model[list[Doc], list[Ints2d]],
+    width: int,
+    attrs: Sequence[str],
+    rows: Sequence[int],
+    window: int,
+) -> Model[list[Doc], list[Floats2d]]:
     if not attrs:
         raise ValueError(
             "attrs = [], expected at least one attribute in [components.ner.model.features]. For "
@@ -77,7 +148,18 @@ def build_word_forms_v1(
     table: Any = concatenate(*tables) if len(tables) > 1 else tables[0]
     embed: Model[Ragged, Ragged] = with_array(table)
     around: list[Model[Ragged, Ragged]] = [expand_window(window)] if window else []
-    return chain(FeatureExtractor(list(attrs)), list2ragged(), embed, *around, ragged2list())
+    return chain(extract, list2ragged(), embed, *around, ragged2list())
+
+
+def shows_case(doc: Doc) -> bool:
+    """Whether the case of words says anything: some are in lower case, and some are not."""
+    is_lower, is_title, is_upper = _read_attrs(doc, CASE_FLAGS).any(axis=0)
+    return bool(is_lower and (is_title or is_upper))
+
+
+def _read_attrs(doc: Doc, attrs: Sequence[str]) -> np.ndarray:
+    # Shape: (n_tokens, n_attrs)
+    return doc.to_array(list(attrs)).reshape(len(doc), len(attrs)).astype(np.uint64)
 
 
 def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:

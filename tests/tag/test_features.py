@@ -9,7 +9,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from support.pipelines import DATA, EXPECTED, make_nlp, read_ents, train
 
-from spacy_bert_ner.tag.features import build_word_forms_v1, build_word_shape_v1
+from spacy_bert_ner.tag.features import (
+    build_word_forms_v1,
+    build_word_forms_v2,
+    build_word_shape_v1,
+)
 
 VOCAB = spacy.blank("en").vocab
 WORDS = st.lists(st.sampled_from(["Paris", "paris", "PARIS", ",", "1996", "x", " "]), max_size=6)
@@ -105,3 +109,56 @@ def test_a_saved_head_scores_the_same_when_other_layers_were_made_before(tmp_pat
     doc = nlp.make_doc(DATA[0][0])
     scores = [p.get_pipe("ner").model.predict([doc])[0] for p in (nlp, spacy.load(tmp_path))]
     np.testing.assert_array_equal(*scores)
+
+
+SENTENCE = ["Paris", "is", "big", ",", "said", "McLean", "in", "1996", "."]
+
+
+def build_without_case(**options):
+    options = {"width": 3, "rows": (50, 50, 50, 50), "window": 1, **options}
+    return build_word_forms_v2(**options).initialize(make_docs([["Paris"]]))
+
+
+def test_case_that_says_nothing_counts_as_unknown():
+    model = build_without_case()
+    ways = [[change(word) for word in SENTENCE] for change in (str.lower, str.upper, str.title)]
+    lower, upper, title, mixed = model.predict(make_docs([*ways, SENTENCE]))
+    np.testing.assert_array_equal(lower, upper)
+    np.testing.assert_array_equal(lower, title)
+    assert (lower != mixed).any(axis=1).all()
+
+
+def test_where_case_says_something_forms_are_those_of_v1():
+    model, v1 = build_without_case(window=0), build(window=0)
+    pairs = zip(model.walk(), v1.walk(), strict=True)
+    for node, other in pairs:
+        if other.has_param("E"):
+            node.set_param("E", other.get_param("E"))
+    docs = make_docs([SENTENCE, [], ["x", "Paris"]])
+    for X, Y in zip(model.predict(docs), v1.predict(docs), strict=True):
+        np.testing.assert_array_equal(X, Y)
+    # only what says the case differs where it is hidden
+    lower = make_docs([[word.lower() for word in SENTENCE]])
+    differs = (model.predict(lower)[0] != v1.predict(lower)[0]).any(axis=0)
+    assert differs.reshape(4, 3).any(axis=1).tolist() == [False, True, False, True]
+
+
+def test_training_hides_the_case_of_a_share_of_the_docs():
+    model = build_without_case(hide_case=0.3)
+    docs = make_docs([SENTENCE] * 400)
+    hidden = model.predict(make_docs([[word.lower() for word in SENTENCE]]))[0]
+    np.random.seed(0)
+    Xs, _ = model.begin_update(docs)
+    is_hidden = [bool((hidden == X).all()) for X in Xs]
+    assert 80 <= sum(is_hidden) <= 160
+    shown = model.predict(docs[:1])[0]
+    assert all(((hidden if h else shown) == X).all() for X, h in zip(Xs, is_hidden, strict=True))
+    for share, expected in ((0.0, shown), (1.0, hidden)):
+        other = model.copy()
+        other.layers[0].attrs["hide_case"] = share
+        np.testing.assert_array_equal(other.begin_update(docs[:1])[0][0], expected)
+
+
+def test_a_share_that_is_none():
+    with pytest.raises(ValueError, match=r"hide_case = 2, expected a share from 0 to 1"):
+        build_word_forms_v2(hide_case=2)
