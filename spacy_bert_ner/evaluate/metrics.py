@@ -20,6 +20,7 @@ from .partial import score_partial
 from .predict import View, measure_speed, predict_view
 from .probe import count_pieces, probe_tags
 from .provenance import describe_file, describe_machine, describe_pipeline
+from .robustness import score_robustness
 from .rules import score_by_rules
 from .slices import read_seen, score_lengths, score_seen
 from .sources import Sources, read_data_report
@@ -96,6 +97,7 @@ def evaluate_model(
         "pieces": score_word_pieces(nlp, words.lines),
         **score_lengths(words.lines),
         "seen": sources.train and score_seen(words.lines, read_seen(sources.train)),
+        "robustness": score_robustness(nlp, data),
         "train": sources.train and describe_file(sources.train),
         "speed": measure_speed(nlp, text),
         "learning_curve": read_log(sources.log) if sources.log else None,

@@ -143,8 +143,8 @@ def score_robustness(nlp: Language, path: Path, *, n_docs: int = 1000) -> Scores
     nlp (Language): The pipeline.
     path (Path): The gold docs, a `.spacy` file; its own words are used, sentence by sentence.
     n_docs (int): Score at most this many sentences, spread evenly over the corpus.
-    RETURNS (Dict[str, Any]): "n_docs", and "ways": for each way of writing, its micro scores
-        and "n_changed", the number of sentences whose text differs.
+    RETURNS (Dict[str, Any]): For each of `WAYS`, its micro scores and "n_changed", the number
+        of sentences whose text differs.
     """
     numbered = read_examples(nlp, path, gold_words=True)
     references = _spread([eg.reference for _, eg in numbered], n_docs)
@@ -160,7 +160,7 @@ def score_robustness(nlp: Language, path: Path, *, n_docs: int = 1000) -> Scores
         micro = summarize(count_spans((line.gold, line.found) for line in found))["micro"]
         changed = sum(text != doc.text for text, doc in zip(texts, references, strict=True))
         ways[way] = {**micro, "n_changed": changed}
-    return {"n_docs": len(references), "ways": ways}
+    return ways
 
 
 def _spread(docs: Sequence[Doc], n: int) -> list[Doc]:

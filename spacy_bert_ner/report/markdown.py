@@ -117,6 +117,7 @@ def _render_slices(m: Scores) -> str:
         "entity in training": m["seen"],
         "words of the entity": m["entity_length"],
         "words of the sentence": m["sentence_length"],
+        "way of writing": m["robustness"],
         "partial match": m["words"]["partial"],
     }
     tables = []

@@ -103,13 +103,23 @@ def test_a_bert_ner_is_probed_before_it_decodes(report):
     assert metrics["rules"]["decoded"]["ill_formed"] == 0
     assert metrics["pieces"] is None  # its encoder is a CNN
     assert metrics["seen"].keys() == {"seen"} | (metrics["seen"].keys() & {"new"})
+    assert metrics["robustness"]["as it is"]["right"] == metrics["words"]["micro"]["right"]
     assert metrics["speed"]["words_per_second"] > 0
 
 
 def test_every_number_is_documented(report):
     described = set(re.findall(r"`([^`]+)`", (ROOT / "docs/metrics.md").read_text("utf8")))
     _, metrics = report
-    free = {"labels", "packages", "tags", "entity_length", "sentence_length", "seen", "kinds"}
+    free = {
+        "labels",
+        "packages",
+        "tags",
+        "entity_length",
+        "sentence_length",
+        "seen",
+        "kinds",
+        "robustness",
+    }
     unknown = []
 
     def walk(value, path):
