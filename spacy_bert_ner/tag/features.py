@@ -113,7 +113,7 @@ def forward_forms(
             found = _read_attrs(Doc(doc.vocab, [token.lower_ for token in doc]), attrs) ^ salts
         else:
             found = _read_attrs(doc, attrs)
-        forms.append(cast(Ints2d, model.ops.asarray(found)))
+        forms.append(cast(Ints2d, model.ops.xp.asarray(found)))
 
     def backprop(d_forms: Any) -> list[Doc]:
         return []
@@ -153,7 +153,8 @@ def _embed_forms(
 
 def shows_case(doc: Doc) -> bool:
     """Whether the case of words says anything: some are in lower case, and some are not."""
-    is_lower, is_title, is_upper = _read_attrs(doc, CASE_FLAGS).any(axis=0)
+    # Shape: (n_flags,)
+    is_lower, is_title, is_upper = np.any(_read_attrs(doc, CASE_FLAGS), axis=0).tolist()
     return bool(is_lower and (is_title or is_upper))
 
 
