@@ -139,7 +139,7 @@ def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]
         by_length.setdefault(len(pieces), []).append(pieces)
     batches = []
     for length, rows in by_length.items():
-        n_rows = max(1, shim.find_batch_pieces() // length)
+        n_rows = max(1, shim.settings.find_batch_pieces(shim.device.type) // length)
         batches += [torch.tensor(rows[i : i + n_rows]) for i in range(0, len(rows), n_rows)]
     model = shim._get_model_to_predict()
 

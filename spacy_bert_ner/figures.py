@@ -1,4 +1,4 @@
-"""One canvas for every picture: drawn without a display, the same numbers → the same bytes."""
+"""A picture → SVG and PNG files, drawn without a display and reproducible to the byte."""
 
 import warnings
 from collections.abc import Callable
@@ -10,31 +10,31 @@ from .install import install_extra
 
 
 def has_matplotlib() -> bool:
-    """Whether pictures can be drawn."""
+    """Check whether Matplotlib is installed."""
     return find_spec("matplotlib") is not None
 
 
 def require_matplotlib() -> None:
-    """Check that pictures can be drawn.
+    """Raise an error if Matplotlib is not installed.
 
-    RAISES (ValueError): If matplotlib is missing, with the command that installs it.
+    RAISES (ValueError): If it is missing, with the command that installs it.
     """
     if not has_matplotlib():
         raise ValueError(
-            "Matplotlib draws the pictures, but it is not installed. Run "
+            "Pictures need Matplotlib, which is not installed. Run "
             f"`{install_extra('plots')}`, or set `plot = false`."
         )
 
 
 def draw_figure(paint: Callable[[Any], None], *paths: Path) -> list[Path]:
-    """Draw one picture into files.
+    """Draw one picture and save it to files.
 
-    Labels are shown as text, never read as formulas. The same picture gives the same bytes.
+    Labels are shown as text, never parsed as formulas. The same picture gives the same bytes.
 
     paint (Callable[[Figure], None]): Draws on the empty figure and sets its size.
     *paths (Path): The files; the suffix of each chooses its format (`.svg` or `.png`).
     RETURNS (List[Path]): The files.
-    RAISES (ValueError): If matplotlib is missing.
+    RAISES (ValueError): If Matplotlib is not installed.
     """
     require_matplotlib()
     from matplotlib import rc_context
@@ -43,7 +43,7 @@ def draw_figure(paint: Callable[[Any], None], *paths: Path) -> list[Path]:
 
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False}
     with rc_context(settings), warnings.catch_warnings():
-        # In the PNG, letters that matplotlib's font lacks are boxes; the SVG is text.
+        # The PNG shows boxes for letters that Matplotlib's font lacks; the SVG holds text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         figure = Figure(layout="constrained")

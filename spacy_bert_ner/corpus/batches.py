@@ -23,19 +23,19 @@ def make_batch_by_pieces_v1(
 ) -> Callable[[Iterable[ItemT]], Iterator[list[ItemT]]]:
     """Make a batcher that puts examples of similar length together.
 
-    Entry point: spacy-bert-ner.batch_by_pieces.v1. Each pool of examples is sorted
-    by length and cut, and its batches are shuffled, so no order of length is left
-    and no example is lost. An example that is too long for `pieces` gets a batch
-    of its own.
+    Entry point: spacy-bert-ner.batch_by_pieces.v1. It sorts each pool of examples by
+    length, cuts it into batches and shuffles the batches, so that batches come in random
+    order and no example is lost. An example that is too long for `pieces` gets its own
+    batch.
 
-    sentences (int | None): Most examples of a batch; `None` for any number.
-    pieces (int | None): Most pieces of a batch with its padding: the pieces of its
-        longest example times the number of examples; `None` for any number.
-    pool (int): Examples that are sorted together; 0 keeps them in the order given.
-    get_length (Callable[[Example], int] | None): Counts the pieces of an example;
-        by default, each word has one piece for every 6 letters or part of them.
+    sentences (int | None): The most examples in a batch; `None` for no limit.
+    pieces (int | None): The most pieces in a batch, padding included (the pieces of its
+        longest example times the number of examples); `None` for no limit.
+    pool (int): The number of examples to sort together; 0 keeps their order.
+    get_length (Callable[[Example], int] | None): Counts the pieces of an example; by
+        default, a word counts as one piece per 6 letters, rounded up.
     RETURNS (Callable): The batcher.
-    RAISES (ValueError): If there is no limit, or one is below 1.
+    RAISES (ValueError): If no limit is set, or a limit is below 1.
 
     EXAMPLE:
     >>> batcher = make_batch_by_pieces_v1(sentences=2, pool=0, get_length=len)
@@ -44,8 +44,8 @@ def make_batch_by_pieces_v1(
     """
     if sentences is None and pieces is None:
         raise ValueError(
-            "Found neither `sentences` nor `pieces` for batches, expected at least one limit. Set "
-            "for example `sentences = 32`."
+            "`sentences` and `pieces` are both null, expected a limit for batches. Set, for "
+            "example, `sentences = 32`."
         )
     for name, value, least in (
         ("sentences", sentences, 1),
@@ -53,11 +53,11 @@ def make_batch_by_pieces_v1(
         ("pool", pool, 0),
     ):
         if value is not None and value < least:
-            raise ValueError(f"{name} = {value}, expected at least {least}.")
+            raise ValueError(f"`{name} = {value}`, expected at least {least}.")
     find_length = get_length or estimate_pieces
 
     def batch_by_pieces(examples: Iterable[ItemT]) -> Iterator[list[ItemT]]:
-        # One draw per epoch, so that an epoch can be repeated from its start.
+        # One draw per epoch, so that an epoch can be repeated.
         rng = random.Random(random.getrandbits(64))
         stream = iter(examples)
         while items := list(islice(stream, pool or None)):
@@ -95,13 +95,13 @@ def _cut_batches(
 
 
 def estimate_pieces(item: Example | Doc) -> int:
-    """Estimate the pieces of an example by the letters of its words.
+    """Estimate the number of pieces of an example from the length of its words.
 
-    On English news the estimate goes with the true number (correlation 0.95 or
-    more with BERT's uncased pieces), and no tokenizer is needed for it.
+    It needs no tokenizer. On English news, its correlation with the number of BERT's
+    uncased pieces is at least 0.95.
 
-    item (Example | Doc): The example, of which the predicted doc counts.
-    RETURNS (int): About the number of pieces.
+    item (Example | Doc): A doc, or an example, whose predicted doc is used.
+    RETURNS (int): The estimate.
     """
     doc = item.predicted if isinstance(item, Example) else item
     return sum(-(-len(token) // _LETTERS_PER_PIECE) for token in doc)

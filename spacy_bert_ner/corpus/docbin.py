@@ -1,4 +1,4 @@
-"""DocBin files → examples with their span groups, read once for a whole training run."""
+"""DocBin files → examples with their span groups, read once per training run."""
 
 import warnings
 import zlib
@@ -20,18 +20,20 @@ def make_kept_corpus_v1(
     limit: int = 0,
     augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
 ) -> "KeptCorpus":
-    """Make a corpus that is read from disk once, not for each evaluation.
+    """Make a corpus that is read from disk once, not at each evaluation.
 
-    Entry point: spacy-bert-ner.KeptCorpus.v1. The settings are those of spacy.Corpus.v1,
-    but sentences keep their part of `doc.spans`.
+    Entry point: spacy-bert-ner.KeptCorpus.v1. It has the settings of spacy.Corpus.v1, but
+    sentences keep their part of `doc.spans`.
 
-    path (Path | None): A file or folder of DocBins.
-    gold_preproc (bool): Whether an example is a sentence in the corpus's own words.
-    max_length (int): Longer docs are split into sentences; 0 for no limit.
-    limit (int): Examples to read; 0 for all.
-    augmenter (Callable | None): Changes examples once, when they are read.
+    path (Path | None): A DocBin file, or a folder of them.
+    gold_preproc (bool): Whether to split docs into sentences and use the words of the
+        corpus instead of the tokenizer's.
+    max_length (int): The most tokens in a doc; longer docs are split into sentences; 0
+        for no limit.
+    limit (int): The number of docs to read; 0 for all.
+    augmenter (Callable | None): Changes the examples once, when they are read.
     RETURNS (KeptCorpus): The corpus.
-    RAISES (ValueError): If there is no path.
+    RAISES (ValueError): If `path` is null.
     """
     if path is None:
         raise ValueError(Errors.E913)
@@ -47,7 +49,7 @@ def make_kept_corpus_v1(
 
 
 class GroupCorpus(Corpus):
-    """spaCy's reader of DocBins; sentences keep their span groups, and errors name the file."""
+    """spaCy's DocBin reader, with span groups in sentences and errors that name the file."""
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
         """Read the docs that have tokens, at most `limit`.
@@ -56,12 +58,12 @@ class GroupCorpus(Corpus):
         locs (Iterable[Path]): The files, as `walk_corpus` finds them.
         YIELDS (Doc): The docs.
         RAISES (FileNotFoundError): If a file is missing.
-        RAISES (ValueError): If there is no file, or one is damaged; it is named.
+        RAISES (ValueError): If there is no file, or a file is damaged.
         """
         paths = [Path(loc) for loc in locs]
         if not paths or any(path.suffix != ".spacy" for path in paths):
             raise ValueError(
-                f"{self.path}: expected a .spacy file, or a folder that holds some. Convert the "
+                f"{self.path}: expected a .spacy file, or a folder with .spacy files. Convert the "
                 "data first, or correct the path."
             )
         docs = (doc for path in paths for doc in read_docs(path, vocab) if len(doc))
@@ -70,11 +72,11 @@ class GroupCorpus(Corpus):
     def make_examples_gold_preproc(
         self, nlp: Language, reference_docs: Iterable[Doc]
     ) -> Iterator[Example]:
-        """Split docs into sentences; one warning counts the spans that this cuts.
+        """Split docs into sentences, and count the spans that this cuts in one warning.
 
-        nlp (Language): Its vocabulary is used.
+        nlp (Language): The pipeline, for its vocabulary.
         reference_docs (Iterable[Doc]): The gold docs.
-        YIELDS (Example): Each sentence in its own words; docs without sentences whole.
+        YIELDS (Example): Each sentence in its own words, or a whole doc without sentences.
         """
         cut: list[str] = []
         for doc in reference_docs:
@@ -88,9 +90,9 @@ class GroupCorpus(Corpus):
         if cut:
             shown = ", ".join(repr(text) for text in cut[:5])
             warnings.warn(
-                f"{len(cut)} gold span{'s' if len(cut) > 1 else ''} of {self.path} left out at the "
-                f"borders of sentences, for example {shown}. Set `gold_preproc = false` to learn "
-                "from whole docs.",
+                f"Left out {len(cut)} gold span{'s' if len(cut) > 1 else ''} of {self.path} that "
+                f"cross{'' if len(cut) > 1 else 'es'} the end of a sentence, for example {shown}. "
+                "Set `gold_preproc = false` to learn from whole docs.",
                 stacklevel=2,
             )
 
@@ -102,7 +104,7 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     vocab (Vocab): The vocabulary of the docs.
     YIELDS (Doc): The docs.
     RAISES (FileNotFoundError): If the file is missing.
-    RAISES (ValueError): If it is cut, changed or something else.
+    RAISES (ValueError): If the file is damaged or not a DocBin.
     """
     if not path.exists():
         raise FileNotFoundError(
@@ -112,17 +114,17 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         yield from DocBin().from_disk(path).get_docs(vocab)
     except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
         raise ValueError(
-            f"{path}: cannot be read as a DocBin ({error}), so the file is damaged or something "
-            "else. Convert the data again."
+            f"{path}: cannot be read as a DocBin ({error}): the file is damaged, or has another "
+            "format. Convert the data again."
         ) from error
 
 
 def copy_sentence(sent: Span) -> Doc:
-    """Make a doc of a sentence, with its part of the span groups.
+    """Make a doc from a sentence, with its part of the span groups.
 
     sent (Span): The sentence.
-    RETURNS (Doc): What `sent.as_doc()` gives, and all groups; spans that go beyond
-        the sentence are left out.
+    RETURNS (Doc): `sent.as_doc()` with all span groups; spans that extend beyond the
+        sentence are left out.
     """
     doc = sent.as_doc()
     for key, group in sent.doc.spans.items():
@@ -142,21 +144,21 @@ def copy_sentence(sent: Span) -> Doc:
 
 
 class KeptCorpus:
-    """Gives a pipeline the same examples each time, read the first time.
+    """Read examples once, and give a pipeline the same examples at each call.
 
-    spaCy copies the predicted docs of examples before it changes them.
+    This is safe because spaCy copies predicted docs before it changes them.
     """
 
     def __init__(self, corpus: Corpus) -> None:
-        """Keep nothing yet."""
+        """Start without examples; the first call reads them."""
         self.corpus = corpus
         self._nlp: Language | None = None
         self._examples: list[Example] = []
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Give the examples.
+        """Yield the examples.
 
-        nlp (Language): The pipeline; for another one, the corpus is read again.
+        nlp (Language): The pipeline; the corpus is read again for another pipeline.
         YIELDS (Example): The examples.
         """
         if self._nlp is not nlp:

@@ -17,10 +17,10 @@ from ..read.data_file import DataFile
 from ..read.sentence import FormatError, Sentence
 
 GROUPS = ("sentence", "document", "mixed")
-"""What becomes one example."""
+"""What one example is made of."""
 
 MOST_MIXED = 8
-"""Most sentences of one example in mixed groups."""
+"""The most sentences of an example in mixed groups."""
 
 Augmenter = Callable[[Language, Example], Iterable[Example]]
 
@@ -39,35 +39,38 @@ def make_corpus_reader_v1(
     seed: int = 0,
     augmenter: Augmenter | None = None,
 ) -> "CorpusReader":
-    """Make a reader of training examples from a file in any format that we read.
+    """Make a reader of training examples from a file in any supported format.
 
     Entry point: spacy-bert-ner.Corpus.v1.
 
-    path (Optional[str]): A file, or `file.zip:member`; `.spacy` files too.
-    group (str): `sentence`; `document`, if the file marks documents; or `mixed` for
-        runs of one to eight sentences of a document, drawn again each time that the
-        reader is called: once in training, or in each epoch with max_epochs = -1.
-    limit (int): Most examples; 0 is all.
-    gold_preproc (bool): Whether the predicted doc gets the words of the file, and not
+    path (Optional[str]): A file or `file.zip:member`; `.spacy` files work too.
+    group (str): What one example is: a `sentence`, a `document` (if the file marks
+        documents), or `mixed` for one to eight successive sentences of a document. Mixed
+        groups are drawn again at each call of the reader: once per training run, or in
+        each epoch with `max_epochs = -1`.
+    limit (int): The most examples to read; 0 for all.
+    gold_preproc (bool): Whether the predicted doc has the words of the file instead of
         those of the pipeline's tokenizer.
-    format (Optional[str]): One of `read.FORMATS`; by default it is found from the content.
-    encoding (Optional[str]): An encoding; by default UTF-8, then cp1252.
-    word_column (int): Column of the word in a column file: 1 is the first, -1 the last.
-    tag_column (int): Column of the tag, counted the same way.
-    spacing (str): `natural`, or `words` for a blank between any two words.
+    format (Optional[str]): One of `read.FORMATS`; by default, it is detected.
+    encoding (Optional[str]): The encoding; by default UTF-8, then cp1252.
+    word_column (int): The column of the word in a column file; 1 is the first, -1 the
+        last.
+    tag_column (int): The column of the tag, counted in the same way.
+    spacing (str): `natural`, or `words` for a space between any two words.
     label_map (Optional[Dict[str, str]]): Label in the file → label to learn.
-    seed (int): Seed of the mixed groups.
-    augmenter (Optional[Callable]): Makes more examples of each.
-    RETURNS (CorpusReader): Gives the examples for a pipeline.
-    RAISES (ValueError): If the path is missing, or `group` is not one of `GROUPS`.
+    seed (int): The seed of the mixed groups.
+    augmenter (Optional[Callable]): Makes further examples from each example.
+    RETURNS (CorpusReader): The reader.
+    RAISES (ValueError): If `path` is null, or `group` is not one of `GROUPS`.
     """
     if path is None:
         raise ValueError(
-            "spacy-bert-ner.Corpus.v1 has no path, expected a file. Write `path = ${paths.train}` "
-            "into its block of the config (for dev, `${paths.dev}`), and set paths.train."
+            "`path` of spacy-bert-ner.Corpus.v1 is null, expected a file. Write "
+            "`path = ${paths.train}` (for dev, `${paths.dev}`) into its block of the config, and "
+            "set `paths.train`."
         )
     if group not in GROUPS:
-        raise ValueError(f"Group '{group}', expected one of: {', '.join(GROUPS)}.")
+        raise ValueError(f'`group = "{group}"`, expected one of: {", ".join(GROUPS)}.')
     settings = Conversion(
         format=format,
         encoding=encoding,
@@ -84,13 +87,13 @@ def make_corpus_reader_v1(
 
 
 class CorpusReader:
-    """Gives training examples from a file, each time that it is called.
+    """Read training examples from a file at each call.
 
     path (str): The file.
     settings (Conversion): How to read it; its language is the pipeline's.
     group (str): One of `GROUPS`.
-    gold_preproc (bool): Whether the predicted doc gets the words of the file.
-    augmenter (Augmenter): Makes more examples of each.
+    gold_preproc (bool): Whether the predicted doc has the words of the file.
+    augmenter (Augmenter): Makes further examples from each example.
     """
 
     def __init__(
@@ -102,7 +105,7 @@ class CorpusReader:
         gold_preproc: bool,
         augmenter: Augmenter,
     ) -> None:
-        """Keep the settings; the file is opened at the first call."""
+        """Keep the settings; the first call opens the file."""
         self.path = path
         self.settings = settings
         self.group = group
@@ -114,10 +117,10 @@ class CorpusReader:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read the examples.
 
-        nlp (Language): Its vocabulary, language and tokenizer are used.
+        nlp (Language): The pipeline, for its vocabulary, language and tokenizer.
         YIELDS (Example): The examples, in file order.
-        RAISES (ValueError): For documents that the file does not mark; a `FormatError`
-            for a file that cannot be read.
+        RAISES (FormatError): If the file cannot be read, or `group = "document"` and it
+            marks no documents.
         RAISES (FileNotFoundError): If the file is missing.
         """
         lang = nlp.lang or self.settings.lang
@@ -143,8 +146,8 @@ class CorpusReader:
         if self.group == "document" and not has_documents:
             raise FormatError(
                 data.source.name,
-                "no border between documents, expected -DOCSTART- lines. Set group to sentence or "
-                "mixed.",
+                "no border between documents, expected -DOCSTART- lines. Set `group` to "
+                '"sentence" or "mixed".',
             )
         for _, document in groupby(data.sentences(), key=attrgetter("document")):
             if self.group == "document":

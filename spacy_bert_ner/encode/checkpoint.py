@@ -14,27 +14,27 @@ from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder, refuse_code
 from ..pieces.cutter import WordCutter, make_word_cutter, read_tokenizer, reading
 from .dropout import quicken_dropout
-from .seal import NO_SEAL, SEAL, check_seal, seal
+from .seal import check_seal, read_texts, tensors_to_bytes
 from .shaped_embedding import add_shapes, split_shapes
 
-# entry of the safetensors header with the texts; one, as the order of several varies
-HEADER, POOLING = "spacy-bert-ner", "pooling"
-# settings of Hugging Face configs that are dropout rates of the encoder
+# The name of the pooling among the texts of the file.
+POOLING = "pooling"
+# Settings of Hugging Face configs that are dropout rates of the encoder.
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
-# entries that say where the files lay when they were read
+# Entries that record where the files were read from.
 PLACES = ("_name_or_path", "name_or_path")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An encoder and what belongs to it.
+    """An encoder with its config, its tokenizer and its limits.
 
-    model (PreTrainedModel): The encoder, without pooler, in float32.
+    model (PreTrainedModel): The encoder in float32, without a pooler.
     files (Dict[str, str]): Texts of its config and tokenizer, by file name.
     cutter (WordCutter): Cuts words into pieces.
-    pad (int): The piece for padding.
-    limit (int): Most pieces that the encoder reads at once, special ones included.
+    pad (int): The padding piece.
+    limit (int): The most pieces the encoder reads at once, special pieces included.
     """
 
     model: PreTrainedModel
@@ -55,14 +55,14 @@ def read_checkpoint(
     """Read an encoder from a local folder.
 
     path (Path): A folder in Hugging Face layout, weights as safetensors.
-    attention (str): How attention is computed: "sdpa" or "eager".
-    dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
-    attention_dropout (Optional[float]): Dropout rate of the attention weights; that
-        of all layers if None.
-    shapes (bool): Whether it gets a new table of word shapes.
+    attention (str): How to compute attention: "sdpa" or "eager".
+    dropout (Optional[float]): Dropout rate of all layers; None keeps the checkpoint's.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; None
+        uses `dropout`.
+    shapes (bool): Whether to add a new table of word shapes.
     RETURNS (Checkpoint): The encoder.
-    RAISES (FileNotFoundError): If the folder or one of its files is not there.
-    RAISES (ValueError): If it holds code or pickles, has no fast tokenizer, or lacks weights.
+    RAISES (FileNotFoundError): If the folder or one of its files is missing.
+    RAISES (ValueError): If it holds code or pickles, or lacks weights or a fast tokenizer.
     """
     check_folder(path)
     with reading(path), torch.device("cpu"):
@@ -83,26 +83,15 @@ def read_checkpoint(
 
 
 def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
-    """Write an encoder as safetensors, config and tokenizer in the header.
+    """Write an encoder as safetensors, with config and tokenizer in the header.
 
     checkpoint (Checkpoint): The encoder.
-    pooling (str): Which pieces give a token's vector, as trained.
+    pooling (str): The pooling that the encoder was trained with.
     RETURNS (bytes): A safetensors file; the same bytes for the same weights.
     """
     state = checkpoint.model.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     return tensors_to_bytes(tensors, {**checkpoint.files, POOLING: pooling})
-
-
-def tensors_to_bytes(tensors: dict[str, torch.Tensor], texts: dict[str, str]) -> bytes:
-    """Write tensors and texts as one safetensors file, sealed with its own hash.
-
-    tensors (Dict[str, Tensor]): The weights.
-    texts (Dict[str, str]): What goes into the header.
-    RETURNS (bytes): The file; the same bytes for the same content.
-    """
-    texts = {SEAL: NO_SEAL, **{name: text for name, text in texts.items() if name != SEAL}}
-    return seal(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)}))
 
 
 def bytes_to_checkpoint(
@@ -116,33 +105,34 @@ def bytes_to_checkpoint(
 ) -> Checkpoint:
     """Read an encoder that `checkpoint_to_bytes` wrote.
 
-    Needs nothing but the bytes: not the folder that the encoder came from.
+    The bytes are enough: the folder that the encoder came from is not needed.
 
     data (bytes): A safetensors file with config and tokenizer in the header.
-    pooling (str): Which pieces give a token's vector; must be as trained.
-    attention (str): How attention is computed: "sdpa" or "eager".
-    dropout (Optional[float]): Dropout rate of all layers; the checkpoint's own if None.
-    attention_dropout (Optional[float]): Dropout rate of the attention weights; that
-        of all layers if None.
-    shapes (bool): Whether it reads word shapes; must be as trained.
+    pooling (str): The pooling of the config; training must have used the same.
+    attention (str): How to compute attention: "sdpa" or "eager".
+    dropout (Optional[float]): Dropout rate of all layers; None keeps the checkpoint's.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; None
+        uses `dropout`.
+    shapes (bool): Whether the config asks for word shapes; as in training.
     RETURNS (Checkpoint): The encoder.
-    RAISES (ValueError): If the bytes are something else, are damaged, refer to code, or
-        come from a model with another pooling, or of which only one reads shapes.
+    RAISES (ValueError): If the bytes are not an encoder of ours, are damaged or refer to
+        code, or if `pooling` or `shapes` differ from training.
     """
     check_seal(data)
-    files = _read_tensor_header(data)
+    files = read_texts(data)
     if files[POOLING] != pooling:
         raise ValueError(
-            f'The encoder was trained with pooling = "{files[POOLING]}", but the config says '
-            f'"{pooling}". Set `pooling` in [components.transformer.model] of config.cfg back.'
+            f'The encoder was trained with `pooling = "{files[POOLING]}"`, but the config has '
+            f'`pooling = "{pooling}"`. Set `pooling` in [components.transformer.model] of '
+            f'config.cfg to "{files[POOLING]}".'
         )
-    # stored in half precision perhaps; kept and trained in float32
+    # The file may hold half precision; the encoder is kept and trained in float32.
     state, table = split_shapes({n: X.float() for n, X in safetensors.torch.load(data).items()})
     if (table is not None) != shapes:
-        trained, now = ("without", "true") if shapes else ("with", "false")
+        trained, now, back = ("without", "true", "false") if shapes else ("with", "false", "true")
         raise ValueError(
-            f"The encoder was trained {trained} word shapes, but the config says shapes = {now}. "
-            "Set `shapes` in [components.transformer.model] of config.cfg back."
+            f"The encoder was trained {trained} word shapes, but the config has `shapes = {now}`. "
+            f"Set `shapes = {back}` in [components.transformer.model] of config.cfg."
         )
     refuse_code(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
@@ -161,33 +151,9 @@ def bytes_to_checkpoint(
     return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
 
 
-def _read_tensor_header(data: bytes) -> dict[str, str]:
-    # a safetensors file: 8 bytes length of the header, the header as JSON, the tensors
-    n_header = int.from_bytes(data[:8], "little")
-    is_safetensors = data[8:9] == b"{" and 8 + n_header <= len(data)
-    header = json.loads(data[8 : 8 + n_header]) if is_safetensors else {}
-    files = json.loads(header.get("__metadata__", {}).get(HEADER, "{}"))
-    missing = [name for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG) if name not in files]
-    if missing:
-        raise ValueError(
-            "The weights were not written by spacy-bert-ner.TransformerModel.v1: found "
-            f"{len(data):,} bytes without {', '.join(missing)}, expected safetensors with these "
-            "in the header. A model keeps the architecture that it was trained with: set "
-            "`@architectures` back to that one, or train again with this one."
-        )
-    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
-    n_expected = 8 + n_header + max(ends)
-    if len(data) != n_expected:
-        raise ValueError(
-            f"The encoder's weights are {len(data):,} bytes, expected {n_expected:,}: the file was "
-            "cut or changed. Copy or download the model again."
-        )
-    return files
-
-
 def _find_class(config: Any) -> Any:
     if type(config) not in MODEL_MAPPING:
-        raise ValueError(f"no encoder of the type {config.model_type!r}")
+        raise ValueError(f"no encoder has the type {config.model_type!r}")
     found = MODEL_MAPPING[type(config)]
     return found[0] if isinstance(found, tuple) else found  # Funnel has two
 
@@ -205,7 +171,7 @@ def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
     options = {
         "attn_implementation": attention if has_sdpa else "eager",
         "output_loading_info": True,
-        # whatever torch's default is
+        # Whatever torch's default is.
         "torch_dtype": torch.float32,
     }
     if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
@@ -243,12 +209,12 @@ def _find_limit(model: PreTrainedModel, settings: dict[str, Any]) -> int:
     limits = [settings.get("model_max_length") or 10**9]
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            # RoBERTa counts positions from behind the padding's
+            # RoBERTa's first position is the one after the padding's.
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - first)
     if len(limits) == 1:
         limit = getattr(model.config, "max_position_embeddings", None) or 0
-        limits.append(limit if limit > 0 else 512)  # XLNet, which has no limit, says -1
+        limits.append(limit if limit > 0 else 512)  # XLNet has no limit: -1
     return int(min(limits))
 
 

@@ -1,4 +1,4 @@
-"""A forked process → one thread of torch, where more would hang."""
+"""A forked process → one torch thread, where more threads would hang."""
 
 import os
 import threading
@@ -11,10 +11,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 
 def use_one_thread_in_a_fork() -> None:
-    """Have torch use one thread if this process was forked from another one.
+    """Limit torch to one thread if this process was forked.
 
-    The threads that torch had in the first process are not in its copy, which would
-    wait for them. A process that starts anew, with a pickle for example, keeps its own.
+    A fork does not copy the parent's threads, and torch would wait for them for ever. A
+    process that starts afresh (spawned, for example) keeps all its threads.
     """
     if _is_new_child.is_set():
         torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Buckets of pieces → token vectors: what runs in torch, on any device."""
+"""Buckets of pieces → token vectors, in torch on any device."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,10 +27,10 @@ def compute_vectors(
 
     model (torch.nn.Module): A Hugging Face encoder.
     buckets (Sequence[Bucket]): The batch.
-    n_tokens (int): Tokens of the batch.
+    n_tokens (int): The number of tokens in the batch.
     width (int): The encoder's width.
     pooling (str): Which pieces give a token's vector: "first", "mean" or "last". With
-        "pieces", the buckets' tokens are pieces already.
+        "pieces", the tokens of the buckets are already pieces.
     device (torch.device): Where the encoder is.
     RETURNS (torch.Tensor): A vector for each token in float32, zeros for a token
         without pieces. Shape: (n_tokens, width).
@@ -53,7 +53,7 @@ def compute_vectors(
 
 
 def _embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    # One look-up for all buckets: each would make a gradient as large as the vocabulary.
+    # One look-up for all buckets, as each makes a gradient as large as the vocabulary.
     if not inputs:
         return []
     X = model.get_input_embeddings()(torch.cat([ids.ravel() for ids in inputs]))
@@ -64,10 +64,10 @@ def _embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 def read_bucket(
     model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None
 ) -> torch.Tensor:
-    """Run the encoder; where memory does not suffice, in halves.
+    """Run the encoder on a bucket, or on halves of it if memory is short.
 
     model (torch.nn.Module): A Hugging Face encoder.
-    X (torch.Tensor): Piece ids, or the vectors that the encoder has for them. Shape:
+    X (torch.Tensor): Piece ids, or the encoder's embeddings of them. Shape:
         (n_windows, n_columns) or (n_windows, n_columns, n_vector).
     lengths (Optional[torch.Tensor]): Pieces of each window; None if all are full.
     RETURNS (torch.Tensor): A vector for each piece. Shape: (n_windows, n_columns, width).
@@ -89,7 +89,7 @@ def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None)
 
 
 def _find_rows(bucket: Bucket, pooling: str) -> tuple[np.ndarray, ...]:
-    # rows of the flattened pieces to take; for the mean, also where each token's begin
+    # The rows of the flattened pieces to take; for the mean, also where each token begins.
     if pooling in ("first", "pieces"):
         return (bucket.firsts,)
     if pooling == "last":
@@ -109,7 +109,7 @@ def _pool(X: torch.Tensor, rows: Sequence[torch.Tensor]) -> torch.Tensor:
 def _copy_to_device(
     parts: Sequence[Sequence[np.ndarray]], device: torch.device
 ) -> Iterator[tuple[torch.Tensor, ...]]:
-    # all arrays of the batch go over in one copy, which need not be waited for
+    # One copy for all arrays of the batch; on a GPU, nothing waits for it.
     if not parts:
         return
     flat = torch.from_numpy(np.concatenate([array for part in parts for array in part]))
@@ -122,12 +122,13 @@ def _copy_to_device(
 
 
 def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
-    """Keep some of the encoder's weights as they are.
+    """Freeze some of the encoder's weights.
 
     model (torch.nn.Module): A Hugging Face encoder.
     freeze (str): "none", "embeddings", "all", or "N layers": the embeddings and
-        the first N layers. A table of word shapes, which starts from zero, is frozen
-        with layers only: behind them, its gradient would cost what they save.
+        the first N layers. A table of word shapes starts from zero, so "embeddings"
+        leaves it free. Frozen layers freeze it too: to train it, the gradient would have
+        to pass through them.
     RAISES (ValueError): If there are fewer than N layers, or they share their weights.
     """
     n_frozen = parse_freeze(freeze)
@@ -136,13 +137,13 @@ def freeze_parameters(model: torch.nn.Module, freeze: str) -> None:
     n_layers = len(set(layers.values()))
     if n_frozen and not n_layers:
         raise ValueError(
-            f'freeze = "{freeze}", but the layers of {type(model).__name__} have no weights of '
-            'their own (they share them) or no numbers. Set "none", "embeddings" or "all".'
+            f'`freeze = "{freeze}"`, but the layers of {type(model).__name__} share their '
+            'weights or are not numbered. Set `freeze` to "none", "embeddings" or "all".'
         )
     if n_frozen is not None and n_frozen > n_layers:
         raise ValueError(
-            f'freeze = "{freeze}", but the encoder has {n_layers} layers. '
-            f'Set at most "{n_layers} layers", or "all".'
+            f'`freeze = "{freeze}"`, but the encoder has {n_layers} layers. '
+            f'Set `freeze` to at most "{n_layers} layers", or to "all".'
         )
     for name, parameter in model.named_parameters():
         is_new = name.endswith(TABLE) and n_frozen == 0

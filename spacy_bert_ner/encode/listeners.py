@@ -1,4 +1,4 @@
-"""Each doc's token vectors → the models of the components behind the transformer."""
+"""Each doc's token vectors → the models of the components after the transformer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -18,10 +18,10 @@ ListBackprop = Callable[[list[Floats2d]], list[Doc]]
 
 
 class TokenListener(TransformerListener):
-    """Hands the transformer component's token vectors to another component's model.
+    """Pass the transformer component's token vectors to another component's model.
 
-    Does what the stock listener and its pooling do, without work for each doc's
-    alignment: the vectors are per token already.
+    It does what spaCy's listener and its pooling do, but needs no alignment: there is
+    already one vector per token.
 
     upstream_name (str): Name of the transformer component; "*" for any.
     """
@@ -29,7 +29,7 @@ class TokenListener(TransformerListener):
     name = "token-transformer-listener"
 
     def __init__(self, upstream_name: str):
-        """Wait for the component to be linked."""
+        """Wait until spaCy links the component."""
         super().__init__(upstream_name)
         self.replace_callbacks(forward_listener, init=self.init)
 
@@ -39,11 +39,11 @@ class TokenListener(TransformerListener):
         return int(sum(int(doc.to_array(ORTH).sum()) for doc in inputs) % 2**64)
 
     def receive(self, batch_id: int, outputs: list[TransformerData], backprop: Callable) -> None:
-        """Take the batch that the next call of the model is about.
+        """Take the batch for the next call of the model.
 
         batch_id (int): The sum of the words' hashes.
         outputs (List[TransformerData]): Each doc's vectors.
-        backprop (Callable): Takes the gradients of the docs that are not empty.
+        backprop (Callable): Takes the gradients of all docs that are not empty.
         """
         super().receive(batch_id % 2**64, outputs, backprop)
         if isinstance(outputs, DocVectors):
@@ -53,7 +53,7 @@ class TokenListener(TransformerListener):
 def forward_listener(
     model: TokenListener, docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[Floats2d], ListBackprop]:
-    """Give each doc's token vectors, as received or from `doc._.trf_data`."""
+    """Return each doc's token vectors, as received or from `doc._.trf_data`."""
     datas = _take_data(model, docs, is_train)
     width = model.get_dim("nO")
     Xs = [_get_vectors(model, *pair, width) for pair in zip(docs, datas, strict=True)]
@@ -87,8 +87,8 @@ def _get_vectors(model: Model, doc: Doc, data: TransformerData | None, width: in
         return model.ops.alloc2f(len(doc), width)
     raise ValueError(
         "spacy-bert-ner.TransformerListener.v1 found the output of another transformer model, "
-        "expected that of spacy-bert-ner.TransformerModel.v1. Set `@architectures` of the listener "
-        "to spacy-transformers.TransformerListener.v1, which pools the pieces of any model."
+        "expected the output of spacy-bert-ner.TransformerModel.v1. Set `@architectures` of the "
+        "listener to spacy-transformers.TransformerListener.v1, which works with any model."
     )
 
 
@@ -96,18 +96,18 @@ def _check_rows(model: Model, data: TokenVectors) -> None:
     wants_pieces = isinstance(model, PieceListener)
     if wants_pieces == (data.lengths is not None):
         return
-    wanted, found = ("pieces", "tokens") if wants_pieces else ("tokens", "pieces")
+    wanted, found = ("piece", "token") if wants_pieces else ("token", "piece")
     kind = "Transformer" if wants_pieces else "Piece"
     pooling = "pieces" if wants_pieces else "first"
     raise ValueError(
-        f"A listener for the vectors of {wanted} found those of {found}. Set `@architectures` of "
-        f"the listener to spacy-bert-ner.{kind}Listener.v1, or `pooling` of the transformer's "
-        f'model to "{pooling}".'
+        f"The listener expects one vector per {wanted}, but found one per {found}. Set "
+        f"`@architectures` of the listener to spacy-bert-ner.{kind}Listener.v1, or `pooling` of "
+        f'the transformer model to "{pooling}".'
     )
 
 
 class PieceListener(TokenListener):
-    """Hands the vectors of all pieces to another component's model.
+    """Pass the vectors of all pieces to another component's model.
 
     upstream_name (str): Name of the transformer component; "*" for any.
     """
@@ -115,7 +115,7 @@ class PieceListener(TokenListener):
     name = "piece-transformer-listener"
 
     def __init__(self, upstream_name: str):
-        """Wait for the component to be linked."""
+        """Wait until spaCy links the component."""
         super().__init__(upstream_name)
         self.replace_callbacks(forward_piece_listener, init=self.init)
 
@@ -123,7 +123,7 @@ class PieceListener(TokenListener):
 def forward_piece_listener(
     model: PieceListener, docs: Sequence[Doc], is_train: bool
 ) -> tuple[list[Ragged], Callable[[list[Ragged]], list[Doc]]]:
-    """Give the vectors of each doc's pieces, by token."""
+    """Return the vectors of each doc's pieces, grouped by token."""
     datas = _take_data(model, docs, is_train)
     Xs, backprop_rows = forward_listener(model, docs, is_train)
     lengths = [
@@ -139,24 +139,25 @@ def forward_piece_listener(
 
 
 def build_piece_listener_v1(*, upstream: str = "*") -> Model[list[Doc], list[Ragged]]:
-    """Build a layer that gives the transformer component's vectors of pieces.
+    """Build a layer that returns the transformer component's piece vectors.
 
-    For a `transformer` whose model is `spacy-bert-ner.TransformerModel.v1` with
-    `pooling = "pieces"`. A token without pieces has one row of zeros.
+    Use it with a `transformer` component whose model is
+    `spacy-bert-ner.TransformerModel.v1` with `pooling = "pieces"`. A token without
+    pieces has one row of zeros.
 
     upstream (str): Name of the transformer component; "*" for any.
     RETURNS (Model[List[Doc], List[Ragged]]): The layer. Shape of each output's data:
-        (n_rows, width); its lengths are the rows of each token.
+        (n_rows, width); its lengths count the rows of each token.
     """
     return PieceListener(upstream)
 
 
 def build_transformer_listener_v1(*, upstream: str = "*") -> Model[list[Doc], list[Floats2d]]:
-    """Build a layer that gives the transformer component's token vectors.
+    """Build a layer that returns the transformer component's token vectors.
 
-    For components behind a `transformer` whose model is
+    Use it in components after a `transformer` whose model is
     `spacy-bert-ner.TransformerModel.v1`. An empty doc has no rows; a doc that the
-    transformer has not seen has rows of zeros.
+    transformer has not processed has rows of zeros.
 
     upstream (str): Name of the transformer component; "*" for any.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer. Shape of each output:
@@ -171,16 +172,16 @@ def build_tok2vec_transformer_v1(
     pooling: Model[Ragged, Floats2d] | None = None,
     grad_factor: float = 1.0,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Build a transformer that one component has for itself.
+    """Build a transformer that belongs to one component.
 
-    Takes the place of a listener where there is no `transformer` component, and
-    where `nlp.replace_listeners` gives a component its own copy.
+    Use it in place of a listener in a pipeline without a `transformer` component.
+    `nlp.replace_listeners` puts it there when it gives a component its own copy.
 
     transformer (Model[List[Doc], FullTransformerBatch]): The transformer model:
         `spacy-bert-ner.TransformerModel.v1`.
-    pooling (Optional[Model[Ragged, Floats2d]]): As in the stock listener, where it
-        takes the place of one.
-    grad_factor (float): As in the stock listener; needs `pooling`.
+    pooling (Optional[Model[Ragged, Floats2d]]): The pooling of spaCy's own listener, if
+        this layer replaces one.
+    grad_factor (float): As in spaCy's own listener; needs `pooling`.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer. Shape of each output:
         (n_tokens, width).
     """
@@ -193,14 +194,14 @@ def build_tok2vec_transformer_v1(
 
 
 def split_tokens() -> Model[TokenBatch, list[Floats2d]]:
-    """RETURNS (Model[TokenBatch, List[Floats2d]]): Gives each doc its vectors."""
+    """RETURNS (Model[TokenBatch, List[Floats2d]]): Splits a batch into docs."""
     return Model("split-tokens", forward_split)
 
 
 def forward_split(
     model: Model, batch: TokenBatch, is_train: bool
 ) -> tuple[list[Any], Callable[[list[Any]], TokenBatch]]:
-    """Give each doc's rows of the batch; the gradient is put together again."""
+    """Split a batch into the rows of each doc; `backprop` joins their gradients."""
     xp = model.ops.xp
     ends = np.cumsum(batch.row_lengths)[:-1].tolist()
 
@@ -218,19 +219,19 @@ def forward_split(
 
 
 def replace_listener(model: Model, listener: Model, component: object) -> Model:
-    """Give what takes a listener's place when it gets its own transformer.
+    """Build what replaces a listener when its component gets its own transformer.
 
     model (Model): A copy of the transformer component's model.
-    listener (Model): The listener, ours or the stock one.
+    listener (Model): The listener, ours or spaCy's.
     component (object): The transformer component.
-    RETURNS (Model): The model, followed by what gives the listener's output.
+    RETURNS (Model): The model, followed by a layer with the listener's output.
     """
     is_ours = isinstance(listener, TokenListener)
     return chain(model, split_tokens() if is_ours else split_trf_batch())
 
 
 def replace_listener_config(transformer: dict, listener: dict) -> dict:
-    """Give the config that builds what `replace_listener` gives.
+    """Write the config that builds what `replace_listener` returns.
 
     transformer (dict): Config of the transformer component's model.
     listener (dict): Config of the listener.

@@ -1,4 +1,4 @@
-"""Memory that does not suffice → smaller parts, or an error that names the setting."""
+"""Too little memory → smaller parts, or an error that names the setting."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,34 +8,34 @@ import torch
 
 _Part = TypeVar("_Part")
 
-# What to do where memory does not suffice.
+# What to do when memory runs out.
 TO_PREDICT = (
-    "Set `batch_pieces` of the model lower (or `window`, if one window is too long), or give "
+    "Lower `batch_pieces` of the model (or `window`, if one window is too long), or give "
     "`nlp.pipe` a smaller `batch_size`."
 )
 TO_TRAIN = (
-    "Set `pieces` or `sentences` of [training.batcher] lower (with `accumulate_batches` of the "
-    "optimizer higher, to learn the same), `batch_pieces` of the model lower, or "
+    "Lower `pieces` or `sentences` of [training.batcher] (and raise `accumulate_batches` of the "
+    "optimizer to learn the same), lower `batch_pieces` of the model, or set "
     "`gradient_checkpointing = true`."
 )
-# What torch's allocators say, in an error of no kind of its own on a processor.
+# What torch's allocators say; on a CPU they raise a plain RuntimeError.
 _MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """RETURNS (bool): Whether an error says that memory did not suffice."""
+    """RETURNS (bool): Whether an error says that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _MEMORY)
 
 
 def run_in_halves(run: Callable[[slice], _Part], n_rows: int) -> list[_Part]:
-    """Compute rows at once, or in halves, quarters, … where memory does not suffice.
+    """Compute all rows at once, or in halves, quarters, … when memory runs out.
 
-    run (Callable): Computes some rows.
+    run (Callable): Computes a slice of the rows.
     n_rows (int): The number of rows.
     RETURNS (List): The parts, in order.
-    RAISES (MemoryError, RuntimeError): As raised, if one row alone does not fit.
+    RAISES (MemoryError, RuntimeError): If a single row does not fit.
     """
     todo, done = [slice(0, n_rows)], []
     while todo:
@@ -47,7 +47,7 @@ def run_in_halves(run: Callable[[slice], _Part], n_rows: int) -> list[_Part]:
             n_here = rows.stop - rows.start
             if n_here < 2 or not is_out_of_memory(error):
                 raise
-        # What the failed call had computed is gone only now, with its traceback.
+        # The traceback kept what the failed call had computed; it is free only now.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         middle = rows.start + n_here // 2
@@ -57,16 +57,14 @@ def run_in_halves(run: Callable[[slice], _Part], n_rows: int) -> list[_Part]:
 
 @contextlib.contextmanager
 def explained_memory(advice: str) -> Iterator[None]:
-    """Say what to set where memory does not suffice.
+    """Add advice to the error when memory runs out.
 
     advice (str): What to do, as a sentence.
-    RAISES (MemoryError): If memory did not suffice; with torch's error as its cause.
+    RAISES (MemoryError): If memory runs out; its cause is torch's error.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise MemoryError(
-            f"The memory does not suffice for the transformer model. {advice}"
-        ) from error
+        raise MemoryError(f"Not enough memory for the transformer model. {advice}") from error

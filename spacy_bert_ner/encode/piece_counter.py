@@ -1,4 +1,4 @@
-"""An encoder's folder → how many wordpieces words have, and how many it sees at once."""
+"""An encoder's folder → the number of wordpieces of words, and of the most it reads at once."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
@@ -11,7 +11,7 @@ from ..convert.settings import CountPieces
 from ..pieces.cutter import WordCutter, read_word_cutter
 from .checkpoint import read_checkpoint
 
-# Words whose number of pieces is kept; a large corpus has fewer.
+# Words whose number of pieces is cached; even a large corpus has fewer.
 N_KEPT = 2**20
 
 
@@ -26,18 +26,18 @@ class PieceCounter:
         self._cutter = cutter
 
     def __call__(self, words: Sequence[str]) -> list[int]:
-        """RETURNS (list[int]): Pieces of each word, standing behind a blank."""
+        """RETURNS (list[int]): The number of pieces of each word after a space."""
         return [len(pieces) for pieces in self._cutter(words, True)]
 
 
 def read_piece_counter(folder: Path) -> tuple[CountPieces, int]:
-    """Read what the data report asks of an encoder.
+    """Read what the data report needs to know about an encoder.
 
     folder (Path): A folder in Hugging Face layout.
     RETURNS (tuple[CountPieces, int]): The counter, and the most pieces of a sentence
-        that fit between the special ones.
-    RAISES (FileNotFoundError): If the folder or one of its files is not there.
-    RAISES (ValueError): If it is no encoder that we can use.
+        that the encoder reads at once.
+    RAISES (FileNotFoundError): If the folder or one of its files is missing.
+    RAISES (ValueError): If the folder does not hold an encoder that we can use.
     """
     checkpoint = read_checkpoint(folder, attention="sdpa", dropout=None)
     return PieceCounter(checkpoint.cutter), checkpoint.limit - checkpoint.cutter.n_special
@@ -46,14 +46,14 @@ def read_piece_counter(folder: Path) -> tuple[CountPieces, int]:
 def make_count_pieces_v1(name: str) -> Callable[[Example | Doc], int]:
     """Make a function that counts the pieces of an example, for `get_length` of a batcher.
 
-    Entry point: spacy-bert-ner.count_pieces.v1. With it the sentences of a batch have
-    one length to the piece, so that a batch is one call of the encoder, without
-    padding. The folder is read when the first example is counted.
+    Entry point: spacy-bert-ner.count_pieces.v1. It groups sentences with exactly the same
+    number of pieces, so the encoder reads a batch in one call, without padding. The
+    folder is read when the first example is counted.
 
-    name (str): Local folder of the encoder, in Hugging Face layout: that of the
-        transformer's model.
-    RETURNS (Callable[[Example | Doc], int]): Counts the pieces of the predicted doc,
-        each word's as behind a blank, special ones left out.
+    name (str): Local folder of the encoder, in Hugging Face layout; the same as in the
+        transformer model.
+    RETURNS (Callable[[Example | Doc], int]): Counts the pieces of the predicted doc as
+        if each word followed a space, without special pieces.
 
     EXAMPLE:
     [training.batcher.get_length]
@@ -67,7 +67,7 @@ def make_count_pieces_v1(name: str) -> Callable[[Example | Doc], int]:
 
     @lru_cache(N_KEPT)
     def count_word(word: str) -> int:
-        # White space has no pieces, and any other word at least one.
+        # Whitespace has no pieces, any other word at least one.
         return 0 if word.isspace() else max(1, *read_counter()([word]))
 
     def count_pieces(item: Example | Doc) -> int:

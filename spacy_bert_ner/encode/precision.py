@@ -1,4 +1,4 @@
-"""A device → what the encoder computes in there, and its copy in that precision."""
+"""A device → the precision the encoder computes in, and a copy of it in that precision."""
 
 import contextlib
 import copy
@@ -9,11 +9,10 @@ import torch
 
 @functools.cache
 def find_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Find what to compute in.
+    """Find the precision to compute in.
 
-    "auto" is bfloat16 on a processor that has instructions for it (without them
-    it is far slower than float32) and on a GPU that has it, float16 on other CUDA
-    GPUs, else float32.
+    "auto" is bfloat16 on CPUs and GPUs that have instructions for it (without them it is
+    far slower than float32), float16 on other CUDA GPUs, and float32 elsewhere.
 
     name (str): "auto", "float32", "bfloat16" or "float16".
     device (torch.device): Where the encoder runs.
@@ -39,7 +38,7 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
 def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
     """Copy a model with its weights in another precision.
 
-    Buffers keep theirs: tables of angles (RoPE) would lose whole positions.
+    Buffers keep their precision: tables of angles (RoPE) would lose whole positions.
 
     model (torch.nn.Module): The model.
     dtype (torch.dtype): The precision of the weights.
@@ -52,9 +51,9 @@ def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Mo
 
 
 def on_device(device: torch.device) -> contextlib.AbstractContextManager:
-    """Give a context in which torch makes tensors on a device.
+    """Return a context in which torch creates tensors on a device.
 
-    Hugging Face makes some on torch's default device, which an application may have set.
+    Hugging Face creates some on torch's default device, which the application may change.
 
     device (torch.device): Where the encoder runs.
     RETURNS (AbstractContextManager): The context.

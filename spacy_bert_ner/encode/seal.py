@@ -1,22 +1,72 @@
-"""An encoder's bytes → the same with their own sha256 inside, which loading checks."""
+"""Tensors and texts ↔ a safetensors file with its own sha256 inside, which loading checks."""
 
 import hashlib
+import json
 import os
+
+import safetensors.torch
+import torch
+
+from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
+
+HEADER = "spacy-bert-ner"
+"""The entry of the file's header that holds all texts: the order of several would vary."""
 
 SEAL = "sha256"
 NO_SEAL = "0" * 64
-"""What is in the place of the hash while it is computed."""
+"""Placeholder for the hash while it is computed."""
 SWITCH = "SPACY_BERT_NER_CHECK_WEIGHTS"
-"""The environment variable that turns the check off, with the value 0."""
+"""Environment variable that turns the check off if it is 0."""
 _BEFORE = rf"\"{SEAL}\": \"".encode()
-_HEAD = 200  # bytes in which the seal is: it is the first text of the header
+_HEAD = 200  # the seal is the first text of the header, within these bytes
+
+
+def tensors_to_bytes(tensors: dict[str, torch.Tensor], texts: dict[str, str]) -> bytes:
+    """Write tensors and texts as one safetensors file, sealed with its own hash.
+
+    tensors (Dict[str, Tensor]): The weights.
+    texts (Dict[str, str]): The texts for the header, by name.
+    RETURNS (bytes): The file; the same bytes for the same content.
+    """
+    texts = {SEAL: NO_SEAL, **{name: text for name, text in texts.items() if name != SEAL}}
+    return seal(safetensors.torch.save(tensors, metadata={HEADER: json.dumps(texts)}))
+
+
+def read_texts(data: bytes) -> dict[str, str]:
+    """Read the texts in the header of an encoder's file.
+
+    data (bytes): What `tensors_to_bytes` returned.
+    RETURNS (Dict[str, str]): The texts by name.
+    RAISES (ValueError): If the file is not a whole encoder of ours.
+    """
+    # A safetensors file: the length of the header in 8 bytes, the header as JSON, the tensors.
+    n_header = int.from_bytes(data[:8], "little")
+    is_safetensors = data[8:9] == b"{" and 8 + n_header <= len(data)
+    header = json.loads(data[8 : 8 + n_header]) if is_safetensors else {}
+    texts = json.loads(header.get("__metadata__", {}).get(HEADER, "{}"))
+    missing = [name for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG) if name not in texts]
+    if missing:
+        raise ValueError(
+            "The weights were not written by spacy-bert-ner.TransformerModel.v1: found "
+            f"{len(data):,} bytes without {', '.join(missing)}, expected safetensors with these "
+            "texts in the header. Set `@architectures` to the architecture that the model was "
+            "trained with, or train again."
+        )
+    ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+    n_expected = 8 + n_header + max(ends)
+    if len(data) != n_expected:
+        raise ValueError(
+            f"The encoder's weights are {len(data):,} bytes, expected {n_expected:,}: the file was "
+            "cut or changed. Copy or download the model again."
+        )
+    return texts
 
 
 def seal(data: bytes) -> bytes:
     """Put the hash of an encoder's bytes into their header.
 
-    data (bytes): A safetensors file with a blank seal.
-    RETURNS (bytes): The same with the hash; as many bytes.
+    data (bytes): A safetensors file with the placeholder.
+    RETURNS (bytes): The file with its hash; its size does not change.
     """
     start = _find_seal(data)
     return b"".join([data[:start], _hash(data, start).encode(), data[start + len(NO_SEAL) :]])
@@ -25,10 +75,10 @@ def seal(data: bytes) -> bytes:
 def check_seal(data: bytes) -> None:
     """Compare an encoder's bytes with the hash in their header.
 
-    Bytes without a hash, as version 0.1.0 wrote them, are not checked; nor are any
-    if the environment variable SPACY_BERT_NER_CHECK_WEIGHTS is 0.
+    Files without a hash, as version 0.1.0 wrote them, are not checked. If the environment
+    variable SPACY_BERT_NER_CHECK_WEIGHTS is 0, no file is.
 
-    data (bytes): What `seal` gave.
+    data (bytes): What `seal` returned.
     RAISES (ValueError): If a byte has changed since then.
     """
     start = _find_seal(data)
@@ -38,9 +88,9 @@ def check_seal(data: bytes) -> None:
     found = _hash(data, start)
     if found != expected:
         raise ValueError(
-            f"The encoder's weights are damaged: sha256 is {found[:12]}…, expected "
-            f"{expected[:12]}… (transformer/model of the model folder). Copy or install the model "
-            f"again. The environment variable {SWITCH}=0 turns this check off."
+            f"The encoder's weights (transformer/model in the model folder) are damaged: sha256 is "
+            f"{found[:12]}…, expected {expected[:12]}…. Copy or install the model again. To turn "
+            f"this check off, set the environment variable {SWITCH}=0."
         )
 
 

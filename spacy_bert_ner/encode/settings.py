@@ -1,4 +1,4 @@
-"""Settings of the transformer architecture: checked when the config is read."""
+"""Settings of the transformer architecture, checked when the config is read."""
 
 import re
 from dataclasses import dataclass
@@ -7,11 +7,15 @@ from typing import Any
 POOLINGS = ("first", "mean", "last", "pieces")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("sdpa", "eager")
+# The most pieces to compute at once: about what the caches of a CPU hold, and enough to
+# keep a GPU busy. In training, each part of a batch costs a backward pass too.
+BATCH_PIECES = {"cpu": 1024, "cuda": 32_768}
+TRAIN_BATCH_PIECES = {**BATCH_PIECES, "cpu": 2048}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Arguments of `spacy-bert-ner.TransformerModel.v1`, which describes them."""
+    """The arguments of `spacy-bert-ner.TransformerModel.v1`; see there."""
 
     name: str
     pooling: str = "first"
@@ -28,48 +32,57 @@ class Settings:
 
     @property
     def reading(self) -> dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What reading the encoder's weights needs to know."""
+        """RETURNS (Dict[str, Any]): The settings needed to read the encoder's weights."""
         names = ("attention", "dropout", "attention_dropout", "shapes")
         return {name: getattr(self, name) for name in names}
 
-    def find_sizes(self, limit: int, n_special: int) -> tuple[int, int]:
-        """Find how docs are cut into windows.
+    def find_batch_pieces(self, device_type: str, *, is_train: bool = False) -> int:
+        """Find the most pieces to compute at once.
 
-        limit (int): Most pieces that the encoder reads at once.
-        n_special (int): Special pieces of each window.
-        RETURNS (Tuple[int, int]): Pieces of a window without special ones; pieces
-            of context on either side of a border.
-        RAISES (ValueError): If the encoder reads less than `window`, or if context
-            and special pieces leave no room in it.
+        device_type (str): "cpu", "cuda" or another of torch's.
+        is_train (bool): Whether gradients will follow.
+        RETURNS (int): The setting, or a default for the device.
+        """
+        defaults = TRAIN_BATCH_PIECES if is_train else BATCH_PIECES
+        return self.batch_pieces or defaults.get(device_type, 1024)
+
+    def find_sizes(self, limit: int, n_special: int) -> tuple[int, int]:
+        """Find the sizes of windows and context.
+
+        limit (int): The most pieces the encoder reads at once.
+        n_special (int): The number of special pieces in each window.
+        RETURNS (Tuple[int, int]): The pieces of a window, without special pieces; the
+            pieces of context on each side of a border.
+        RAISES (ValueError): If `window` is more than the encoder reads, or too small for
+            the context and the special pieces.
         """
         window = limit if self.window is None else self.window
         context = window // 16 if self.context is None else self.context
         if window > limit:
             raise ValueError(
-                f"window = {window}, but this encoder reads at most {limit} pieces at once. "
-                f"Set it to {limit} or less, or leave it out."
+                f"`window = {window}`, but this encoder reads at most {limit} pieces at once. "
+                f"Set `window` to {limit} or less, or leave it out."
             )
         if window < n_special + 2 * context + 1:
             raise ValueError(
-                f"window = {window} leaves no room beside {n_special} special pieces and "
-                f"{context} pieces of context on either side. Set `window` higher or `context` "
-                "lower."
+                f"`window = {window}` leaves no room next to {n_special} special pieces and "
+                f"{context} pieces of context on each side. Raise `window` or lower `context`."
             )
         return window - n_special, context
 
 
 def check_transformer_settings(settings: Settings) -> None:
-    """Check what can be checked before the encoder is there.
+    """Check the settings that do not depend on the encoder.
 
     settings (Settings): The settings.
-    RAISES (ValueError): If one has a value that does not exist.
+    RAISES (ValueError): If one has an invalid value.
     """
     _check_choice("pooling", settings.pooling, POOLINGS)
     _check_choice("compute_dtype", settings.compute_dtype, DTYPES)
     if "/" in settings.attention:
         raise ValueError(
-            f'attention = "{settings.attention}": refused, because a name with "/" downloads a '
-            'compiled kernel from a hub and runs it. Set "sdpa" or "eager".'
+            f'`attention = "{settings.attention}"`: refused, because a name with "/" downloads a '
+            'compiled kernel from a hub and runs it. Set `attention` to "sdpa" or "eager".'
         )
     _check_choice("attention", settings.attention, ATTENTIONS)
     parse_freeze(settings.freeze)
@@ -79,16 +92,16 @@ def check_transformer_settings(settings: Settings) -> None:
     for name in ("dropout", "attention_dropout"):
         rate = getattr(settings, name)
         if rate is not None and not 0 <= rate < 1:
-            raise ValueError(f"{name} = {rate}, expected a rate from 0 to below 1.")
+            raise ValueError(f"`{name} = {rate}`, expected at least 0 and less than 1.")
 
 
 def parse_freeze(freeze: str) -> int | None:
     """Read the setting `freeze`.
 
     freeze (str): "none", "embeddings", "all", or "N layers".
-    RETURNS (Optional[int]): How many layers are frozen beside the embeddings; None
-        for "none" and "all".
-    RAISES (ValueError): If it is something else.
+    RETURNS (Optional[int]): How many layers are frozen in addition to the embeddings;
+        None for "none" and "all".
+    RAISES (ValueError): If the value is none of these.
 
     EXAMPLE:
     >>> parse_freeze("3 layers")
@@ -99,17 +112,17 @@ def parse_freeze(freeze: str) -> int | None:
         return int(match.group(1))
     if freeze not in ("none", "embeddings", "all"):
         raise ValueError(
-            f'freeze = "{freeze}", expected "none", "embeddings", "all" or a number of layers '
-            'such as "3 layers".'
+            f'`freeze = "{freeze}"`, expected "none", "embeddings", "all" or a number of layers, '
+            'for example "3 layers".'
         )
     return 0 if freeze == "embeddings" else None
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f'{name} = "{value}", expected one of: {", ".join(choices)}.')
+        raise ValueError(f'`{name} = "{value}"`, expected one of: {", ".join(choices)}.')
 
 
 def _check_least(name: str, value: int | None, least: int) -> None:
     if value is not None and value < least:
-        raise ValueError(f"{name} = {value}, expected at least {least}, or null for the default.")
+        raise ValueError(f"`{name} = {value}`, expected at least {least}, or null for the default.")

@@ -1,4 +1,4 @@
-"""Pieces with shapes → vectors: the sum of a piece's vector and its word's shape."""
+"""Pieces with shapes → the sum of the vectors of the piece and of its word's shape."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from ..pieces.table import EncodeWords
 
 
 class ShapedEmbedding(torch.nn.Embedding):
-    """Embeddings of pieces, with a vector for the shape of the word added.
+    """Embeddings of pieces, plus a vector for the shape of the word.
 
-    One number stands for both: piece + n_pieces * shape. Shape 0 is that of special
-    pieces and of padding, adds nothing and does not learn.
+    One number encodes both: piece + n_pieces * shape. Special pieces and padding have
+    shape 0, which adds nothing and does not learn.
 
     pieces (torch.nn.Embedding): The encoder's own embeddings; their weights are shared.
     shapes (torch.Tensor): A vector for each shape. Shape: (n_shapes, width).
     """
 
     def __init__(self, pieces: torch.nn.Embedding, shapes: torch.Tensor):
-        """Take the weights of the pieces, and put a table beside them."""
+        """Share the weights of the pieces, and add a table of shapes."""
         n_pieces, width = pieces.weight.shape
         super().__init__(
             n_pieces, width, padding_idx=pieces.padding_idx, _weight=pieces.weight.detach()
@@ -31,27 +31,27 @@ class ShapedEmbedding(torch.nn.Embedding):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed pieces and the shapes of their words.
 
-        ids (torch.Tensor): Numbers of pieces with shapes. Shape: (…,).
-        RETURNS (torch.Tensor): Shape: (…, width).
+        ids (torch.Tensor): Numbers that encode piece and shape. Shape: (…,).
+        RETURNS (torch.Tensor): The sums. Shape: (…, width).
         """
         pieces = super().forward(ids % self.num_embeddings)
         return pieces + self.word_shapes(ids // self.num_embeddings)
 
 
 def add_shapes(model: Any, shapes: torch.Tensor | None = None) -> None:
-    """Have an encoder read shapes; a new table adds zeros.
+    """Make an encoder read word shapes; a new table adds zeros.
 
     model (PreTrainedModel): The encoder.
-    shapes (Optional[torch.Tensor]): A trained table; one of zeros if None. Shape:
+    shapes (Optional[torch.Tensor]): A trained table; None for a table of zeros. Shape:
         (n_shapes, width).
-    RAISES (ValueError): If its embeddings are not a plain table.
+    RAISES (ValueError): If the encoder's embeddings are not a plain table.
     """
     pieces = model.get_input_embeddings()
     if type(pieces) is not torch.nn.Embedding:
         raise ValueError(
-            f"shapes = true, but the embeddings of {type(model).__name__} are "
-            f"{type(pieces).__name__}, expected a plain table, to whose vectors those of shapes "
-            "can be added. Set shapes = false."
+            f"`shapes = true`, but the embeddings of {type(model).__name__} are "
+            f"{type(pieces).__name__}, expected a plain table (torch.nn.Embedding). Set "
+            "`shapes = false`."
         )
     if shapes is None:
         shapes = torch.zeros(N_SHAPES, pieces.embedding_dim)
@@ -61,11 +61,11 @@ def add_shapes(model: Any, shapes: torch.Tensor | None = None) -> None:
 def split_shapes(
     state: dict[str, torch.Tensor],
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
-    """Part an encoder's weights from its table of shapes.
+    """Separate an encoder's weights from its table of shapes.
 
     state (Dict[str, torch.Tensor]): Weights by name.
-    RETURNS (Tuple[Dict[str, torch.Tensor], Optional[torch.Tensor]]): What the encoder
-        has without shapes; the table, if there is one.
+    RETURNS (Tuple[Dict[str, torch.Tensor], Optional[torch.Tensor]]): The weights without
+        the table; the table, if there is one.
     """
     plain = {name: X for name, X in state.items() if not name.endswith(TABLE)}
     tables = [X for name, X in state.items() if name.endswith(TABLE)]
@@ -73,11 +73,11 @@ def split_shapes(
 
 
 def make_shaped(model: Any, cut: EncodeWords, *, unknown: int) -> EncodeWords:
-    """Make what cuts words for an encoder that reads shapes.
+    """Make the word cutter of an encoder that reads shapes.
 
     model (PreTrainedModel): The encoder, after `add_shapes`.
     cut (EncodeWords): Cuts words into pieces.
-    unknown (int): The piece of a word that has none.
+    unknown (int): The piece for a word without pieces.
     RETURNS (EncodeWords): Cuts words into pieces with shapes.
     """
     table = model.get_input_embeddings()

@@ -1,4 +1,4 @@
-"""Holds the encoder for thinc: precision, devices, updates, saving."""
+"""Buckets of pieces → token vectors and updated weights: the encoder as thinc sees it."""
 
 import contextlib
 import copy
@@ -24,25 +24,19 @@ from .settings import Settings
 from .shaped_embedding import make_shaped
 from .torch_params import exchanged_params
 
-# Most pieces that the encoder computes at once: on a processor, about what its
-# caches hold; on a GPU, enough to keep it busy.
-BATCH_PIECES = {"cpu": 1024, "cuda": 32_768}
-# A training batch pays for each part of it with a pass backward.
-TRAIN_BATCH_PIECES = {**BATCH_PIECES, "cpu": 2048}
-
 
 class EncoderShim(PyTorchShim):
-    """Holds the encoder, runs buckets through it, updates, saves and loads it.
+    """Hold the encoder; run, update, save and load it.
 
-    Outside an update the encoder is always in evaluation mode, and predicting
-    changes nothing but replaceable caches: any number of threads may do it at once.
-    Parameters are known to the optimizer as `(shim.id, Hugging Face's name)`.
+    Outside an update the encoder is always in evaluation mode, and prediction changes
+    only caches that can be replaced, so any number of threads can predict at once. The
+    optimizer knows each parameter as `(shim.id, Hugging Face's name)`.
 
-    settings (Settings): Precision, pooling and what is trained.
+    settings (Settings): The settings of the architecture.
     """
 
     def __init__(self, settings: Settings):
-        """Start without an encoder; `load` or `from_bytes` brings it."""
+        """Start without an encoder; `load` and `from_bytes` bring one."""
         super().__init__(None, grad_scaler=PyTorchGradScaler(enabled=False))
         self.settings = settings
         self.checkpoint: Checkpoint | None = None
@@ -52,11 +46,11 @@ class EncoderShim(PyTorchShim):
         self.handover = Handover()
 
     def __getstate__(self) -> dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What pickle and deepcopy keep: not the caches."""
+        """RETURNS (Dict[str, Any]): What pickle and deepcopy keep: all but the caches."""
         return {**self.__dict__, "_low_model": None, "handover": Handover()}
 
     def copy(self) -> "EncoderShim":
-        """RETURNS (EncoderShim): A copy that the optimizer can tell from this one."""
+        """RETURNS (EncoderShim): A copy with its own number for the optimizer."""
         copied = copy.deepcopy(self)
         with Shim.global_id_lock:
             Shim.global_id += 1
@@ -65,7 +59,7 @@ class EncoderShim(PyTorchShim):
 
     @property
     def dtype(self) -> torch.dtype:
-        """RETURNS (torch.dtype): What the encoder computes in on its device."""
+        """RETURNS (torch.dtype): The precision that the encoder computes in."""
         return find_dtype(self.settings.compute_dtype, self.device)
 
     @property
@@ -73,29 +67,18 @@ class EncoderShim(PyTorchShim):
         """RETURNS (int): The width of a vector."""
         return self._model.config.hidden_size
 
-    def find_batch_pieces(self, *, is_train: bool = False) -> int:
-        """Find the most pieces that the encoder computes at once.
-
-        is_train (bool): Whether gradients will follow.
-        RETURNS (int): The setting, or else what suits the device.
-        """
-        defaults = TRAIN_BATCH_PIECES if is_train else BATCH_PIECES
-        return self.settings.batch_pieces or defaults.get(self.device.type, 1024)
-
     def load(self, checkpoint: Checkpoint) -> None:
-        """Take an encoder, and freeze and place it as the settings say.
+        """Take an encoder, move it to the current device and freeze it as configured.
 
-        checkpoint (Checkpoint): The encoder and what belongs to it.
-        RAISES (ValueError): If there are fewer layers than should be frozen.
+        checkpoint (Checkpoint): The encoder with its tokenizer.
+        RAISES (ValueError): If `freeze` or `window` does not fit the encoder.
         """
         device = get_torch_default_device()
         model: Any = checkpoint.model
         model.to(device).eval()
         freeze_parameters(model, self.settings.freeze)
         if self.settings.gradient_checkpointing:
-            model.gradient_checkpointing_enable(
-                gradient_checkpointing_kwargs={"use_reentrant": False}
-            )
+            model.gradient_checkpointing_enable({"use_reentrant": False})
         cutter = checkpoint.cutter
         self.size, self.context = self.settings.find_sizes(checkpoint.limit, cutter.n_special)
         cut = make_shaped(model, cutter, unknown=cutter.unknown) if self.settings.shapes else cutter
@@ -114,7 +97,7 @@ class EncoderShim(PyTorchShim):
         self._grad_scaler.to_(device)
 
     def require(self) -> tuple[Checkpoint, WordTable]:
-        """Give what reads words.
+        """Return the encoder, which must have been loaded.
 
         RETURNS (Tuple[Checkpoint, WordTable]): The encoder and its table of words.
         RAISES (ValueError): If there is no encoder yet.
@@ -122,21 +105,22 @@ class EncoderShim(PyTorchShim):
         if self.checkpoint is None or self.table is None:
             raise ValueError(
                 "The transformer model has no weights yet. Train the pipeline with `spacy train`, "
-                f"load a trained one, or call `nlp.initialize`, which reads {self.settings.name}."
+                "load a trained pipeline, or call `nlp.initialize`, which reads "
+                f"{self.settings.name}."
             )
         return self.checkpoint, self.table
 
     def __call__(
         self, inputs: tuple[Sequence[Bucket], int], is_train: bool
     ) -> tuple[Floats2d, Callable[[Floats2d], None]]:
-        """Give token vectors.
+        """Compute token vectors.
 
-        inputs (Tuple[Sequence[Bucket], int]): The batch, and its number of tokens.
+        inputs (Tuple[Sequence[Bucket], int]): The batch and its number of tokens.
         is_train (bool): Whether gradients will follow.
         RETURNS (Tuple[Floats2d, Callable]): A vector for each token, zeros for a
             token without pieces, and a callback that takes their gradient. Shape:
             (n_tokens, width).
-        RAISES (MemoryError): If memory does not suffice for a single window.
+        RAISES (MemoryError): If a single window does not fit into memory.
         """
         if is_train and self.settings.freeze != "all":
             return self._encode_to_update(*inputs)
@@ -148,13 +132,13 @@ class EncoderShim(PyTorchShim):
     def _encode_to_update(
         self, buckets: Sequence[Bucket], n_tokens: int
     ) -> tuple[Floats2d, Callable[[Floats2d], None]]:
-        # float16 needs a scaler for its gradients, which there is for CUDA only
+        # float16 needs a gradient scaler, which exists for CUDA only.
         is_mixed = self.dtype == torch.bfloat16 or self._grad_scaler._enabled
         with self._training(), torch.autocast(self.device.type, self.dtype, enabled=is_mixed):
             Y = self._run(self._model, buckets, n_tokens)
 
         def backprop(dY: Floats2d) -> None:
-            if Y.requires_grad:  # not for docs of whitespace only
+            if Y.requires_grad:  # False if all tokens are whitespace
                 with self._training():
                     Y.backward(self._grad_scaler.scale(xp2torch(dY, device=self.device)))
             optimizer = self.handover.end()
@@ -166,8 +150,8 @@ class EncoderShim(PyTorchShim):
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights and clear their gradients.
 
-        `nlp.update` calls this before the components that listen have learned: then
-        the weights are updated as soon as their gradient is here.
+        `nlp.update` calls this before the listening components have learned. In that
+        case the weights are updated as soon as their gradient arrives.
 
         optimizer (Optimizer): Called with each parameter and its gradient.
         """
@@ -189,9 +173,9 @@ class EncoderShim(PyTorchShim):
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Compute with other weights for a while.
+        """Compute with other weights inside the context.
 
-        params (Dict): Weights by the optimizer's keys; others are left alone.
+        params (Dict): Weights by the optimizer's keys; other weights do not change.
         """
         named = [] if self._model is None else self._model.named_parameters()
         self._low_model = None
@@ -202,33 +186,30 @@ class EncoderShim(PyTorchShim):
             self._low_model = None
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Move the encoder; the low-precision copy is made again there.
+        """Move the encoder, and drop its copy in low precision.
 
         device_type (str): "cpu" or "gpu".
-        device_id (int): Which GPU.
+        device_id (int): The number of the GPU.
         """
         super().to_device(device_type, device_id)
         self._low_model = None
 
     def to_bytes(self) -> bytes:
-        """RETURNS (bytes): The encoder as safetensors; empty if there is none yet."""
+        """RETURNS (bytes): The encoder as safetensors; empty if none is loaded."""
         if self.checkpoint is None:
             return b""
         return checkpoint_to_bytes(self.checkpoint, pooling=self.settings.pooling)
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":
-        """Load what `to_bytes` gave, onto the present device.
+        """Load what `to_bytes` returned onto the current device.
 
         bytes_data (bytes): A safetensors file.
         RETURNS (EncoderShim): This shim.
-        RAISES (ValueError): If the bytes are something else.
+        RAISES (ValueError): If the bytes are not an encoder of ours.
         """
         if bytes_data:
-            self.load(
-                bytes_to_checkpoint(
-                    bytes_data, pooling=self.settings.pooling, **self.settings.reading
-                )
-            )
+            settings = self.settings
+            self.load(bytes_to_checkpoint(bytes_data, pooling=settings.pooling, **settings.reading))
         return self
 
     def _run(

@@ -1,4 +1,4 @@
-"""Weights of torch modules that thinc can exchange for a while."""
+"""The weights of a torch module ↔ others, for as long as a context lasts."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +14,12 @@ from ..optimize.parameter_groups import Key
 def exchanged_params(
     shim_id: int, named: Iterable[tuple[str, torch.nn.Parameter]], params: Mapping[Key, Any]
 ) -> Iterator[None]:
-    """Put other weights into a module, and its own back at the end.
+    """Replace the weights of a module, and restore them at the end.
 
     shim_id (int): Number of the shim that holds the module.
     named (Iterable[Tuple[str, torch.nn.Parameter]]): What `named_parameters()` gives.
     params (Mapping[Tuple[int, str], FloatsXd]): Weights by the optimizer's keys;
-        parameters that have none here are left alone.
+        parameters without an entry are not changed.
     """
     changed = [(p, p.data, params[shim_id, n]) for n, p in named if (shim_id, n) in params]
     for parameter, _, data in changed:
@@ -32,16 +32,16 @@ def exchanged_params(
 
 
 class TorchShim(PyTorchShim):
-    """Holds a torch module for thinc; averaged weights reach it.
+    """Hold a torch module for thinc, and let averaged weights reach it.
 
-    thinc's own shim looks for names that no optimizer gives.
+    thinc's own shim looks for keys that no optimizer uses.
     """
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Compute with other weights for a while.
+        """Compute with other weights inside the context.
 
-        params (Dict): Weights by the optimizer's keys; others are left alone.
+        params (Dict): Weights by the optimizer's keys; other weights do not change.
         """
         with exchanged_params(self.id, self._model.named_parameters(), params):
             yield

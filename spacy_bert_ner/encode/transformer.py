@@ -23,14 +23,14 @@ MODEL_NAME = "token-transformer"
 
 
 class TransformerModel(Model):
-    """The thinc model around the encoder; refuses weights of another architecture."""
+    """The thinc model of the encoder; refuses the weights of another architecture."""
 
     def from_dict(self, msg: dict) -> "TransformerModel":
-        """Load what `to_dict` gave.
+        """Load what `to_dict` returned.
 
         msg (dict): Names, sizes and the encoder's bytes.
         RETURNS (TransformerModel): This model.
-        RAISES (ValueError): If another architecture wrote it.
+        RAISES (ValueError): If the model was saved with another architecture.
         """
         names = [node["name"] for node in msg["nodes"]]
         if names != [MODEL_NAME]:
@@ -38,9 +38,8 @@ class TransformerModel(Model):
                 f"The saved transformer model has the layers {', '.join(names)}, expected "
                 f"{MODEL_NAME}: it was trained with another architecture than "
                 "spacy-bert-ner.TransformerModel.v1. Set `@architectures` in "
-                "[components.transformer.model] of config.cfg back to that one "
-                "(spacy-transformers.TransformerModel.v3, if it is spaCy's), or train again with "
-                "this one."
+                "[components.transformer.model] of config.cfg to the architecture it was trained "
+                "with (spacy-transformers.TransformerModel.v3, if it is spaCy's), or train again."
             )
         super().from_dict(msg)
         return self
@@ -63,42 +62,41 @@ def build_transformer_model_v1(
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build the model of a `transformer` component: one vector for each token.
 
-    Docs of any length are read whole: in windows that overlap, each token's
-    vector from the window in which it has most context. An empty doc has no
-    vectors; a whitespace token has zeros; a word for which the tokenizer has no
-    pieces is read as its unknown piece. Weights are read when the pipeline is
-    initialised or loaded, not before.
+    The model reads docs of any length in full. It cuts long docs into overlapping
+    windows and takes each token's vector from the window that gives it the most
+    context. An empty doc has no vectors; a whitespace token has a vector of zeros; a
+    word without pieces is read as the tokenizer's unknown piece. The weights are read
+    when the pipeline is initialised or loaded, not before.
 
-    name (str): Local folder of the encoder, in Hugging Face layout, weights as
-        safetensors. Read by `initialize` only: a saved pipeline holds its weights.
-    pooling (str): Which of a token's pieces give its vector: "first", "mean", "last";
-        with "pieces" each piece has one, for `spacy-bert-ner.PieceListener.v1`.
-    window (Optional[int]): Most pieces that are read at once, special ones
-        included; the encoder's limit if None.
-    context (Optional[int]): Pieces of context on either side where a doc is cut;
-        a sixteenth of the window if None.
-    batch_pieces (Optional[int]): Most pieces that the encoder computes at once,
-        padding included; 1,024 on a processor (2,048 in training) and 32,768 on a
-        GPU if None.
-    compute_dtype (str): "float32", "bfloat16", "float16", or "auto": bfloat16 on a
-        processor that has instructions for it and on GPUs, float16 on GPUs
-        without. Weights are kept, trained and saved in float32.
-    freeze (str): Weights that training leaves alone: "none", "embeddings", "all",
-        or "N layers" (the embeddings and the first N layers). With "embeddings", a
-        table of shapes learns all the same.
-    dropout (Optional[float]): Dropout rate of the encoder's layers in training;
-        the checkpoint's own if None.
-    attention_dropout (Optional[float]): Dropout rate of the attention weights; that of
-        the layers if None. With 0 attention is computed in one pass: quicker training.
-    attention (str): "sdpa" (fused, where the architecture has it) or "eager".
-    gradient_checkpointing (bool): Compute activations again in the backward pass
-        instead of keeping them: less memory, a third more time.
-    shapes (bool): Add a vector for each word's shape (spaCy's, such as `Xxxxx`) to
-        those of its pieces, for encoders that read lower case only. It is zero before
-        training, and learns at the rate of the last layer; once trained, `freeze` with
-        layers keeps it.
+    name (str): Local folder of the encoder, in Hugging Face layout with safetensors
+        weights. Only `initialize` reads it: a saved pipeline holds its own weights.
+    pooling (str): Which of a token's pieces give its vector: "first", "mean" or "last".
+        "pieces" keeps one vector per piece, for `spacy-bert-ner.PieceListener.v1`.
+    window (Optional[int]): The most pieces to read at once, special pieces included;
+        None for the encoder's limit.
+    context (Optional[int]): Pieces of context on each side of a cut; None for a
+        sixteenth of the window.
+    batch_pieces (Optional[int]): The most pieces to compute at once, padding included;
+        None for 1,024 on a CPU (2,048 in training) and 32,768 on a GPU.
+    compute_dtype (str): "float32", "bfloat16", "float16" or "auto": bfloat16 on CPUs and
+        GPUs with instructions for it, float16 on other CUDA GPUs, float32 elsewhere.
+        Weights are kept, trained and saved in float32.
+    freeze (str): Weights that training does not change: "none", "embeddings", "all" or
+        "N layers" (the embeddings and the first N layers). With "embeddings", a table of
+        shapes still learns.
+    dropout (Optional[float]): Dropout rate of the encoder's layers in training; None
+        for the checkpoint's.
+    attention_dropout (Optional[float]): Dropout rate of the attention weights; None for
+        that of the layers. Set it to 0 to train faster: attention then takes one pass.
+    attention (str): "sdpa" (fused, if the encoder supports it) or "eager".
+    gradient_checkpointing (bool): Recompute activations in the backward pass instead of
+        keeping them, which saves memory and takes a third more time.
+    shapes (bool): Add a vector for the word's shape (spaCy's, such as `Xxxxx`) to each
+        of its pieces. Use it with uncased encoders. The vectors start at zero and learn
+        at the rate of the last layer. Once they are trained, `freeze = "N layers"` keeps
+        them.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
-    RAISES (ValueError): If a setting has a value that does not exist.
+    RAISES (ValueError): If a setting has an invalid value.
     """
     settings = Settings(
         name=name,
@@ -129,17 +127,17 @@ def build_transformer_model_v1(
 
 
 def init(model: Model, X: object = None, Y: object = None) -> Model:
-    """Read the encoder from its folder, unless there is one already.
+    """Read the encoder from its folder, unless the model already has one.
 
-    RAISES (ValueError): If it would get shapes that could not learn.
+    RAISES (ValueError): If new shapes would be frozen.
     """
     shim = get_shim(model)
     if shim.checkpoint is None:
         settings = shim.settings
         if settings.shapes and settings.freeze not in ("none", "embeddings"):
             raise ValueError(
-                f'shapes = true with freeze = "{settings.freeze}": the new table of shapes would '
-                'stay zero. Set freeze = "none" or "embeddings", or shapes = false.'
+                f'`shapes = true` with `freeze = "{settings.freeze}"`: the new table of shapes '
+                'would stay zero. Set `freeze` to "none" or "embeddings", or `shapes = false`.'
             )
         shim.load(read_checkpoint(Path(settings.name), **settings.reading))
     model.set_dim("nO", shim.width)
@@ -149,7 +147,7 @@ def init(model: Model, X: object = None, Y: object = None) -> Model:
 def forward(
     model: Model, docs: Sequence[Doc], is_train: bool
 ) -> tuple[TokenBatch, Callable[[TokenBatch], Sequence[Doc]]]:
-    """Give the docs' token vectors, and a callback that takes their gradients."""
+    """Return the token vectors, and a callback that takes their gradients."""
     shim = get_shim(model)
     is_learning = is_train and shim.settings.freeze != "all"
     if is_learning:
@@ -176,7 +174,7 @@ def forward(
 
 
 def get_shim(model: Model) -> EncoderShim:
-    """RETURNS (EncoderShim): What holds the encoder of a transformer model."""
+    """RETURNS (EncoderShim): The shim that holds the encoder of a transformer model."""
     return cast(EncoderShim, model.shims[0])
 
 
@@ -188,8 +186,8 @@ def docs_to_buckets(
     docs (Sequence[Doc]): The docs.
     shim (EncoderShim): The encoder and its settings.
     is_train (bool): Whether gradients will follow.
-    RETURNS (Tuple[List[Bucket], Ints1d]): What the encoder reads, longest windows
-        first; the pieces of each token. Shape: (n_tokens,).
+    RETURNS (Tuple[List[Bucket], Ints1d]): The encoder's input, longest windows first;
+        the number of pieces of each token. Shape: (n_tokens,).
     """
     if not any(len(doc) for doc in docs):
         return [], np.zeros(0, dtype=int)
@@ -210,7 +208,7 @@ def docs_to_buckets(
     buckets = fill_buckets(
         pieces,
         windows,
-        budget=shim.find_batch_pieces(is_train=is_train),
+        budget=shim.settings.find_batch_pieces(shim.device.type, is_train=is_train),
         prefix=checkpoint.cutter.prefix,
         suffix=checkpoint.cutter.suffix,
         pad=checkpoint.pad,
@@ -219,7 +217,7 @@ def docs_to_buckets(
 
 
 def _find_sents(doc: Doc) -> np.ndarray:
-    # a sentence's first token has 1, and tokens of an unsplit doc 0 or -1
+    # The first token of a sentence has 1; tokens of a doc without sentences have 0 or -1.
     has_sents = doc.has_annotation("SENT_START")
     return np.flatnonzero(doc.to_array(SENT_START) == 1) if has_sents else np.zeros(0, dtype=int)
 
@@ -227,8 +225,8 @@ def _find_sents(doc: Doc) -> np.ndarray:
 def _warn_of_cut_words(pieces: Pieces, size: int) -> None:
     if pieces.n_cut:
         warnings.warn(
-            f"{pieces.n_cut} words of this batch have more than {size} pieces, the most that fit "
-            "into a window: only their first pieces are read. Such words are rarely text; if they "
-            "are, set a tokenizer that splits them.",
+            f"Only the first pieces of {pieces.n_cut} word{'s' if pieces.n_cut > 1 else ''} of "
+            f"this batch are read: a window holds at most {size} pieces. Such words are rarely "
+            "text; if yours are, use a tokenizer that splits them.",
             stacklevel=2,
         )

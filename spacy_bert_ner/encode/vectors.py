@@ -1,4 +1,4 @@
-"""Token vectors of a batch → each doc's part, in the form that components read."""
+"""The token vectors of a batch → those of each doc, in the form that components read."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -18,11 +18,11 @@ from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 class TokenVectors(TransformerData):
     """One vector for each token of a doc, or each piece: a doc's `doc._.trf_data`.
 
-    What stock listeners also read is made when they ask for it: one "wordpiece" for
-    each vector, aligned with the tokens.
+    What spaCy's own listeners also read is built on demand: one "wordpiece" for each
+    vector, aligned with the tokens.
 
     X (Floats2d): The vectors. Shape: (n_rows, width), n_rows > 0.
-    lengths (Optional[Ints1d]): Rows of each token; None for one row each. Shape:
+    lengths (Optional[Ints1d]): The number of rows of each token; None for one. Shape:
         (n_tokens,).
     """
 
@@ -53,17 +53,17 @@ class TokenVectors(TransformerData):
 
     @property
     def align(self) -> Ragged:  # type: ignore[override]
-        """RETURNS (Ragged): Each token's own rows."""
+        """RETURNS (Ragged): The rows of each token."""
         rows = np.arange(len(self.X), dtype="i")
         lengths = np.ones(len(self.X), dtype="i") if self.lengths is None else self.lengths
         return Ragged(cast(Ints1d, rows), cast(Ints1d, lengths.astype("i")))
 
 
 class DocVectors(list[TransformerData]):
-    """Each doc's part of a batch, as the listeners receive it.
+    """The vectors of each doc of a batch, as listeners receive them.
 
-    backprop (Callable | None): What the listener calls that received it last.
-    has_gradient (bool): Whether one of them has given its gradient.
+    backprop (Callable | None): The callback of the listener that received them last.
+    has_gradient (bool): Whether a listener has returned its gradient.
     """
 
     backprop: Callable[[list[TransformerData]], Any] | None = None
@@ -73,14 +73,14 @@ class DocVectors(list[TransformerData]):
 class TokenBatch(FullTransformerBatch):
     """One vector for each token of a batch of docs, or for each piece.
 
-    X (Floats2d): The vectors, in document order. Shape: (n_rows, width).
-    doc_lengths (Sequence[int]): Tokens of each doc.
-    lengths (Optional[Ints1d]): Rows of each token; None for one row each. Shape:
+    X (Floats2d): The vectors in document order. Shape: (n_rows, width).
+    doc_lengths (Sequence[int]): The number of tokens of each doc.
+    lengths (Optional[Ints1d]): The number of rows of each token; None for one. Shape:
         (n_tokens,).
     """
 
     def __init__(self, X: Floats2d, doc_lengths: Sequence[int], lengths: np.ndarray | None = None):
-        """Hold the vectors and give each doc its part of them."""
+        """Hold the vectors and split them into docs."""
         self.X = X
         self.doc_lengths = doc_lengths
         self.lengths = lengths
@@ -109,9 +109,9 @@ class TokenBatch(FullTransformerBatch):
         return cast(DocVectors, self.cached_doc_data)
 
     def unsplit_by_doc(self, arrays: list[list[Floats3d]]) -> "TokenBatch":
-        """Put the gradients of the docs together.
+        """Join the gradients of the docs.
 
-        arrays (List[List[Floats3d]]): For each doc that is not empty, one array.
+        arrays (List[List[Floats3d]]): One array for each doc that is not empty.
             Shape: (1, n_tokens, width).
         RETURNS (TokenBatch): The gradient of this batch.
         """

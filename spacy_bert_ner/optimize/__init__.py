@@ -1,1 +1,1 @@
-"""Gradients → one step for all weights; learning rates over the training."""
+"""Gradients → one step for all weights; steps → learning rates."""

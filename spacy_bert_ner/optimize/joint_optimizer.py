@@ -1,4 +1,4 @@
-"""Gradients of all weights → one step together, clipped by their global norm."""
+"""The gradients of all weights → one joint step, clipped by their global norm."""
 
 import math
 from collections.abc import Iterable
@@ -15,17 +15,17 @@ from .torch_stepper import MakeTorch, TorchStepper
 
 
 class JointOptimizer(Optimizer):
-    """Steps the weights of a pipeline with one of torch's optimizers.
+    """Update the weights of a pipeline with one of torch's optimizers.
 
-    thinc hands over one parameter after the other, as arrays; a shim of torch
-    weights can hand over all of its own with `add_parameters`, without a copy.
+    thinc passes one parameter after the other, as arrays; a shim of torch weights can
+    pass all of its own with `add_parameters`, without a copy.
 
-    Where `step_schedules` follows each batch, as in `spacy train`, it steps all
-    weights together, clipped by the norm of all gradients. A loop that never calls it
-    gets each step as soon as the gradient is there, clipped by the norm of what was
-    handed over with it. The first batch is stepped at once too; the first call of
-    `step_schedules` takes that back and steps all weights together. Weights are
-    changed in place.
+    If the loop calls `step_schedules` after each batch, as `spacy train` does, all weights
+    are updated together then, clipped by the norm of all gradients. If it never does,
+    each array is updated as soon as its gradient arrives, clipped by the norm of the
+    gradients that were passed with it. The first batch is updated at once in either
+    case; the first call of `step_schedules` takes this back and makes the joint step.
+    Weights are changed in place.
     """
 
     def __init__(
@@ -43,23 +43,23 @@ class JointOptimizer(Optimizer):
     ) -> None:
         """Start without weights; see `make_adamw_v1` for the other settings.
 
-        make_torch (Callable): Makes torch's optimizer from groups of parameters.
-        state_names (Dict[str, str]): What `get_state` calls torch's state of a weight.
+        make_torch (Callable): Creates torch's optimizer from groups of parameters.
+        state_names (Dict[str, str]): Name of each of torch's states → name in `get_state`.
         """
         if accumulate_batches < 1:
             raise ValueError(
-                f"accumulate_batches = {accumulate_batches}, expected at least 1 (a step for "
-                "each batch)."
+                f"`accumulate_batches = {accumulate_batches}`, expected at least 1 (one step per "
+                "batch)."
             )
         if not 0 <= average_decay < 1:
             raise ValueError(
-                f"average_decay = {average_decay}, expected 0 (no averages) or a share below 1, "
-                "such as 0.99."
+                f"`average_decay = {average_decay}`, expected 0 (no averages) or a share below 1, "
+                "for example 0.99."
             )
         self._rate: float | None = None
         super().__init__(0.0, grad_clip=grad_clip, L2=weight_decay, use_averages=False)
         self.accumulate_batches = accumulate_batches
-        # Parts of a batch whose gradients arrive as a sum; a loop that cuts batches sets it.
+        # A loop that splits batches sets this: the parts whose gradients arrive as a sum.
         self.n_parts = 1
         self.n_batches = 0
         self._stepper = TorchStepper(
@@ -74,9 +74,9 @@ class JointOptimizer(Optimizer):
         self._has_averages = bool(average_decay)
         self._gradients: dict[Key, torch.Tensor] = {}
         self._batch_keys: set[Key] = set()
-        # Whether all weights step together; None until the first batch is over.
+        # Whether all weights are updated together; None until the first batch ends.
         self._is_joint: bool | None = None
-        # Weights and gradients before the first step, until then.
+        # Weights and gradients before the first step, until the first batch ends.
         self._first: dict[Key, tuple[torch.Tensor, torch.Tensor]] = {}
         if isinstance(learn_rate, float | int):
             self.learn_rate = float(learn_rate)
@@ -86,7 +86,7 @@ class JointOptimizer(Optimizer):
 
     @property
     def averages(self) -> dict[Key, FloatsXd] | None:
-        """RETURNS (Dict | None): Averages of the weights, for `nlp.use_params`."""
+        """RETURNS (Dict | None): The averaged weights, for `nlp.use_params`."""
         if not self._has_averages:
             return None
         averages = self._stepper.averages
@@ -94,14 +94,14 @@ class JointOptimizer(Optimizer):
 
     @averages.setter
     def averages(self, value: object) -> None:
-        # thinc's optimizer sets its own, which there are none of.
+        # thinc's constructor sets its own averages, which are not used.
         pass
 
     @property
     def learn_rate(self) -> float:
-        """RETURNS (float): The rate of the present batch.
+        """RETURNS (float): The rate of the current batch.
 
-        A schedule is asked when its first rate is needed, and not before.
+        A schedule is first read when its rate is needed.
         """
         if self._rate is None:
             self._rate = float(next(self.schedules["learn_rate"]))
@@ -116,11 +116,11 @@ class JointOptimizer(Optimizer):
     ) -> tuple[FloatsXd, FloatsXd]:
         """Take the gradient of one array of weights.
 
-        key (Tuple[int, str]): Number of the model and name of the parameter.
+        key (Tuple[int, str]): The number of the model and the name of the parameter.
         weights (FloatsXd): The weights.
-        gradient (FloatsXd): Their gradient; it is cleared.
-        lr_scale (float): What the gradient is multiplied by.
-        RETURNS (Tuple[FloatsXd, FloatsXd]): The weights, and the cleared gradient.
+        gradient (FloatsXd): Their gradient; it is set to zero.
+        lr_scale (float): Factor for the gradient.
+        RETURNS (Tuple[FloatsXd, FloatsXd]): The weights and the cleared gradient.
         """
         if len(gradient) < 1:
             return weights, gradient
@@ -138,9 +138,9 @@ class JointOptimizer(Optimizer):
     ) -> None:
         """Take the gradients of an encoder, all at once and without a copy.
 
-        model_id (int): Number of the shim.
+        model_id (int): The number of the shim.
         parameters (Iterable[Tuple[str, torch.nn.Parameter]]): What
-            `module.named_parameters()` gives. Each `grad` is `None` afterwards.
+            `module.named_parameters()` returns. Each `grad` is `None` afterwards.
         """
         self._stepper.encoder_ids.add(model_id)
         keys = []
@@ -154,7 +154,7 @@ class JointOptimizer(Optimizer):
     @torch.no_grad()
     def _take(self, key: Key, weights: torch.Tensor, gradient: torch.Tensor) -> None:
         if key in self._batch_keys:
-            # A new batch has begun, and nobody has called `step_schedules`.
+            # A new batch has begun without a call of `step_schedules`.
             self._end_batch()
             self._is_joint = False
             self._first.clear()
@@ -164,7 +164,7 @@ class JointOptimizer(Optimizer):
         self._gradients[key] = gradient
 
     def step_schedules(self) -> None:
-        """Step the weights, if this batch completes a step, and the schedules.
+        """Advance the schedules, and update the weights if this batch completes a step.
 
         RAISES (ValueError): If the gradients are not finite numbers.
         """
@@ -174,18 +174,18 @@ class JointOptimizer(Optimizer):
         self._end_batch()
 
     def get_state(self) -> dict[Key, dict[str, torch.Tensor]]:
-        """RETURNS (Dict[Key, Dict[str, torch.Tensor]]): What to save of each weight."""
+        """RETURNS (Dict[Key, Dict[str, torch.Tensor]]): The state of each weight."""
         states = self._stepper.read_states()
         for key, gradient in self._gradients.items():
             states.setdefault(key, {})["gradient"] = gradient
         return states
 
     def set_state(self, state: dict[Key, dict[str, torch.Tensor]], *, n_batches: int) -> None:
-        """Go on where another optimizer stopped that stepped all weights together.
+        """Continue where another optimizer with joint steps stopped.
 
-        state (Dict[Key, Dict[str, torch.Tensor]]): What `get_state` gave. The tensors
+        state (Dict[Key, Dict[str, torch.Tensor]]): What `get_state` returned. The tensors
             move to the device of their weights with the first gradient.
-        n_batches (int): The batches that it had seen.
+        n_batches (int): The number of batches that it had seen.
         """
         for key, tensors in state.items():
             self._stepper.load_state(key, tensors)
@@ -199,7 +199,7 @@ class JointOptimizer(Optimizer):
         return (self.n_batches + 1) % self.accumulate_batches == 0
 
     def _end_batch(self) -> None:
-        _ = self.learn_rate  # a schedule is asked for each batch
+        _ = self.learn_rate  # read the schedule once per batch
         self._batch_keys.clear()
         if self._is_joint and self._is_due:
             self._step([key for key in self._gradients if self._stepper.holds(key)])
@@ -235,12 +235,12 @@ class JointOptimizer(Optimizer):
         if not math.isfinite(norm):
             raise ValueError(
                 f"The gradients of batch {self.n_batches + 1} (counted from 1) have the norm "
-                f"{norm}, expected a finite number. Their weights are those of the batch before, "
-                "and model-best is untouched. Lower the learning rate, warm up for longer, or "
+                f"{norm}, expected a finite number. The weights are those after the batch before, "
+                "and model-best is unchanged. Lower the learning rate, warm up for longer, or "
                 "train without mixed precision."
             )
 
 
 def _as_tensor(array: FloatsXd) -> torch.Tensor:
-    # On the array's own device, whatever the context's.
+    # On the array's own device, whatever torch's default is.
     return torch.from_numpy(array) if isinstance(array, np.ndarray) else torch.from_dlpack(array)

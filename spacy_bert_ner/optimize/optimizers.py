@@ -7,7 +7,7 @@ from thinc.optimizers import FloatOrSeq
 
 from .joint_optimizer import JointOptimizer
 
-# What `get_state` calls what torch keeps of a weight; checkpoints have these names.
+# torch's name of each state → ours, which checkpoints use.
 _ADAMW_STATE = {"exp_avg": "mean", "exp_avg_sq": "square", "step": "step"}
 _SGD_STATE = {"momentum_buffer": "momentum"}
 
@@ -27,23 +27,22 @@ def make_adamw_v1(
 ) -> JointOptimizer:
     """Make AdamW, as PyTorch computes it, for all weights of a pipeline.
 
-    Entry point: spacy-bert-ner.AdamW.v1. All weights take their step together in
+    Entry point: spacy-bert-ner.AdamW.v1. It updates all weights together, in
     `step_schedules`, which `spacy train` calls after each batch.
 
-    learn_rate (float | Iterator[float]): The learning rate, or a schedule of them.
-    beta1 (float): Share of the old in the running mean of the gradients.
-    beta2 (float): Share of the old in the running mean of their squares.
+    learn_rate (float | Iterator[float]): The learning rate, or a schedule.
+    beta1 (float): Decay of the running mean of the gradients.
+    beta2 (float): Decay of the running mean of the squared gradients.
     eps (float): Added to the denominator.
-    weight_decay (float): Decoupled decay; biases and LayerNorm are left out.
-    layer_decay (float): What the rate is multiplied with for each layer of the
-        encoder, from its top layer (1.0) down to the embeddings.
-    head_factor (float): What the rate of everything but the encoder is multiplied
-        with.
-    grad_clip (float): Largest norm of all gradients together; 0 for no limit.
-    accumulate_batches (int): Batches whose mean gradient makes one step.
-    average_decay (float): Share of the old in a running mean of the weights, which is
-        evaluated and saved in their place (Polyak averaging); 0 for the weights
-        themselves. After n steps it is at most (1 + n) / (10 + n).
+    weight_decay (float): Decoupled weight decay, except for biases and LayerNorm.
+    layer_decay (float): Factor for the rate of each layer of the encoder relative to the
+        layer above; the top layer has the full rate.
+    head_factor (float): Factor for the rate of everything except the encoder.
+    grad_clip (float): The largest norm of all gradients together; 0 for no limit.
+    accumulate_batches (int): The number of batches per step; their gradients are averaged.
+    average_decay (float): Decay of a running mean of the weights, which is evaluated and
+        saved instead of them (Polyak averaging); 0 for no averaging. After n steps it is
+        at most (1 + n) / (10 + n).
     RETURNS (JointOptimizer): The optimizer.
     """
     return JointOptimizer(
@@ -72,19 +71,19 @@ def make_sgd_v1(
 ) -> JointOptimizer:
     """Make stochastic gradient descent for all weights of a pipeline.
 
-    Entry point: spacy-bert-ner.SGD.v1. Other settings as in spacy-bert-ner.AdamW.v1.
+    Entry point: spacy-bert-ner.SGD.v1.
 
-    learn_rate (float | Iterator[float]): The learning rate, or a schedule of them.
-    momentum (float): Share of the last step that is added to the next.
-    weight_decay (float): Share of the weights added to their gradients; biases and
-        LayerNorm are left out.
-    layer_decay (float): What the rate is multiplied with for each layer downwards.
-    head_factor (float): What the rate of everything but the encoder is multiplied
-        with.
-    grad_clip (float): Largest norm of all gradients together; 0 for no limit.
-    accumulate_batches (int): Batches whose mean gradient makes one step.
-    average_decay (float): Share of the old in a running mean of the weights, which is
-        evaluated and saved in their place; 0 for the weights themselves.
+    learn_rate (float | Iterator[float]): The learning rate, or a schedule.
+    momentum (float): The share of the last step that is added to the next.
+    weight_decay (float): The share of the weights that is added to their gradients,
+        except for biases and LayerNorm.
+    layer_decay (float): Factor for the rate of each layer of the encoder relative to the
+        layer above; the top layer has the full rate.
+    head_factor (float): Factor for the rate of everything except the encoder.
+    grad_clip (float): The largest norm of all gradients together; 0 for no limit.
+    accumulate_batches (int): The number of batches per step; their gradients are averaged.
+    average_decay (float): Decay of a running mean of the weights, which is evaluated and
+        saved instead of them; 0 for no averaging.
     RETURNS (JointOptimizer): The optimizer.
     """
     return JointOptimizer(

@@ -1,4 +1,4 @@
-"""Names and shapes of parameters → each one's share of the learning rate, and its decay."""
+"""Names and shapes of parameters → the learning rate factor and weight decay of each."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -11,12 +11,12 @@ Key = tuple[int, str]
 # A numbered layer in Hugging Face's names of weights: encoder.layer.3.…, h.11.…
 LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 EMBEDDINGS = re.compile(r"(?:^|[._])(?:embeddings?|embed_tokens|wte|wpe)(?:[._]|$)")
-# Biases and the gains of layer normalization, in torch's and in thinc's names.
+# Biases and the gains of layer normalization, as torch and thinc name them.
 _UNDECAYED = ("bias", "b", "G")
 
 
 class Options(NamedTuple):
-    """How one parameter is stepped.
+    """How to update one parameter.
 
     factor (float): Its learning rate, as a multiple of the schedule's.
     decay (float): Its weight decay.
@@ -34,20 +34,20 @@ def find_options(
     weight_decay: float,
     encoder_ids: Collection[int] = (),
 ) -> dict[Key, Options]:
-    """Find how each parameter is stepped, by its model and its name.
+    """Find how to update each parameter, by its model and its name.
 
-    A model with embeddings or numbered layers is an encoder too; everything else is
-    a head. Biases and vectors (the gains of layer normalization) are not decayed.
-    Layers that share their weights, as ALBERT's do, have the rate of the last layer.
+    A model with embeddings or numbered layers counts as an encoder; everything else is a
+    head. Biases and vectors (the gains of layer normalization) do not decay. Layers that
+    share their weights, as ALBERT's do, have the rate of the last layer.
 
-    n_dims (Mapping[Tuple[int, str], int]): Dimensions of each parameter, by the
-        number of its model and its name.
-    layer_decay (float): What the rate of the encoder is multiplied with for each
-        layer between a parameter and the head; the embeddings lie below layer 0, but
-        the table of word shapes, which is new, is stepped as the last layer is.
-    head_factor (float): What the rate of a head is multiplied with.
-    weight_decay (float): Decay of the matrices.
-    encoder_ids (Collection[int]): Numbers of models that are known to be encoders.
+    n_dims (Mapping[Tuple[int, str], int]): The number of dimensions of each parameter, by
+        the number of its model and its name.
+    layer_decay (float): Factor for the rate of each layer relative to the layer above.
+        The embeddings are below layer 0; the table of word shapes, which is new, has
+        the rate of the last layer.
+    head_factor (float): Factor for the rate of a head.
+    weight_decay (float): The weight decay of matrices.
+    encoder_ids (Collection[int]): The numbers of models that are known to be encoders.
     RETURNS (Dict[Tuple[int, str], Options]): The options of each parameter.
 
     EXAMPLE:

@@ -1,4 +1,4 @@
-"""Steps, epochs or fractions of the training → a learning rate for each batch."""
+"""Steps, epochs or fractions of a training run → a learning rate for each batch."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,18 +15,18 @@ def make_linear_v1(
     total_steps: int | None = None,
     epoch_steps: int | None = None,
 ) -> Iterator[float]:
-    """Make a rate that rises to its peak and falls on a straight line.
+    """Make a rate that rises to its peak and falls linearly.
 
     Entry point: spacy-bert-ner.linear.v1.
 
     rate (float): The peak.
-    warmup (str): How long the rate rises from 0 to the peak: "10%" of the
-        training, "0.5 epochs" or "100 steps" (a step is a batch).
+    warmup (str): How long the rate rises from 0 to the peak: "10%" of the training run,
+        "0.5 epochs" or "100 steps" (a step is a batch).
     final (float): The rate at the end, as a share of the peak.
-    total_steps (int | None): Steps of the training. If `None`,
+    total_steps (int | None): The number of steps of the training run. If `None`,
         `spacy-bert-ner.plan_training.v1` fills it in.
-    epoch_steps (int | None): Steps of an epoch; filled in as well.
-    YIELDS (float): The rate of each step; the last one again and again.
+    epoch_steps (int | None): The number of steps of an epoch, filled in likewise.
+    YIELDS (float): The rate of each step, then the last rate for ever.
 
     EXAMPLE:
     >>> rates = make_linear_v1(rate=1.0, warmup="2 steps", total_steps=6)
@@ -52,9 +52,9 @@ def make_cosine_v1(
     rate (float): The peak.
     warmup (str): How long the rate rises from 0 to the peak.
     final (float): The rate at the end, as a share of the peak.
-    total_steps (int | None): Steps of the training; `None` to have it filled in.
-    epoch_steps (int | None): Steps of an epoch; `None` to have it filled in.
-    YIELDS (float): The rate of each step; the last one again and again.
+    total_steps (int | None): The number of steps of the training run.
+    epoch_steps (int | None): The number of steps of an epoch.
+    YIELDS (float): The rate of each step, then the last rate for ever.
     """
     return _rise_and_fall(_fall_cosine, rate, warmup, final, total_steps, epoch_steps)
 
@@ -66,15 +66,15 @@ def make_constant_v1(
     total_steps: int | None = None,
     epoch_steps: int | None = None,
 ) -> Iterator[float]:
-    """Make a rate that rises to its peak and stays there.
+    """Make a rate that rises to its peak and stays constant.
 
     Entry point: spacy-bert-ner.constant.v1. The settings are those of
     spacy-bert-ner.linear.v1.
 
     rate (float): The peak.
     warmup (str): How long the rate rises from 0 to the peak.
-    total_steps (int | None): Steps of the training; `None` to have it filled in.
-    epoch_steps (int | None): Steps of an epoch; `None` to have it filled in.
+    total_steps (int | None): The number of steps of the training run.
+    epoch_steps (int | None): The number of steps of an epoch.
     YIELDS (float): The rate of each step.
     """
     return _rise_and_fall(_stay, rate, warmup, 1.0, total_steps, epoch_steps)
@@ -88,7 +88,7 @@ def _rise_and_fall(
     total_steps: int | None,
     epoch_steps: int | None,
 ) -> Iterator[float]:
-    parse_span(warmup)  # what is wrong with the text is said at once
+    parse_span(warmup)  # fails at once if the text is wrong
 
     def yield_rates() -> Iterator[float]:
         n_warmup = count_steps(warmup, total_steps=total_steps, epoch_steps=epoch_steps)
@@ -98,7 +98,7 @@ def _rise_and_fall(
             n_fall = max(1, total - n_warmup)
         step = 1
         while True:
-            # The first step has a share of the peak already, the last one the final rate.
+            # The first step already has a share of the peak; the last one has the final rate.
             if step <= n_warmup:
                 yield rate * step / n_warmup
             else:
@@ -122,11 +122,11 @@ def _stay(progress: float) -> float:
 
 
 def parse_span(text: str) -> tuple[float, str]:
-    """Read a length of training: "10%", "0.5 epochs" or "100 steps".
+    """Parse a length of training: "10%", "0.5 epochs" or "100 steps".
 
     text (str): The length.
     RETURNS (Tuple[float, str]): The number, and one of "%", "epoch" and "step".
-    RAISES (ValueError): If the text is something else.
+    RAISES (ValueError): If the text has another form.
 
     EXAMPLE:
     >>> parse_span("0.5 epochs")
@@ -145,10 +145,10 @@ def count_steps(text: str, *, total_steps: int | None, epoch_steps: int | None) 
     """Count the steps of a length of training.
 
     text (str): The length, as in `parse_span`.
-    total_steps (int | None): Steps of the training; needed for "%".
-    epoch_steps (int | None): Steps of an epoch; needed for "epochs".
+    total_steps (int | None): The number of steps of the training run; needed for "%".
+    epoch_steps (int | None): The number of steps of an epoch; needed for "epochs".
     RETURNS (int): The number of steps, rounded.
-    RAISES (ValueError): If the number that is needed is not known.
+    RAISES (ValueError): If the number it needs is `None`.
 
     EXAMPLE:
     >>> count_steps("10%", total_steps=200, epoch_steps=None)
@@ -165,8 +165,8 @@ def count_steps(text: str, *, total_steps: int | None, epoch_steps: int | None) 
 def _require_steps(name: str, n_steps: int | None, what: str) -> int:
     if n_steps is None:
         raise ValueError(
-            f"The schedule of the learning rate needs {name} for {what}, and found null. Set it, "
-            'or let it be counted: `@callbacks = "spacy-bert-ner.plan_training.v1"` in '
-            "[initialize.after_init]."
+            f"The learning rate schedule needs `{name}` for {what}, but it is null. Set it, or "
+            'set `@callbacks = "spacy-bert-ner.plan_training.v1"` in [initialize.after_init], '
+            "which counts the steps."
         )
     return n_steps

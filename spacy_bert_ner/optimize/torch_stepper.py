@@ -1,4 +1,4 @@
-"""Weights and gradients by key → a step of one of torch's optimizers."""
+"""Weights and gradients by key → one step of a torch optimizer."""
 
 import math
 from collections import defaultdict
@@ -12,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .parameter_groups import Key, find_options
 
-# Where torch steps many weights in one pass over the memory.
+# Devices on which torch updates many weights in one pass over the memory.
 _FUSED = ("cpu", "cuda")
 _BY_NAME = itemgetter(1, 0)
 
@@ -20,16 +20,16 @@ MakeTorch = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 
 
 class TorchStepper:
-    """Steps weights that are known by key, and remembers what torch keeps of each.
+    """Update weights by key, and keep torch's state of each.
 
-    Weights may come as other tensors each time: what is kept of them stays as long as
-    their shape is the same, and moves to the device where they are.
+    The weights may be different tensors each time. Their state is kept as long as their
+    shape stays the same, and follows them to their device.
 
-    make_torch (Callable): Makes torch's optimizer from groups of parameters.
-    state_names (Dict[str, str]): What `read_state` calls torch's state of a weight.
+    make_torch (Callable): Creates torch's optimizer from groups of parameters.
+    state_names (Dict[str, str]): Name of each of torch's states → name in `read_state`.
     layer_decay, head_factor, weight_decay (float): As in `find_options`.
-    grad_clip (float): Largest norm of the gradients of a step; 0 for no limit.
-    average_decay (float): Share of the old in the averages; 0 for none.
+    grad_clip (float): The largest norm of the gradients of a step; 0 for no limit.
+    average_decay (float): Decay of the averages; 0 for no averages.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class TorchStepper:
         self._average_decay = average_decay
         self._torch: torch.optim.Optimizer | None = None
         self._is_grouped = False
-        # State that waits for its weights.
+        # States whose weights have not been passed yet.
         self._loaded: dict[Key, dict[str, torch.Tensor]] = {}
 
     def hold(self, key: Key, weights: torch.Tensor) -> bool:
-        """Take weights that will be stepped, in place.
+        """Take weights to update in place.
 
-        key (Tuple[int, str]): Number of the model and name of the parameter.
+        key (Tuple[int, str]): The number of the model and the name of the parameter.
         weights (torch.Tensor): The weights.
-        RETURNS (bool): Whether they have the shape that the key had before.
+        RETURNS (bool): Whether the key is new or their shape is unchanged.
         """
         known = self.parameters.get(key)
         is_same = known is None or known.shape == weights.shape
@@ -79,16 +79,16 @@ class TorchStepper:
         return is_same
 
     def holds(self, key: Key) -> bool:
-        """RETURNS (bool): Whether the weights of a key have been here."""
+        """RETURNS (bool): Whether the weights of a key have been passed."""
         return key in self.parameters
 
     def read_states(self) -> dict[Key, dict[str, torch.Tensor]]:
-        """RETURNS (Dict[Key, Dict[str, torch.Tensor]]): What to save of all weights."""
+        """RETURNS (Dict[Key, Dict[str, torch.Tensor]]): The state of each weight."""
         states = {key: self.read_state(key) for key in {**self.parameters, **self._loaded}}
         return {key: state for key, state in states.items() if state}
 
     def read_state(self, key: Key) -> dict[str, torch.Tensor]:
-        """RETURNS (Dict[str, torch.Tensor]): What to save of a weight."""
+        """RETURNS (Dict[str, torch.Tensor]): The state of a weight."""
         state = dict(self._loaded.get(key, {}))
         if self._torch is not None and key in self.parameters:
             kept = self._torch.state.get(self.parameters[key], {})
@@ -99,14 +99,14 @@ class TorchStepper:
         return state
 
     def load_state(self, key: Key, state: Mapping[str, torch.Tensor]) -> None:
-        """Remember of a weight what `read_state` gave, before its weights are here."""
+        """Set the state of a weight, which may be passed later."""
         known = self._state_names.values()
         self._loaded[key] = {name: X for name, X in state.items() if name in known}
         if self._average_decay and "average" in state:
             self.averages[key] = state["average"]
 
     def forget(self, key: Key) -> None:
-        """Forget the steps of a weight."""
+        """Forget the state of a weight."""
         self._loaded.pop(key, None)
         self.averages.pop(key, None)
         if self._torch is not None and key in self.parameters:
@@ -116,17 +116,17 @@ class TorchStepper:
     def step(
         self, gradients: Mapping[Key, torch.Tensor], *, rate: float, n_summed: int, n_steps: int
     ) -> float:
-        """Step some weights together, unless their gradients are not finite.
+        """Update some weights together, unless their gradients are not finite.
 
-        gradients (Mapping[Tuple[int, str], torch.Tensor]): The sums of their gradients;
-            they are changed.
+        gradients (Mapping[Tuple[int, str], torch.Tensor]): The sums of their gradients,
+            which are changed.
         rate (float): The learning rate.
-        n_summed (int): How many gradients each is the sum of.
+        n_summed (int): The number of gradients in each sum.
         n_steps (int): The number of this step, counted from 1.
-        RETURNS (float): The norm of all mean gradients before it is clipped.
+        RETURNS (float): The norm of all mean gradients before clipping.
         """
         optimizer = self._group()
-        # A norm is a sum, which must not depend on the order in which gradients came.
+        # Sorted, so that rounding does not depend on the order in which gradients arrive.
         keys = sorted(gradients, key=_BY_NAME)
         parameters = [self.parameters[key] for key in keys]
         for key, parameter in zip(keys, parameters, strict=True):
@@ -144,7 +144,7 @@ class TorchStepper:
     def _group(self) -> torch.optim.Optimizer:
         if self._torch is not None and self._is_grouped:
             return self._torch
-        # Layers are counted over everything seen so far.
+        # Layers are counted over all weights seen so far.
         options = find_options(
             {key: parameter.dim() for key, parameter in self.parameters.items()},
             weight_decay=self._weight_decay,

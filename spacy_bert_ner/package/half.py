@@ -7,7 +7,7 @@ import safetensors.torch
 import srsly
 import torch
 
-from ..encode.checkpoint import HEADER, tensors_to_bytes
+from ..encode.seal import HEADER, tensors_to_bytes
 
 LIMIT = torch.finfo(torch.float16).max
 

@@ -1,4 +1,4 @@
-"""An encoder's tokenizer → what cuts words into pieces; without the encoder's weights."""
+"""An encoder's tokenizer → a cutter of words into pieces, without the encoder's weights."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder
 
 @dataclass(frozen=True)
 class WordCutter:
-    """Cuts words into pieces, each on its own.
+    """Cut words into pieces, each on its own.
 
-    cutters (Tuple[Tokenizer, Tokenizer]): Cut words without and with a blank before.
-    prefix, suffix (List[int]): Special pieces around each window.
+    cutters (Tuple[Tokenizer, Tokenizer]): For words without and with a space before.
+    prefix, suffix (List[int]): The special pieces around each window.
     unknown (int): The piece for an unknown word.
-    has_blanks (bool): Whether a blank before a word changes its pieces.
-    first_has_blank (bool): Whether a text's first word counts as behind a blank.
+    has_blanks (bool): Whether a space before a word changes its pieces.
+    first_has_blank (bool): Whether a text's first word is cut as if after a space.
     """
 
     cutters: tuple[Tokenizer, Tokenizer]
@@ -33,15 +33,15 @@ class WordCutter:
 
     @property
     def n_special(self) -> int:
-        """RETURNS (int): The special pieces of a window."""
+        """RETURNS (int): The number of special pieces in a window."""
         return len(self.prefix) + len(self.suffix)
 
     def __call__(self, words: Sequence[str], blank: bool) -> list[list[int]]:
         """Cut words.
 
         words (Sequence[str]): The words.
-        blank (bool): Whether a blank stands before each of them.
-        RETURNS (List[List[int]]): The pieces of each word; none for some words.
+        blank (bool): Whether there is a space before each of them.
+        RETURNS (List[List[int]]): The pieces of each word; some words have none.
         """
         encoding = self.cutters[blank].encode(
             list(words), is_pretokenized=True, add_special_tokens=False
@@ -57,8 +57,8 @@ def read_word_cutter(path: Path) -> WordCutter:
 
     path (Path): A folder in Hugging Face layout.
     RETURNS (WordCutter): The cutter.
-    RAISES (FileNotFoundError): If the folder or one of its files is not there.
-    RAISES (ValueError): If it holds code or pickles, or has no fast tokenizer.
+    RAISES (FileNotFoundError): If the folder or one of its files is missing.
+    RAISES (ValueError): If it holds code or pickles, or lacks a fast tokenizer.
     """
     check_folder(path, weights=False)
     tokenizer, settings = read_tokenizer(path)
@@ -70,7 +70,7 @@ def read_tokenizer(path: Path) -> tuple[str, str]:
 
     path (Path): A folder in Hugging Face layout.
     RETURNS (Tuple[str, str]): The texts of tokenizer.json and tokenizer_config.json.
-    RAISES (ValueError): If it is no fast tokenizer.
+    RAISES (ValueError): If the tokenizer is not a fast one.
     """
     from transformers import AutoTokenizer
 
@@ -95,7 +95,7 @@ def make_word_cutter(tokenizer: str, settings: dict[str, Any]) -> WordCutter:
     """Make a word cutter from a tokenizer's files.
 
     tokenizer (str): Text of tokenizer.json.
-    settings (Dict[str, Any]): What tokenizer_config.json holds.
+    settings (Dict[str, Any]): The content of tokenizer_config.json.
     RETURNS (WordCutter): The cutter.
     """
     pre_tokenizer = json.loads(tokenizer)["pre_tokenizer"]
@@ -123,7 +123,7 @@ def _make_cutter(tokenizer: str, pre_tokenizer: Any) -> Tokenizer:
 
 
 def _set_blank(data: Any, blank: bool) -> Any:
-    # byte-level BPE says add_prefix_space, SentencePiece also prepend_scheme
+    # Byte-level BPE uses add_prefix_space, SentencePiece prepend_scheme as well.
     if isinstance(data, list):
         return [_set_blank(item, blank) for item in data]
     if not isinstance(data, dict):
@@ -138,13 +138,13 @@ def _set_blank(data: Any, blank: bool) -> Any:
 
 @contextlib.contextmanager
 def reading(path: Path | str) -> Iterator[None]:
-    """Let Hugging Face read a checkpoint: no warnings, and errors in one sentence.
+    """Let Hugging Face read a checkpoint without warnings and with clear errors.
 
-    Its warnings are of poolers and heads that nobody asked for; its errors are of many
-    kinds, plain exceptions among them.
+    Its warnings are about poolers and heads that are not needed. Its errors are of many
+    types, including plain `Exception`.
 
-    path (Path | str): The folder, or what to call it.
-    RAISES (ValueError): If it cannot be read, with the reason.
+    path (Path | str): The folder, or another name for the error.
+    RAISES (ValueError): If the checkpoint cannot be read, with the reason.
     """
     from transformers.utils import logging
 
@@ -169,7 +169,7 @@ def _advise(path: Path) -> str:
     pieces = sorted(file.name for file in path.glob("*.model"))
     if pieces and not (path / TOKENIZER).is_file():
         return (
-            f"Its tokenizer is a SentencePiece model ({', '.join(pieces)}) without {TOKENIZER}: "
-            "install the packages that convert it, with `pip install sentencepiece protobuf`."
+            f"Its tokenizer is a SentencePiece model ({', '.join(pieces)}) without {TOKENIZER}. "
+            "Install the packages that convert it: `pip install sentencepiece protobuf`."
         )
     return f"Check its {CONFIG} and tokenizer, or choose another checkpoint."

@@ -1,4 +1,4 @@
-"""Docs → words → wordpieces: each distinct word is cut into pieces once."""
+"""Docs → words → wordpieces; each distinct word is cut only once."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,21 +7,22 @@ import numpy as np
 from spacy.attrs import ORTH, SPACY
 from spacy.tokens import Doc
 
-# Gives the pieces of words, each standing alone or behind a blank.
+# Cuts words into pieces, without or with a space before each.
 EncodeWords = Callable[[Sequence[str], bool], list[list[int]]]
 
-# Tells a word behind a blank from the same word without one: an odd constant
-# that has as many ones as zeros, so that hashes stay spread.
+# Distinguishes a word after a space from the same word without one. The constant is odd
+# and about half of its bits are ones, so that the hashes stay spread.
 BLANK = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Pieces(NamedTuple):
     """The wordpieces of some docs, in document order.
 
-    ids (Ints1d): Piece ids, token after token, with their words' shapes where the
-        encoder reads those (`ShapedEmbedding`). Shape: (n_pieces,).
-    lengths (Ints1d): Pieces of each token, 0 for whitespace. Shape: (n_tokens,).
-    n_cut (int): Tokens that have more pieces than the limit and lost the rest.
+    ids (Ints1d): Piece ids, token after token; if the encoder reads shapes, the input of
+        `ShapedEmbedding`. Shape: (n_pieces,).
+    lengths (Ints1d): The number of pieces of each token, 0 for whitespace. Shape:
+        (n_tokens,).
+    n_cut (int): The number of tokens that lost pieces beyond the limit.
     """
 
     ids: np.ndarray
@@ -30,13 +31,13 @@ class Pieces(NamedTuple):
 
 
 class PieceTable(NamedTuple):
-    """Distinct words and their pieces: never changed, only replaced.
+    """Distinct words and their pieces; a table is never changed, only replaced.
 
     keys (Ints1d): Sorted hashes of the words. Shape: (n_words,).
     starts (Ints1d): Where each word's pieces begin. Shape: (n_words,).
-    lengths (Ints1d): How many pieces each word has. Shape: (n_words,).
-    is_cut (Ints1d): Whether the word lost pieces. Shape: (n_words,).
-    ids (Ints1d): All words' pieces, in order of arrival. Shape: (n_pieces,).
+    lengths (Ints1d): The number of pieces of each word. Shape: (n_words,).
+    is_cut (Ints1d): Whether each word lost pieces. Shape: (n_words,).
+    ids (Ints1d): The pieces of all words, in order of arrival. Shape: (n_pieces,).
     """
 
     keys: np.ndarray
@@ -46,7 +47,7 @@ class PieceTable(NamedTuple):
     ids: np.ndarray
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """RETURNS (Tuple[Ints1d, Ints1d]): Rows of the keys; which are known."""
+        """RETURNS (Tuple[Ints1d, Ints1d]): The row of each key; whether it is known."""
         rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return rows, self.keys[rows] == keys
 
@@ -74,19 +75,19 @@ def make_no_words() -> PieceTable:
 
 
 class WordTable:
-    """Looks up the pieces of whole batches of docs, and learns new words.
+    """Look up the pieces of whole batches of docs, and add new words.
 
-    With words split beforehand, WordPiece and byte-level BPE cut each word on
-    its own, so a table from word to pieces is exact. Safe to share: a batch
-    works on one unchanging `Words`, and growing puts a new one in its place;
-    when two threads grow it at once, the words of one are looked up again later.
+    If the text is already split into words, WordPiece and byte-level BPE cut each word on
+    its own, so a table from word to pieces is exact. Threads can share it: each batch
+    works on one `PieceTable`, which a larger one replaces. When two threads add words
+    at once, the words of one of them are cut again later.
 
-    encode (EncodeWords): Cuts words into pieces, with or without a blank before.
-    unknown (int): Piece of a word for which the tokenizer gives none.
-    limit (int): Most pieces of a word; the rest is cut off and counted.
-    has_blanks (bool): Whether a blank before a word changes its pieces.
-    first_has_blank (bool): Whether a doc's first word counts as behind a blank.
-    capacity (int): Most words and pieces to keep; beyond, the table starts anew.
+    encode (EncodeWords): Cuts words into pieces, with or without a space before.
+    unknown (int): The piece for a word without pieces.
+    limit (int): The most pieces of a word; more are cut off and counted.
+    has_blanks (bool): Whether a space before a word changes its pieces.
+    first_has_blank (bool): Whether a doc's first word is cut as if after a space.
+    capacity (int): The most words and pieces to keep; beyond it, the table starts afresh.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class WordTable:
         self.words = make_no_words()
 
     def __len__(self) -> int:
-        """RETURNS (int): The words and pieces that the table holds."""
+        """RETURNS (int): The number of words and pieces in the table."""
         return len(self.words.keys) + len(self.words.ids)
 
     def lookup(self, docs: Sequence[Doc]) -> Pieces:
@@ -117,7 +118,7 @@ class WordTable:
 
         Whitespace tokens have no pieces; any other token has at least one.
 
-        docs (Sequence[Doc]): The docs; empty ones are fine. At least one.
+        docs (Sequence[Doc]): At least one doc; docs may be empty.
         RETURNS (Pieces): Their pieces in document order.
         """
         keys, has_blank = self._get_keys(docs)
@@ -176,11 +177,11 @@ class WordTable:
 
 
 def gather_ragged(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Lay the slices `values[start : start + length]` one after the other.
+    """Concatenate the slices `values[start : start + length]`.
 
-    values (Array1d): What to take from. Shape: (n_values,).
+    values (Array1d): The values to take slices of. Shape: (n_values,).
     starts (Ints1d): Where each slice begins. Shape: (n_slices,).
-    lengths (Ints1d): How long each slice is, may be 0. Shape: (n_slices,).
+    lengths (Ints1d): The length of each slice; 0 is allowed. Shape: (n_slices,).
     RETURNS (Array1d): The slices. Shape: (sum of the lengths,).
 
     EXAMPLE:

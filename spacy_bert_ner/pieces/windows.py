@@ -1,4 +1,4 @@
-"""Wordpieces → windows with context → length buckets; and the exact inverse."""
+"""Wordpieces ↔ windows with context in buckets of similar length."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -7,20 +7,20 @@ import numpy as np
 
 from .table import Pieces, gather_ragged
 
-# The share of a bucket's budget that may be padding: about what one more call of
-# the encoder costs, so that a shorter bucket would not save time.
+# The share of a bucket's budget that may be padding: about the cost of one more call of
+# the encoder, so a shorter bucket would save no time.
 PADDED_SHARE = 1 / 32
 
 
 class Windows(NamedTuple):
-    """Stretches of pieces that the encoder reads, and the tokens each predicts.
+    """Ranges of pieces that the encoder reads, and the tokens that each predicts.
 
         pieces   ──────[ context | predicted tokens | context ]──────
                        start                                   end
 
-    starts, ends (Ints1d): The pieces that are read. Shape: (n_windows,).
-    first_tokens, last_tokens (Ints1d): The tokens that are predicted, end
-        exclusive. Shape: (n_windows,).
+    starts, ends (Ints1d): The pieces to read, end exclusive. Shape: (n_windows,).
+    first_tokens, last_tokens (Ints1d): The tokens to predict, end exclusive. Shape:
+        (n_windows,).
     """
 
     starts: np.ndarray
@@ -33,11 +33,11 @@ class Bucket(NamedTuple):
     """Windows of similar length, padded to one array.
 
     ids (Ints2d): Piece ids, as in `Pieces`. Shape: (n_windows, n_columns).
-    lengths (Ints1d): Pieces of each window, specials included. Shape: (n_windows,).
-    tokens (Ints1d): Row of each predicted token in the batch. Shape: (n_tokens,).
-    firsts (Ints1d): Where each of these tokens' first piece stands in the
-        flattened ids. Shape: (n_tokens,).
-    token_lengths (Ints1d): Pieces of each of these tokens. Shape: (n_tokens,).
+    lengths (Ints1d): Pieces of each window, special pieces included. Shape: (n_windows,).
+    tokens (Ints1d): The row of each predicted token in the batch. Shape: (n_tokens,).
+    firsts (Ints1d): The index of each token's first piece in the flattened ids. Shape:
+        (n_tokens,).
+    token_lengths (Ints1d): The number of pieces of each token. Shape: (n_tokens,).
     """
 
     ids: np.ndarray
@@ -48,12 +48,12 @@ class Bucket(NamedTuple):
 
 
 def tokens_to_pieces(bucket: Bucket, starts: np.ndarray) -> Bucket:
-    """Give each piece of a bucket's tokens a row of its own.
+    """Give each piece of a bucket's tokens its own row.
 
-    bucket (Bucket): Windows, and the tokens that they predict.
-    starts (Ints1d): Row of each token's first piece in the batch; its other pieces
+    bucket (Bucket): Windows and the tokens that they predict.
+    starts (Ints1d): The row of each token's first piece in the batch; its other pieces
         follow. Shape: (n_tokens of the batch,).
-    RETURNS (Bucket): The same windows; its tokens are the pieces.
+    RETURNS (Bucket): The same windows, with the pieces as tokens.
     """
     firsts = gather_ragged(np.arange(bucket.ids.size), bucket.firsts, bucket.token_lengths)
     rows = np.repeat(starts[bucket.tokens] - bucket.firsts, bucket.token_lengths) + firsts
@@ -70,18 +70,19 @@ def split_windows(
 ) -> Windows:
     """Cut docs into windows of at most `size` pieces.
 
-    A doc that fits is one window. A longer one is cut at token borders, at
-    sentence borders where these are given, into windows of about one length that
-    overlap by `context` pieces on either side of each border. So each token is
-    predicted once, by the window in which it has most context.
+    A doc that fits is one window. A longer doc is cut at token borders (if possible, at
+    sentence borders) into windows of similar length that overlap by `context` pieces on
+    each side of a border. Each token is predicted once, by the window that gives it the
+    most context.
 
-    lengths (Ints1d): Pieces of each token, at most `size`. Shape: (n_tokens,).
-    doc_lengths (Ints1d): Tokens of each doc. Shape: (n_docs,).
-    size (int): Most pieces of a window, special ones not included.
-    context (int): Pieces of context on either side of a border.
-    sent_starts (Dict[int, Ints1d]): For docs whose sentences are known: the doc's
-        row and the tokens that start a sentence, counted from the doc's start.
-    RETURNS (Windows): In document order; none for a doc without pieces.
+    lengths (Ints1d): The number of pieces of each token, at most `size`. Shape:
+        (n_tokens,).
+    doc_lengths (Ints1d): The number of tokens of each doc. Shape: (n_docs,).
+    size (int): The most pieces of a window, without special pieces.
+    context (int): Pieces of context on each side of a border.
+    sent_starts (Dict[int, Ints1d]): Row of a doc with sentences → the tokens that start a
+        sentence, counted from the start of the doc.
+    RETURNS (Windows): The windows in document order; none for a doc without pieces.
     """
     # shape: (n_tokens + 1,); pieces before each token
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -111,7 +112,7 @@ def _split_doc(
     starts, ends = borders[:-1], borders[1:]
     core = offsets[ends] - offsets[starts]
     has_left, has_right = starts > 0, ends < len(offsets) - 1
-    # a word of many pieces leaves less room for context
+    # A word with many pieces leaves less room for context.
     room = np.minimum(context, (size - core) // np.maximum(1, has_left * 1 + has_right))
     lows = np.searchsorted(offsets, offsets[starts] - room * has_left, side="left")
     highs = np.searchsorted(offsets, offsets[ends] + room * has_right, side="right") - 1
@@ -119,7 +120,7 @@ def _split_doc(
 
 
 def _find_borders(offsets: np.ndarray, breaks: np.ndarray, *, size: int, context: int) -> list[int]:
-    # offsets shape: (n_tokens + 1,); borders are tokens: 0 < … < n_tokens
+    # offsets shape: (n_tokens + 1,); the borders are tokens, from 0 to n_tokens
     n_tokens = len(offsets) - 1
     borders = [0]
     while borders[-1] < n_tokens:
@@ -129,7 +130,7 @@ def _find_borders(offsets: np.ndarray, breaks: np.ndarray, *, size: int, context
         if rest + left <= size:
             borders.append(n_tokens)
             continue
-        # the furthest piece that leaves room for context, and a fair share of the rest
+        # The furthest piece that leaves room for context, and an equal share of the rest.
         reach = offsets[start] + size - left - context
         n_windows = -(-(rest - context) // (size - 2 * context))
         target = min(offsets[start] + -(-rest // n_windows), reach)
@@ -140,19 +141,19 @@ def _find_borders(offsets: np.ndarray, breaks: np.ndarray, *, size: int, context
         ]
         if len(near):
             end = int(near[np.argmin(np.abs(offsets[near] - target))])
-        # at least one token that has pieces; no window for whitespace at the end
+        # At least one token with pieces; no window for whitespace at the end.
         end = max(end, int(np.searchsorted(offsets, offsets[start], side="right")))
         borders.append(end if offsets[end] < offsets[-1] else n_tokens)
     return borders
 
 
 def split_buckets(lengths: np.ndarray, *, budget: int) -> list[np.ndarray]:
-    """Group windows of similar length, so that little is padded.
+    """Group windows of similar length, so that little padding is needed.
 
-    lengths (Ints1d): Pieces of each window, specials included. Shape: (n_windows,).
-    budget (int): Most pieces of a bucket, padding included; a longer window
-        stands alone.
-    RETURNS (List[Ints1d]): Rows of the windows, longest first; each row once.
+    lengths (Ints1d): Pieces of each window, special pieces included. Shape: (n_windows,).
+    budget (int): The most pieces of a bucket, padding included; a longer window gets
+        its own bucket.
+    RETURNS (List[Ints1d]): The rows of the windows, longest first; each row once.
     """
     order = np.argsort(-lengths, kind="stable")
     ordered = lengths[order]
@@ -163,7 +164,7 @@ def split_buckets(lengths: np.ndarray, *, budget: int) -> list[np.ndarray]:
     while start < len(order):
         n_columns = int(ordered[start])
         end = min(start + max(1, budget // n_columns), len(order))
-        # padding if the bucket ended after each of its windows
+        # shape: (n_candidates,); the padding if the bucket ended after each window
         counts = np.arange(1, end - start + 1)
         padding = counts * n_columns - (sums[start + 1 : end + 1] - sums[start])
         end = start + max(1, int(np.searchsorted(padding, budget * PADDED_SHARE, side="right")))
@@ -181,14 +182,14 @@ def fill_buckets(
     suffix: Sequence[int],
     pad: int,
 ) -> Iterator[Bucket]:
-    """Pad windows of similar length to arrays that the encoder reads.
+    """Pad windows of similar length to the arrays that the encoder reads.
 
     pieces (Pieces): The pieces of the batch.
     windows (Windows): The windows over them.
-    budget (int): Most pieces of a bucket, padding included.
-    prefix, suffix (Sequence[int]): Special pieces around each window.
-    pad (int): The piece that pads.
-    YIELDS (Bucket): Every window once; every token that has pieces once.
+    budget (int): The most pieces of a bucket, padding included.
+    prefix, suffix (Sequence[int]): The special pieces around each window.
+    pad (int): The padding piece.
+    YIELDS (Bucket): Each window once; each token with pieces once.
     """
     offsets = np.concatenate([[0], np.cumsum(pieces.lengths)])
     n_special = len(prefix) + len(suffix)
@@ -208,7 +209,7 @@ def fill_buckets(
             ids[np.arange(len(rows)), n_pieces + len(prefix) + i] = piece
         n_tokens = windows.last_tokens[rows] - windows.first_tokens[rows]
         tokens = gather_ragged(np.arange(len(offsets) - 1), windows.first_tokens[rows], n_tokens)
-        # shape: (n_windows,); where piece 0 of the batch would stand in each row
+        # shape: (n_windows,); where piece 0 of the batch would be in each row
         bases = np.arange(len(rows)) * n_columns + len(prefix) - starts
         firsts = np.repeat(bases, n_tokens) + offsets[tokens]
         has_pieces = pieces.lengths[tokens] > 0
@@ -219,12 +220,12 @@ def fill_buckets(
 def join_buckets(buckets: Sequence[Bucket], values: Sequence[np.ndarray]) -> np.ndarray:
     """Put values of the buckets' pieces back into document order.
 
-    The inverse of `fill_buckets`: with the buckets' own ids as values, it gives
-    back the pieces of all tokens.
+    The inverse of `fill_buckets`: with the buckets' own ids as values, it returns the
+    pieces of all tokens.
 
     buckets (Sequence[Bucket]): The buckets.
-    values (Sequence[Array2d]): A value for each of their pieces, in the shape of
-        the bucket's ids.
+    values (Sequence[Array2d]): A value for each piece of a bucket, in the shape of its
+        ids.
     RETURNS (Array1d): The values of the tokens' pieces. Shape: (n_pieces,).
     """
     taken = [

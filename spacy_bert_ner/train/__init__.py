@@ -1,1 +1,1 @@
-"""Config → trained pipeline: planned, logged, resumable."""
+"""Config → trained pipeline: planned, logged and resumable."""

@@ -1,4 +1,4 @@
-"""The dev examples of a run → an error before training if they can't choose the best model."""
+"""Dev examples → an error before training if they cannot choose the best model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,19 +8,19 @@ from spacy.training import Example
 
 
 def check_dev(examples: Iterable[Example], training: Mapping[str, Any]) -> None:
-    """Check that the scores that choose the best model can be computed.
+    """Check that the dev examples can choose the best model.
 
     examples (Iterable[Example]): The dev examples.
-    training (Mapping[str, Any]): The section of the config: `dev_corpus` and
+    training (Mapping[str, Any]): The section [training], with `dev_corpus` and
         `score_weights`.
-    RAISES (ValueError): If there are no tokens; or if only entities are scored, and
-        there are none, or no annotation.
+    RAISES (ValueError): If there are no tokens, or if only entities are scored and there
+        are no gold entities.
     """
     name = training["dev_corpus"]
     docs = [eg.reference for eg in examples if len(eg.reference)]
     if not docs:
         raise ValueError(
-            f"{name}: no docs with tokens, expected a dev part that chooses the best model. Give "
+            f"{name}: no docs with tokens, expected dev data to choose the best model by. Use "
             "another file, or split one off the training data."
         )
     scores = [score for score, weight in training["score_weights"].items() if weight]
@@ -33,8 +33,8 @@ def check_dev(examples: Iterable[Example], training: Mapping[str, Any]) -> None:
     raise ValueError(
         f"{name}: no entity{'' if is_annotated else ' annotation'} in {len(docs)} "
         f"doc{'s' if len(docs) > 1 else ''}, so every evaluation would score 0 and the first "
-        "model would be kept as the best. Give a dev part with entities, or choose by other "
-        "scores in [training.score_weights]."
+        "model would be kept as the best. Use dev data with entities, or set other scores in "
+        "[training.score_weights]."
     )
 
 
@@ -43,10 +43,10 @@ def _read_key(score: str) -> str | None:
 
 
 def read_spans(doc: Doc, key: str | None) -> Sequence[Span]:
-    """Give the gold entities of a doc.
+    """Read the gold entities of a doc.
 
     doc (Doc): The doc.
-    key (str | None): Of `doc.spans`; `None` for `doc.ents`.
+    key (str | None): The key in `doc.spans`; `None` for `doc.ents`.
     RETURNS (Sequence[Span]): The entities.
     """
     return doc.ents if key is None else list(doc.spans.get(key, ()))

@@ -1,4 +1,4 @@
-"""The log of a training run → its learning curve, as PNG and SVG."""
+"""The log of a training run → its learning curve as PNG and SVG."""
 
 from functools import partial
 from math import nan
@@ -12,12 +12,12 @@ CURVE_NAME = "learning_curve"
 
 
 def draw_learning_curve(log: Path, folder: Path) -> list[Path]:
-    """Draw train and dev loss, and F1, over the steps of a training run.
+    """Plot the train loss, dev loss and F1 of each evaluation of a training run.
 
-    log (Path): The lines of JSON of spacy-bert-ner.Logger.v1.
-    folder (Path): Where learning_curve.png and learning_curve.svg are written.
+    log (Path): The log of spacy-bert-ner.Logger.v1 (JSON lines).
+    folder (Path): The folder for learning_curve.png and learning_curve.svg.
     RETURNS (List[Path]): The two files.
-    RAISES (ValueError): If the log is empty or matplotlib is missing.
+    RAISES (ValueError): If the log is empty or Matplotlib is not installed.
     """
     require_matplotlib()
     records = read_log(log)

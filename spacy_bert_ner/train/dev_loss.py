@@ -1,4 +1,4 @@
-"""Dev examples → the loss and the token accuracy of the entity recogniser on them."""
+"""Dev examples → the loss and token accuracy of the entity recogniser."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -17,7 +17,7 @@ def read_dev(nlp: Language, n_examples: int) -> list[Example]:
     """Read the first dev examples.
 
     nlp (Language): The pipeline, with the corpus in its config.
-    n_examples (int): How many.
+    n_examples (int): The number of examples to read.
     RETURNS (List[Example]): The examples; all of them if there are fewer.
     """
     config = nlp.config.interpolate()
@@ -26,13 +26,13 @@ def read_dev(nlp: Language, n_examples: int) -> list[Example]:
 
 
 def measure_dev(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
-    """Measure what spaCy's evaluation does not: dev loss and token accuracy.
+    """Measure dev loss and token accuracy, which spaCy's evaluation does not.
 
     nlp (Language): The pipeline.
     examples (Sequence[Example]): Dev examples; they are not changed.
-    RETURNS (Dict[str, float]): "dev_loss" (what training minimizes, for a tagged token,
-        in nats) and "token_acc" (share of the tokens with a gold tag that got it);
-        empty if there is no `bert_ner` of `doc.ents`, or no token to measure on.
+    RETURNS (Dict[str, float]): "dev_loss" (the training loss per tagged token, in nats)
+        and "token_acc" (the share of tagged tokens with the correct tag); empty if no
+        `bert_ner` writes `doc.ents`, or if there is no tagged token.
     """
     components: list[tuple[str, Any]] = [
         (name, proc)

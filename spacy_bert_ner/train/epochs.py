@@ -1,4 +1,4 @@
-"""Training examples → the batches of all epochs, from the place where a run stopped."""
+"""Training examples → the batches of all epochs, from where a run stopped."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -14,16 +14,16 @@ from .state import write_random
 
 @dataclass
 class Progress:
-    """How far a training run is.
+    """How far a training run has got.
 
-    step (int): Number of the last step; the first is 0.
-    words (int): Words seen.
-    seconds (float): Time taken.
-    results (List[Tuple[float, int]]): Score and step of each evaluation.
-    epoch (int): Number of the epoch; the first is 0.
-    n_batches (int): Batches of the epoch that are done.
-    order (List[int]): Order of the examples in this epoch; empty if they are streamed.
-    batch_random (Any): State of Python's `random` before the epoch was cut into batches.
+    step (int): The number of the last step, counted from 0; -1 before the first.
+    words (int): The number of words seen.
+    seconds (float): The time taken.
+    results (List[Tuple[float, int]]): The score and step of each evaluation.
+    epoch (int): The number of the epoch, counted from 0.
+    n_batches (int): The number of batches of this epoch that are done.
+    order (List[int]): The order of the examples in this epoch; empty for a stream.
+    batch_random (Any): The state of Python's `random` before the epoch was batched.
     """
 
     step: int = -1
@@ -44,17 +44,17 @@ def iterate_batches(
     progress: Progress,
     random_state: dict[str, Any] | None = None,
 ) -> Iterator[tuple[int, list[Example]]]:
-    """Give the batches of all epochs, from the place where a training run stopped.
+    """Yield the batches of all epochs, from where a training run stopped.
 
-    The order is that of spaCy's own loop with the same seed.
+    With the same seed, the order is the same as in spaCy's own loop.
 
     read_examples (Callable): Reads the training corpus.
-    batcher (Callable): Cuts the examples of an epoch into batches.
-    max_epochs (int): Number of epochs; 0 for no end; -1 for no end, and to stream the
-        corpus again in each epoch, in its own order.
-    progress (Progress): How far the run is; it is kept up to date.
-    random_state (Dict[str, Any] | None): What `read_random` gave at that place.
-    YIELDS (Tuple[int, List[Example]]): The number of the epoch, and a batch.
+    batcher (Callable): Groups the examples of an epoch into batches.
+    max_epochs (int): The number of epochs; 0 for no limit; -1 for no limit and to stream
+        the corpus in its own order in each epoch.
+    progress (Progress): How far the run has got; it is updated.
+    random_state (Dict[str, Any] | None): What `read_random` returned at that point.
+    YIELDS (Tuple[int, List[Example]]): The number of the epoch and a batch.
     RAISES (ValueError): If the corpus has no examples.
     """
     is_resumed = progress.step >= 0
@@ -83,7 +83,7 @@ def _shuffle(
     if is_resumed and len(progress.order) != len(examples):
         raise ValueError(
             f"The training corpus has {len(examples)} examples, but it had {len(progress.order)} "
-            "when the run began. Restore the data, or start again without `resume`."
+            "when the run started. Restore the data, or start a new run without `resume`."
         )
     progress.order = progress.order or list(range(len(examples)))
     while True:
@@ -97,7 +97,7 @@ def _shuffle(
 def _stream(
     read_examples: Callable[[], Iterable[Example]], progress: Progress, is_resumed: bool
 ) -> Iterator[Iterable[Example]]:
-    # A reader may draw anew at each call, so the epochs before are read again.
+    # A reader may draw random numbers at each call, so earlier epochs are read again.
     for _ in range(progress.epoch):
         for _ in read_examples():
             pass

@@ -1,4 +1,4 @@
-"""Evaluations of a training run → lines of JSON, and back."""
+"""The evaluations of a training run ↔ lines of JSON."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,20 +11,20 @@ import srsly
 LogRow = dict[str, Any]
 Best = tuple[float, int]  # score and step
 
-# Below it, a model early in training may find no entity again by chance.
+# Below this score, a model may find no entities in its next evaluation by chance.
 _GOOD_SCORE = 0.25
-# With fewer gold entities, an evaluation that finds none may be chance.
+# With fewer gold entities, an evaluation may find none by chance.
 _MANY_ENTITIES = 30
 _ADVICE = (
-    "Lower the learning rate, warm up for longer, or turn mixed precision off, and start again."
+    "Lower the learning rate, warm up for longer or turn mixed precision off, then start again."
 )
 
 
 def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
-    """Find the best evaluation; of equal ones the first.
+    """Find the best evaluation; the first one if several are equal.
 
-    results (Iterable[Tuple[float, int]]): Score and step of each evaluation.
-    RETURNS (Tuple[float, int] | None): Score and step; `None` if there is none.
+    results (Iterable[Tuple[float, int]]): The score and step of each evaluation.
+    RETURNS (Tuple[float, int] | None): Its score and step; `None` without evaluations.
 
     EXAMPLE:
     >>> find_best([(0.5, 10), (0.7, 20), (0.7, 30)])
@@ -38,14 +38,14 @@ def find_best(results: Iterable[tuple[float, int]]) -> Best | None:
 
 
 class DivergedError(ValueError):
-    """A training run that has gone wrong: going on would not help."""
+    """A training run has diverged, so there is no use in continuing it."""
 
 
 def check_losses(record: LogRow, best: Best | None) -> None:
-    """Stop a training run with a loss that is not a number, before it is logged.
+    """Stop a training run whose loss is not finite, before it is logged.
 
     record (Dict[str, Any]): The evaluation.
-    best (Tuple[float, int] | None): Score and step of the best evaluation before.
+    best (Tuple[float, int] | None): The score and step of the best earlier evaluation.
     RAISES (DivergedError): If a loss is not finite.
     """
     losses = {**record["loss"], "dev": record.get("dev_loss", 0.0)}
@@ -58,12 +58,12 @@ def check_losses(record: LogRow, best: Best | None) -> None:
 
 
 def check_score(record: LogRow, best: Best | None, *, n_gold: int) -> None:
-    """Stop a training run that has lost what it had learned.
+    """Stop a training run that has forgotten what it had learned.
 
     record (Dict[str, Any]): The evaluation.
-    best (Tuple[float, int] | None): Score and step of the best evaluation before.
-    n_gold (int): Gold entities of the dev part. With few of them, a score of 0 may be
-        chance, and the run goes on.
+    best (Tuple[float, int] | None): The score and step of the best earlier evaluation.
+    n_gold (int): The number of gold dev entities. If there are few, a score of 0 may be
+        chance, and the run continues.
     RAISES (DivergedError): If a good score has fallen to 0.
     """
     if best is None or best[0] < _GOOD_SCORE or n_gold < _MANY_ENTITIES:
@@ -76,20 +76,20 @@ def check_score(record: LogRow, best: Best | None, *, n_gold: int) -> None:
 
 def _describe_best(best: Best | None) -> str:
     if best is None or best[0] == 0:
-        return "there was no good score before"
-    return f"the best score was {best[0]:.4f} at step {best[1]}, kept in model-best"
+        return "no earlier evaluation had a score above 0"
+    return f"the best score was {best[0]:.4f} at step {best[1]} (kept in model-best)"
 
 
 def add_record(path: Path, record: LogRow, *, earlier: Sequence[int]) -> None:
-    """Add a line of JSON to the log of a training run.
+    """Append an evaluation to the log of a training run.
 
-    Lines that the run wrote after the checkpoint from which it was resumed are
-    written again, and so is a line that a killed process has cut. The log of another
-    run is renamed: log.jsonl becomes log.1.jsonl.
+    A resumed run replaces the lines that were written after its checkpoint, and a line
+    that a killed process left incomplete. The log of another run is renamed: log.jsonl
+    becomes log.1.jsonl.
 
     path (Path): The file.
-    record (Dict[str, Any]): The line.
-    earlier (Sequence[int]): Steps of the evaluations of this run so far.
+    record (Dict[str, Any]): The evaluation.
+    earlier (Sequence[int]): The steps of the earlier evaluations of this run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = _read_whole_lines(path) if path.exists() else []
@@ -122,11 +122,11 @@ def _read_step(line: str) -> int | None:
 
 
 def flatten(record: LogRow, prefix: str = "") -> dict[str, float]:
-    """Give all numbers of a record, by their path.
+    """Collect all numbers of a record by their path.
 
     record (Dict[str, Any]): A record.
-    prefix (str): What the names begin with.
-    RETURNS (Dict[str, float]): The numbers.
+    prefix (str): The start of each path.
+    RETURNS (Dict[str, float]): The numbers by path.
 
     EXAMPLE:
     >>> flatten({"ents_f": 0.5, "loss": {"ner": 1.5}, "memory": None})
@@ -144,19 +144,19 @@ def flatten(record: LogRow, prefix: str = "") -> dict[str, float]:
 def read_log(log: Path) -> list[LogRow]:
     """Read the log of a training run.
 
-    log (Path): The lines of JSON of spacy-bert-ner.Logger.v1.
-    RETURNS (List[Dict[str, Any]]): A record for each evaluation.
-    RAISES (ValueError): If there is none, or a line is something else.
+    log (Path): The log of spacy-bert-ner.Logger.v1 (JSON lines).
+    RETURNS (List[Dict[str, Any]]): One record per evaluation.
+    RAISES (ValueError): If there is no record, or a line is not one.
     """
     if not log.is_file():
         raise ValueError(
-            f"{log}: no such file, expected the log of a training run (lines of JSON). Train with "
-            "the logger spacy-bert-ner.Logger.v1, or give the path that its config names."
+            f"{log}: no such file, expected the log of a training run (JSON lines). Train with the "
+            "logger spacy-bert-ner.Logger.v1, or give the path that is set in its config."
         )
     lines = log.read_text(encoding="utf8").splitlines()
     numbered = [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
-        raise ValueError(f"{log}: empty, expected a line for each evaluation. Train first.")
+        raise ValueError(f"{log}: empty, expected one line per evaluation. Train first.")
     return [_read_record(line, f"{log}, line {n}") for n, line in numbered]
 
 
@@ -165,13 +165,13 @@ def _read_record(line: str, place: str) -> LogRow:
         record = srsly.json_loads(line)
     except ValueError as error:
         raise ValueError(
-            f"{place}: not JSON ({error}), so the line was cut or changed. Resume the training "
-            "run, which writes it again, or delete the line."
+            f"{place}: not JSON ({error}): the line was cut or changed. Resume the training run, "
+            "which writes the line again, or delete it."
         ) from error
     found = record if isinstance(record, dict) else {}
     if "step" not in found or not isinstance(found.get("loss"), dict):
         raise ValueError(
             f"{place}: expected an object with 'step' and 'loss', as spacy-bert-ner.Logger.v1 "
-            "writes them. Give the log of that logger."
+            "writes it. Give a log of that logger."
         )
     return record

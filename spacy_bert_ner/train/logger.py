@@ -1,4 +1,4 @@
-"""What `spacy train` reports after each step → a bar, a table, JSON lines, TensorBoard."""
+"""spaCy's report on each training step → a progress bar, a table, JSON lines, TensorBoard."""
 
 import resource
 import sys
@@ -28,7 +28,7 @@ _HEADER |= {"p": "P", "r": "R", "f": "F1", "words": "WORDS/S"}
 
 # Dev examples whose gold entities are counted.
 _COUNTED = 500
-Info = dict[str, Any]  # what spaCy reports of a step
+Info = dict[str, Any]  # spaCy's report on a step
 LogStep = Callable[[Info | None], None]
 
 
@@ -43,22 +43,22 @@ def make_logger_v1(
     """Make a logger that shows and records the progress of a training run.
 
     Entry point: spacy-bert-ner.Logger.v1. After each evaluation it prints a row and
-    adds a line of JSON: train and dev loss, token accuracy, precision, recall and F1,
-    overall and by label, learning rate, words per second, memory. It stops the run if a
-    loss is not finite, or if a good score falls to 0 on a dev part with at least 30
-    entities; the best model is kept.
+    writes a JSON line with the train and dev loss, token accuracy, precision, recall and
+    F1 (overall and by label), learning rate, words per second and memory. It stops the
+    run if a loss is not finite, or if a good score falls to 0 on dev data with at least
+    30 entities; the best model is kept.
 
-    path (str | None): File for the lines of JSON; if `None`, log.jsonl in the output
-        folder, if there is one. The log of an earlier run is kept next to it.
-    progress_bar (bool): Whether to show a bar with the time left, on a terminal.
-    dev_sentences (int): Dev examples on which loss and token accuracy are measured; 0
-        for none.
+    path (str | None): File for the JSON lines. If `None`, the logger writes log.jsonl to
+        the output folder, if there is one. The log of an earlier run is kept next to it.
+    progress_bar (bool): Whether to show a progress bar with the time left on a terminal.
+    dev_sentences (int): The number of dev examples on which to measure loss and token
+        accuracy; 0 for none.
     tensorboard (str | None): Folder for TensorBoard's scalars (needs the extra
         `tensorboard`); `None` for none.
-    plot (bool): Whether to draw the learning curve next to the lines of JSON at the
-        end (needs the extra `plots`).
+    plot (bool): Whether to plot the learning curve next to the JSON lines at the end
+        (needs the extra `plots`).
     RETURNS (Callable): The logger, as spaCy expects it.
-    RAISES (ValueError): If an extra is missing, or the run has gone wrong.
+    RAISES (ValueError): If an extra is not installed, or the run has diverged.
     """
 
     def setup_logger(
@@ -83,7 +83,7 @@ def make_logger_v1(
 
 
 class Run:
-    """One training run: what was seen since the last evaluation, and the best so far."""
+    """The state of a training run since its last evaluation, and its best evaluation."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Run:
         scalars: Any = None,
         plot: bool = False,
     ) -> None:
-        """Begin; see `make_logger_v1`."""
+        """Start to log; see `make_logger_v1`."""
         self.nlp = nlp
         self.dev = dev
         self.n_gold = n_gold
@@ -116,9 +116,9 @@ class Run:
     def log_step(self, info: Info | None) -> None:
         """Record a step.
 
-        info (Dict[str, Any] | None): What spaCy reports after an evaluation; `None`
-            after other steps.
-        RAISES (ValueError): If the run has gone wrong.
+        info (Dict[str, Any] | None): spaCy's report after an evaluation; `None` after
+            other steps.
+        RAISES (ValueError): If the run has diverged.
         """
         self._n_steps += 1
         if self.bar is not None:
@@ -144,20 +144,20 @@ class Run:
         self._start = self._updated = perf_counter()
 
     def make_record(self, info: Info) -> LogRow:
-        """Make the line of JSON for an evaluation.
+        """Make the record of an evaluation.
 
-        info (Dict[str, Any]): What spaCy reports.
-        RETURNS (Dict[str, Any]): Losses are means over the batches since the last
-            evaluation, scores are from 0 to 1, memory is in MB.
+        info (Dict[str, Any]): spaCy's report.
+        RETURNS (Dict[str, Any]): The record, with losses as means over the batches since
+            the last evaluation, scores from 0 to 1 and memory in MB.
         """
         scores = info["other_scores"]
         place = find_place(self.nlp, scores)
-        # The time of the step that was evaluated is unknown, so it is left out.
+        # The time of the last step includes the evaluation, so the step is left out.
         share = (self._n_steps - 1) / self._n_steps
         seconds = self._updated - self._start
         n_words = (info["words"] - self._n_words) * share
         if not self._n_words and self._n_steps <= info["step"]:
-            seconds = 0.0  # a resumed run: the words before are unknown
+            seconds = 0.0  # a resumed run, whose earlier words are unknown
         return {
             "epoch": info["epoch"],
             "step": info["step"],
@@ -172,7 +172,7 @@ class Run:
         }
 
     def finish(self) -> None:
-        """Print which evaluation was the best, and draw the learning curve."""
+        """Print the best evaluation, and plot the learning curve."""
         if self.bar is not None:
             self.bar.close()
         if self.scalars is not None:
@@ -199,12 +199,12 @@ class Run:
 
 
 def find_place(nlp: Language, scores: Mapping[str, Any]) -> str:
-    """Give what the scores of a pipeline's entities begin with.
+    """Find the prefix of the entity scores of a pipeline.
 
     nlp (Language): The pipeline.
     scores (Mapping[str, Any]): Its scores.
-    RETURNS (str): "ents"; where nothing scores `doc.ents`, "spans_" and the key of the
-        first `bert_ner` that has one.
+    RETURNS (str): "ents"; if `doc.ents` is not scored, "spans_" and the key of the first
+        `bert_ner` in the pipeline.
     """
     key = _find_key(nlp)
     return f"spans_{key}" if key and "ents_f" not in scores else "ents"
@@ -220,7 +220,7 @@ def _format(value: float | None, form: str) -> str:
 
 
 def make_bar(nlp: Language, stderr: IO) -> tqdm.tqdm:
-    """Make a bar over all steps, which is shown only on a terminal."""
+    """Make a progress bar over all steps, shown only on a terminal."""
     total = nlp.config["training"]["max_steps"] or None
     return tqdm.tqdm(total=total, disable=None, leave=False, file=stderr, unit="step")
 
@@ -228,22 +228,22 @@ def make_bar(nlp: Language, stderr: IO) -> tqdm.tqdm:
 def make_scalars(folder: str) -> Any:
     """Make TensorBoard's writer.
 
-    folder (str): Where TensorBoard looks for scalars.
+    folder (str): The folder for the scalars.
     RETURNS (SummaryWriter): The writer.
-    RAISES (ValueError): If the extra is not installed.
+    RAISES (ValueError): If TensorBoard is not installed.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ValueError(
-            f"tensorboard = {folder!r} in [training.logger], but TensorBoard is not installed. "
-            f"Run `{install_extra('tensorboard')}`, or set it to null."
+            f"`tensorboard = {folder!r}` in [training.logger], but TensorBoard is not installed. "
+            f"Run `{install_extra('tensorboard')}`, or set `tensorboard` to null."
         ) from error
     return SummaryWriter(folder)
 
 
 def measure_memory() -> dict[str, float]:
-    """RETURNS (Dict[str, float]): The most memory used so far, in MB: "cpu", "gpu"."""
+    """RETURNS (Dict[str, float]): The peak memory so far, in MB: "cpu" and "gpu"."""
     # Linux counts in KB.
     memory = {"cpu": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
     if torch.cuda.is_available():

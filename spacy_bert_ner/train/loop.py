@@ -1,4 +1,4 @@
-"""An initialized pipeline → its training run, step by step, each evaluation saved."""
+"""An initialized pipeline → a training run, saved at each evaluation."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -31,14 +31,14 @@ from .resume import hash_data, load_checkpoint, save_checkpoint
 
 
 class Training:
-    """A training run between its steps: everything that is needed for the next one."""
+    """The state of a training run between two steps."""
 
     def __init__(self, nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
-        """Read the section [training] of the pipeline's config.
+        """Resolve the section [training] of the pipeline's config.
 
         nlp (Language): The initialized pipeline.
-        output (Path): Where results are saved.
-        use_gpu (int): Number of the GPU; -1 for the CPU.
+        output (Path): The folder for results.
+        use_gpu (int): The number of the GPU; -1 for the CPU.
         """
         self.nlp = nlp
         self.output = output
@@ -55,7 +55,7 @@ class Training:
         self.optimizer = self.settings["optimizer"]
         self.data = hash_data(nlp)
         self.progress = Progress()
-        # What is on disk: the score and step of model-best, and the step of the checkpoint.
+        # The score and step of the saved model-best, and the step of the saved checkpoint.
         self.saved_best: Best | None = None
         self.saved_step: int | None = None
         self.random_state: dict[str, Any] | None = None
@@ -69,10 +69,10 @@ class Training:
         self.saved_best = find_best(self.progress.results)
 
     def train(self, stdout: IO, stderr: IO) -> None:
-        """Make all steps that are left, with evaluations, logs and checkpoints.
+        """Run all remaining steps, with evaluations, logs and checkpoints.
 
-        stdout (IO): Where the log goes.
-        stderr (IO): Where the progress bar goes.
+        stdout (IO): The stream for the log.
+        stderr (IO): The stream for the progress bar.
         """
         check_dev(self.dev_corpus(self.nlp), self.settings)
         frozen = self.settings["frozen_components"]
@@ -86,29 +86,29 @@ class Training:
                 with self.nlp.select_pipes(disable=frozen):
                     update_meta(self.settings, self.nlp, info)
                 info["output_path"] = str(self.output / DIR_MODEL_LAST)
-                # The logger stops a run that has gone wrong, before that is saved.
+                # The logger stops a diverged run before its weights are saved.
                 log_step(info)
                 self.save_results()
         finally:
             finish_log()
 
     def iterate_steps(self) -> Iterator[dict[str, Any] | None]:
-        """Make the steps one by one.
+        """Run the steps one by one.
 
-        YIELDS (Dict[str, Any] | None): What loggers are told after an evaluation;
-            `None` after other steps.
+        YIELDS (Dict[str, Any] | None): The report for loggers after an evaluation; `None`
+            after other steps.
         """
         progress = self.progress
         start = perf_counter() - progress.seconds
         losses: dict[str, float] = {}
-        if self._is_over():  # the checkpoint is that of the last evaluation
+        if self._is_over():  # the checkpoint was written at the last evaluation
             return
         for epoch, batch in self._iterate_batches():
             progress.step += 1
             self._update(batch, epoch, losses)
             progress.words += sum(len(eg) for eg in batch)
             is_last = 0 < self.settings["max_steps"] <= progress.step
-            # Nothing has been learned at step 0, so it is not evaluated.
+            # The model has learned almost nothing at step 0, so it is not evaluated.
             is_due = progress.step > 0 and progress.step % self.settings["eval_frequency"] == 0
             if not is_due and not is_last:
                 yield None
@@ -178,7 +178,7 @@ class Training:
         return bool(has_lost_patience) or 0 < settings["max_steps"] <= step
 
     def save(self, folder: Path) -> None:
-        """Write the pipeline into a folder, with a manifest of its files.
+        """Save the pipeline to a folder, with a manifest of its files.
 
         folder (Path): The folder.
         """
@@ -190,7 +190,7 @@ class Training:
         write_manifest(folder)
 
     def save_results(self) -> None:
-        """Write the checkpoint and, if this is the best evaluation, the pipeline."""
+        """Save the checkpoint, and the pipeline if this is the best evaluation."""
         best = find_best(self.progress.results)
         if best is not None and best[1] == self.progress.step:
             with replaced_folder(self.output / DIR_MODEL_BEST) as folder:
@@ -201,17 +201,17 @@ class Training:
         self.saved_step = self.progress.step
 
     def describe_stop(self, error: BaseException) -> str:
-        """Say where a training run stopped and what is saved of it.
+        """Describe where the training run stopped and what is saved.
 
-        error (BaseException): Why it stopped.
+        error (BaseException): What stopped it.
         RETURNS (str): The message.
         """
         text = f"Stopped by {type(error).__name__} after step {self.progress.step}. "
         if self.saved_best is None:
-            return text + f"Nothing of this run is saved in {self.output} yet"
+            return text + f"Nothing is saved in {self.output} yet"
         score, step = self.saved_best
         text += f"The best score was {score:.4f} at step {step}, saved in "
         text += f"{self.output / DIR_MODEL_BEST}"
         if self.saved_step is None or isinstance(error, DivergedError):
             return text
-        return text + f". With `resume`, the run goes on from step {self.saved_step}"
+        return text + f". With `resume`, the run continues after step {self.saved_step}"

@@ -1,4 +1,4 @@
-"""An output folder → the place of one training run, next to the results of earlier ones."""
+"""An output folder → the folder of one training run, next to earlier results."""
 
 import fcntl
 import os
@@ -26,19 +26,19 @@ _LOCK = ".lock"
 def locked_output(output: Path) -> Iterator[None]:
     """Make an output folder, and keep other training runs out of it.
 
-    The system holds the lock and drops it when the process ends, however it ends.
+    The operating system releases the lock when the process ends, even if it is killed.
 
     output (Path): The folder.
-    RAISES (OSError): If it can't be made or written.
-    RAISES (ValueError): If another process is training into it.
+    RAISES (OSError): If the folder cannot be created or written to.
+    RAISES (ValueError): If another training run writes to it.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
         file = (output / _LOCK).open("a+", encoding="utf8")
     except OSError as error:
         raise OSError(
-            f"{output}: {_describe(output) or error.strerror}, expected a folder that can be "
-            "written, or a path where one can be made. Choose another output folder."
+            f"{output}: {_describe(output) or error.strerror}, expected a writable folder, or a "
+            "path where one can be created. Choose another output folder."
         ) from error
     with file:
         _lock(file, output)
@@ -60,13 +60,13 @@ def _lock(file: IO[str], output: Path) -> None:
     except BlockingIOError as error:
         file.seek(0)
         raise ValueError(
-            f"{output}: another training run writes there ({file.read().strip()}). Wait for its "
-            "end, stop it, or choose another output folder."
+            f"{output}: another training run writes to this folder ({file.read().strip()}). Wait "
+            "until it ends, stop it, or choose another output folder."
         ) from error
     except OSError as error:
         warnings.warn(
-            f"{output} can't be locked ({error.strerror}), so nothing keeps a second training "
-            "run from writing there.",
+            f"{output} cannot be locked ({error.strerror}). Make sure that no other training run "
+            "writes to it.",
             stacklevel=2,
         )
     try:
@@ -74,11 +74,11 @@ def _lock(file: IO[str], output: Path) -> None:
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
     except OSError as error:
-        raise OSError(f"{output}: can't be written ({error.strerror}).") from error
+        raise OSError(f"{output}: cannot be written to ({error.strerror}).") from error
 
 
 def recover_output(output: Path) -> None:
-    """Finish what a killed process had begun to move.
+    """Finish the moves that a killed process had started.
 
     output (Path): The output folder.
     """
@@ -91,10 +91,10 @@ def recover_output(output: Path) -> None:
 
 
 def find_checkpoint(output: Path) -> Path | None:
-    """Find the run that stopped before its end.
+    """Find a run that stopped early.
 
     output (Path): The output folder.
-    RETURNS (Path | None): The folder with its checkpoint: output/unfinished or output.
+    RETURNS (Path | None): The folder with its checkpoint, output/unfinished or output.
     """
     for folder in (output / _DIR_RUN, output):
         if (folder / DIR_CHECKPOINT).is_dir():
@@ -106,8 +106,8 @@ def start_run(output: Path) -> Path:
     """Choose the folder of a new run.
 
     output (Path): The output folder.
-    RETURNS (Path): output/unfinished if there is an earlier result, so that the
-        earlier one stays in its place until the new run has finished; else output.
+    RETURNS (Path): output; if it holds an earlier result, output/unfinished, so that the
+        earlier result stays in place until the new run has finished.
     """
     run = output / _DIR_RUN
     if run.is_dir():
@@ -119,13 +119,13 @@ def start_run(output: Path) -> Path:
 
 
 def finish_run(run: Path) -> Path | None:
-    """Put the results of a finished run into the output folder.
+    """Move the results of a finished run to the output folder.
 
-    A run in output/unfinished takes the place of the earlier result, which moves to
-    output/before-1 and so on. A process that is killed here goes on at its next start.
+    A run in output/unfinished replaces the earlier result, which moves to output/before-1
+    and so on. If the process is killed here, the next one finishes the moves.
 
     run (Path): The folder of the run.
-    RETURNS (Path | None): Where the earlier result is; `None` if there was none.
+    RETURNS (Path | None): The new place of the earlier result; `None` if there was none.
     """
     is_aside = run.name == _DIR_RUN
     earlier, output = run / _DIR_EARLIER, run.parent
@@ -134,7 +134,7 @@ def finish_run(run: Path) -> Path | None:
     _remove(run / DIR_CHECKPOINT)
     if not is_aside:
         return None
-    # What is still in the folder of the run has not been moved yet.
+    # A killed process may have moved some of these already.
     for path in sorted(path for path in run.iterdir() if not path.name.startswith(".")):
         if path == earlier:
             continue
@@ -149,7 +149,7 @@ def finish_run(run: Path) -> Path | None:
 
 
 def _remove(folder: Path) -> None:
-    # Renamed first, so that a killed process leaves no half of it.
+    # Renamed first, so that a killed process leaves no half-removed folder.
     removed = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(removed, ignore_errors=True)
     if folder.exists():

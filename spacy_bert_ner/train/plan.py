@@ -1,4 +1,4 @@
-"""Epochs and evaluations as people count them → the steps that `spacy train` counts."""
+"""Epochs and evaluations as people count them → the steps of `spacy train`."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +18,10 @@ _PREFIX = "spacy-bert-ner."
 class Plan(NamedTuple):
     """The steps of a training run.
 
-    epoch_steps (int | None): Batches of an epoch; `None` if they were not counted.
-    max_steps (int): Number of the last step, which is evaluated; the first is 0.
-    eval_frequency (int): Steps from one evaluation to the next.
-    patience (int): Steps without gain after which the run ends; 0 for never.
+    epoch_steps (int | None): The batches of an epoch; `None` if they were not counted.
+    max_steps (int): The number of the last step, which is evaluated, counted from 0.
+    eval_frequency (int): The number of steps between evaluations.
+    patience (int): The steps without improvement before the run stops; 0 for no limit.
     """
 
     epoch_steps: int | None
@@ -33,36 +33,35 @@ class Plan(NamedTuple):
 def make_plan_training_v1(
     *, eval_every: str = "1 epochs", patience: int = 0
 ) -> Callable[[Language], None]:
-    """Make a callback for `[initialize.after_init]` that counts steps for you.
+    """Make a callback for `[initialize.after_init]` that counts the steps of a run.
 
     Entry point: spacy-bert-ner.plan_training.v1. It counts the batches of the training
-    corpus, and writes into the config that is saved with the model:
-    `training.eval_frequency`, `training.patience` and `training.max_steps` where
-    they are 0, and `total_steps` and `epoch_steps` of our schedules where they are
-    null. Where it counts the steps, `training.max_epochs` becomes 0, for no bound: the
-    number of batches in an epoch differs a little with the order of its examples, and
-    with some orders the epochs would end before the last evaluation. A corpus that is
-    streamed (`max_epochs = -1`) is counted only if `eval_every` is in epochs. Without
-    a training corpus (a pipeline that was loaded and is initialized by hand), nothing
-    is done.
+    corpus and fills in the config that is saved with the model: `training.max_steps`,
+    `training.eval_frequency` and `training.patience` if they are 0, and `total_steps` and
+    `epoch_steps` of our schedules if they are null. If it sets `training.max_steps`, it
+    sets `training.max_epochs` to 0 (no limit): the number of batches per epoch varies
+    with the order of the examples, so the epochs could end before the last evaluation. A
+    streamed corpus (`max_epochs = -1`) is counted only if `eval_every` is in epochs. If
+    there is no training corpus (for example because you initialize a loaded pipeline),
+    the callback does nothing.
 
-    eval_every (str): From one evaluation to the next: "0.5 epochs", "25%" of the
-        run or "200 steps".
-    patience (int): Evaluations without gain after which the run ends; 0 to train to
-        the end.
+    eval_every (str): The interval between evaluations: "0.5 epochs", "25%" of the run or
+        "200 steps".
+    patience (int): The evaluations without improvement before the run stops; 0 for no
+        limit.
     RETURNS (Callable[[Language], None]): The callback.
-    RAISES (ValueError): If a setting, or the length of the run, makes no sense.
+    RAISES (ValueError): If a setting or the length of the run is invalid.
     """
     _, unit = parse_span(eval_every)
     if patience < 0:
-        raise ValueError(f"patience = {patience}, expected 0 (never) or a number of evaluations.")
+        raise ValueError(f"`patience = {patience}`, expected a number of evaluations, or 0.")
 
     def plan_training(nlp: Language) -> None:
         if not has_corpus(nlp):
-            logger.info("No training corpus: the steps of the training run are not counted")
+            logger.info("No training corpus, so the steps of the training run were not counted")
             return
         training = nlp.config.interpolate()["training"]
-        # A stream may have no end.
+        # A stream may be endless.
         is_counted = training["max_epochs"] >= 0 or unit == "epoch"
         plan = make_plan(
             training,
@@ -77,10 +76,10 @@ def make_plan_training_v1(
 
 
 def find_corpus(nlp: Language, name: str) -> dict[str, Any]:
-    """Give the block of a corpus in the config.
+    """Find the block of a corpus in the config.
 
     nlp (Language): The pipeline.
-    name (str): Its name, such as "corpora.train".
+    name (str): Its name, for example "corpora.train".
     RETURNS (Dict[str, Any]): The block; empty if there is none.
     """
     block: Any = nlp.config.interpolate()
@@ -90,17 +89,17 @@ def find_corpus(nlp: Language, name: str) -> dict[str, Any]:
 
 
 def has_corpus(nlp: Language) -> bool:
-    """Find out whether the training corpus of the config exists.
+    """Check whether the training corpus of the config exists.
 
     nlp (Language): The pipeline.
-    RETURNS (bool): False if its path is null, or there is no such file.
+    RETURNS (bool): False if its path is null or does not exist.
     """
     block = find_corpus(nlp, nlp.config.interpolate()["training"]["train_corpus"])
     if "path" not in block:
         return bool(block)
     if block["path"] is None:
         return False
-    # A file inside a zip archive is named archive.zip:member.
+    # A file in a zip archive has the path archive.zip:member.
     return Path(re.sub(r"(?<=\.zip):.*", "", str(block["path"]))).exists()
 
 
@@ -108,7 +107,7 @@ def count_batches(nlp: Language) -> int:
     """Count the batches of an epoch.
 
     nlp (Language): The pipeline, with the corpus and the batcher in its config.
-    RETURNS (int): Their number; of a corpus that is streamed, all of it is read.
+    RETURNS (int): Their number. A streamed corpus is read to its end.
     """
     config = nlp.config.interpolate()
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
@@ -121,21 +120,20 @@ def make_plan(
 ) -> Plan:
     """Work out the steps of a training run.
 
-    training (Dict[str, Any]): The section of the config; what is not 0 in it stays.
-    epoch_steps (int | None): Batches of an epoch, if they were counted.
-    eval_every (str): From one evaluation to the next.
-    n_patience (int): Evaluations without gain after which the run ends.
-    RETURNS (Plan): The steps. If neither the steps of the run nor those of an
-        evaluation are given, a few steps at the end are left out for the last one
-        to be evaluated.
-    RAISES (ValueError): If no length of the run is given.
+    training (Dict[str, Any]): The section [training]; values other than 0 are kept.
+    epoch_steps (int | None): The batches of an epoch, if they were counted.
+    eval_every (str): The interval between evaluations.
+    n_patience (int): The evaluations without improvement before the run stops.
+    RETURNS (Plan): The steps. If `max_steps` and `eval_frequency` are both 0, the run may
+        be a few steps shorter than its epochs, so that its last step is evaluated.
+    RAISES (ValueError): If the length of the run is not set.
     """
     max_steps, max_epochs = training["max_steps"], training["max_epochs"]
     if max_steps < 1 and max_epochs < 1:
         raise ValueError(
-            f"Found max_epochs = {max_epochs} and max_steps = {max_steps} in [training], expected "
-            f"{'max_steps' if max_epochs < 0 else 'one of them'} above 0. Set for example "
-            f"`{'max_steps = 1000' if max_epochs < 0 else 'max_epochs = 3'}`."
+            f"Found `max_epochs = {max_epochs}` and `max_steps = {max_steps}` in [training], "
+            f"expected {'`max_steps`' if max_epochs < 0 else 'one of them'} above 0. Set, for "
+            f"example, `{'max_steps = 1000' if max_epochs < 0 else 'max_epochs = 3'}`."
         )
     last = max_steps
     if max_epochs > 0 and epoch_steps is not None:
@@ -154,9 +152,9 @@ def make_plan(
 
 
 def write_plan(training: dict[str, Any], plan: Plan) -> None:
-    """Write the steps into the config where they are open.
+    """Write the steps into the config where they are not set.
 
-    training (Dict[str, Any]): The section of the config; it is changed.
+    training (Dict[str, Any]): The section [training], which is changed.
     plan (Plan): The steps.
     """
     if training["max_steps"] == 0:
@@ -173,10 +171,10 @@ def write_plan(training: dict[str, Any], plan: Plan) -> None:
 
 
 def find_blocks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a section of a config and all sections in it.
+    """Yield a section of a config and all sections in it.
 
     config (Dict[str, Any]): The section.
-    YIELDS (Dict[str, Any]): The sections, outer ones first.
+    YIELDS (Dict[str, Any]): The sections, outer sections first.
     """
     yield config
     inner: Iterable[Any] = (value for value in config.values() if isinstance(value, dict))

@@ -8,11 +8,11 @@ from spacy.util import registry
 
 
 def read_rates(nlp: Language) -> Callable[[int], float | None]:
-    """Make a function that gives the learning rate of a step.
+    """Make a function that returns the learning rate of a step.
 
     nlp (Language): The pipeline, with the optimizer in its config.
-    RETURNS (Callable[[int], float | None]): Takes steps in rising order, the first
-        is 0. Gives `None` if the optimizer has no `learn_rate`.
+    RETURNS (Callable[[int], float | None]): Takes the number of a step, counted from 0 and
+        never lower than before. Returns `None` if the optimizer has no `learn_rate`.
     """
     rate = nlp.config.interpolate()["training"]["optimizer"].get("learn_rate")
     is_schedule = isinstance(rate, dict)

@@ -1,4 +1,4 @@
-"""A training run at an evaluation → a checkpoint on disk, and back."""
+"""A training run at an evaluation ↔ a checkpoint on disk."""
 
 import json
 from dataclasses import asdict
@@ -32,13 +32,13 @@ def save_checkpoint(
     *,
     data: dict[str, str],
 ) -> None:
-    """Write all that is needed to resume a training run.
+    """Save everything that is needed to resume a training run.
 
     folder (Path): An empty folder.
     nlp (Language): The pipeline.
     optimizer (Optimizer): Its optimizer.
-    progress (Progress): How far the run is.
-    data (Dict[str, str]): What `hash_data` gave.
+    progress (Progress): How far the run has got.
+    data (Dict[str, str]): What `hash_data` returned.
     """
     nlp.to_disk(folder / "model")
     names = name_parameters(nlp)
@@ -57,13 +57,13 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, nlp: Language, optimizer: Optimizer
 ) -> tuple[Progress, dict[str, Any]]:
-    """Put a pipeline and its optimizer where they were.
+    """Restore a pipeline and its optimizer from a checkpoint.
 
     folder (Path): What `save_checkpoint` wrote.
-    nlp (Language): The pipeline, initialized with the same config; it is changed.
-    optimizer (Optimizer): A new optimizer; it is changed.
-    RETURNS (Tuple[Progress, Dict[str, Any]]): How far the run was, and the state of
-        the random numbers for `iterate_batches`.
+    nlp (Language): The pipeline, initialized with the same config, which is changed.
+    optimizer (Optimizer): A new optimizer, which is changed.
+    RETURNS (Tuple[Progress, Dict[str, Any]]): How far the run had got, and the random
+        state for `iterate_batches`.
     """
     nlp.from_disk(folder / "model")
     progress = Progress(**_read_json(folder / "progress.json"))
@@ -79,7 +79,7 @@ def load_checkpoint(
 
 
 def _write_json(path: Path, value: Any) -> None:
-    # Not srsly's JSON, which changes the last digit of some numbers.
+    # Not with srsly, which changes the last digit of some numbers.
     path.write_text(json.dumps(value), encoding="utf8")
 
 
@@ -88,11 +88,11 @@ def _read_json(path: Path) -> Any:
 
 
 def hash_data(nlp: Language) -> dict[str, str]:
-    """Give the sha256 of the files that a training run reads.
+    """Hash the files that a training run reads.
 
     nlp (Language): The pipeline, with the corpora in its config.
-    RETURNS (Dict[str, str]): By the name of the corpus; none for a folder, or for a
-        corpus that is no file.
+    RETURNS (Dict[str, str]): The name of each corpus → its sha256; corpora that are not
+        single files are left out.
     """
     training = nlp.config.interpolate()["training"]
     names = [training["train_corpus"], training["dev_corpus"]]
@@ -103,13 +103,13 @@ def hash_data(nlp: Language) -> dict[str, str]:
 
 
 def find_obstacle(folder: Path, nlp: Language, data: dict[str, str]) -> str | None:
-    """Find why a training run can't be resumed.
+    """Find out why a training run cannot be resumed.
 
     folder (Path): What `save_checkpoint` wrote.
-    nlp (Language): The pipeline, initialized with the present config.
-    data (Dict[str, str]): What `hash_data` gives now.
-    RETURNS (str | None): A damaged file, another config, or other data; `None` if
-        there is nothing in the way.
+    nlp (Language): The pipeline, initialized with the current config.
+    data (Dict[str, str]): What `hash_data` returns now.
+    RETURNS (str | None): What is wrong: a damaged file, another config or other data;
+        `None` if the run can be resumed.
     """
     try:
         check_manifest(folder)
@@ -119,7 +119,7 @@ def find_obstacle(folder: Path, nlp: Language, data: dict[str, str]) -> str | No
     saved = _read_json(folder / "data.json")
     for name in sorted(saved.keys() & data.keys()):
         if saved[name] != data[name]:
-            return f"The file of {name} has changed since the run began."
+            return f"The file of {name} has changed since the run started."
     return _compare_configs(folder / "model" / "config.cfg", nlp)
 
 
@@ -136,7 +136,7 @@ def _compare_configs(path: Path, nlp: Language) -> str | None:
         return None
     first = different[0]
     return (
-        f"The config differs from the one that the run began with, in {len(different)} "
+        f"The config has changed since the run started, in {len(different)} "
         f"setting{'s' if len(different) > 1 else ''}: {', '.join(different[:5])} ({first} was "
         f"{saved.get(first)!r} and is {present.get(first)!r})."
     )

@@ -1,4 +1,4 @@
-"""The optimizer and the random numbers of a training run → plain data, and back."""
+"""The optimizer and the random state of a training run ↔ plain data."""
 
 import random
 from typing import Any, cast
@@ -16,11 +16,11 @@ _ARRAYS = ("mom1", "mom2", "averages")
 
 
 def name_parameters(nlp: Language) -> dict[Key, str]:
-    """Name the weights of a pipeline, the same in every process.
+    """Name the weights of a pipeline in the same way in every process.
 
     nlp (Language): The pipeline.
-    RETURNS (Dict[Tuple[int, str], str]): For each key of an optimizer: the component,
-        the number of the layer in it, and the name of the parameter.
+    RETURNS (Dict[Tuple[int, str], str]): Each key of an optimizer → the component, the
+        number of the layer in it and the name of the parameter.
     """
     names = {}
     for pipe_name, proc in nlp.pipeline:
@@ -35,10 +35,11 @@ def name_parameters(nlp: Language) -> dict[Key, str]:
 
 
 def read_optimizer(optimizer: Optimizer) -> dict[Key, dict[str, torch.Tensor]]:
-    """Give what an optimizer remembers of each weight, ours or thinc's.
+    """Read the state of each weight from an optimizer, ours or thinc's.
 
     optimizer (Optimizer): The optimizer.
-    RETURNS (Dict[Tuple[int, str], Dict[str, torch.Tensor]]): Tensors by their kind.
+    RETURNS (Dict[Tuple[int, str], Dict[str, torch.Tensor]]): The tensors of each key by
+        their kind.
     """
     if isinstance(optimizer, JointOptimizer):
         return optimizer.get_state()
@@ -54,11 +55,11 @@ def read_optimizer(optimizer: Optimizer) -> dict[Key, dict[str, torch.Tensor]]:
 def write_optimizer(
     optimizer: Optimizer, state: dict[Key, dict[str, torch.Tensor]], *, n_steps: int
 ) -> None:
-    """Give an optimizer the memory of another one.
+    """Restore the state of an optimizer.
 
-    optimizer (Optimizer): A new optimizer; it is changed.
-    state (Dict[Tuple[int, str], Dict[str, torch.Tensor]]): What `read_optimizer` gave.
-    n_steps (int): Steps that the schedules have made.
+    optimizer (Optimizer): A new optimizer, which is changed.
+    state (Dict[Tuple[int, str], Dict[str, torch.Tensor]]): What `read_optimizer` returned.
+    n_steps (int): The number of steps that the schedules have made.
     """
     if isinstance(optimizer, JointOptimizer):
         optimizer.set_state(state, n_batches=n_steps)
@@ -71,13 +72,13 @@ def write_optimizer(
                         cast(FloatsXd, tensors[kind].numpy())
                     )
             optimizer.nr_update[key] = int(tensors["nr_update"])
-    _ = optimizer.learn_rate  # a schedule of ours starts when it is first asked
+    _ = optimizer.learn_rate  # our schedules start when they are first read
     for _ in range(n_steps):
         Optimizer.step_schedules(optimizer)
 
 
 def read_random() -> dict[str, Any]:
-    """RETURNS (Dict[str, Any]): All states of random numbers, as JSON can hold them."""
+    """RETURNS (Dict[str, Any]): The state of all random generators, ready for JSON."""
     name, keys, *rest = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
         "python": random.getstate(),
@@ -90,9 +91,9 @@ def read_random() -> dict[str, Any]:
 
 
 def write_random(state: dict[str, Any]) -> None:
-    """Put all random numbers where they were.
+    """Restore the state of all random generators.
 
-    state (Dict[str, Any]): What `read_random` gave.
+    state (Dict[str, Any]): What `read_random` returned.
     """
     random.setstate(to_tuples(state["python"]))
     np.random.set_state(tuple(state["numpy"]))
@@ -103,10 +104,10 @@ def write_random(state: dict[str, Any]) -> None:
 
 
 def to_tuples(state: Any) -> Any:
-    """Make the state of Python's random numbers from what JSON gives.
+    """Make the state of Python's random generator from JSON.
 
-    state (Any): Version, numbers, and the next Gaussian number.
-    RETURNS (Any): What `random.setstate` takes.
+    state (Any): The version, the numbers and the next Gaussian number.
+    RETURNS (Any): The argument of `random.setstate`.
     """
     version, numbers, gauss = state
     return version, tuple(numbers), gauss

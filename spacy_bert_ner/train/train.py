@@ -1,4 +1,4 @@
-"""Config → trained pipeline in an output folder; an earlier result is kept."""
+"""Config → trained pipeline in an output folder, which keeps earlier results."""
 
 import sys
 from pathlib import Path
@@ -35,30 +35,30 @@ def train(
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Language:
-    """Train a pipeline, so that nothing is lost when the run stops.
+    """Train a pipeline, and lose nothing if the run stops early.
 
-    Gives the weights that `spacy train` gives. After each evaluation the pipeline is
-    saved in output/model-best, if it is the best, and then the state of the run in
-    output/checkpoint; both are complete whenever the process is killed. The pipeline
-    of the last step is in output/model-last at the end.
+    The weights are the same as those of `spacy train`. After each evaluation, the pipeline
+    is saved to output/model-best if it is the best so far, and the state of the run to
+    output/checkpoint. Both are complete even if the process is killed. At the end, the
+    pipeline of the last step is saved to output/model-last.
 
-    If the output folder holds an earlier result, the run works in output/unfinished.
-    When it has finished, its results take the place of the earlier ones, which move to
-    output/before-1 and so on.
+    If the output folder holds an earlier result, the run works in output/unfinished. When
+    it has finished, its results replace the earlier ones, which move to output/before-1
+    and so on.
 
     config (Config): The config, not interpolated.
-    output (Path): The output folder. Only one process at a time can train into it.
-    use_gpu (int): Number of the GPU; -1 for the CPU.
-    resume (bool): Whether to go on from the checkpoint of a run that stopped.
-    auto_resume (bool): Whether to do so if there is such a checkpoint, with the same
-        config and data; otherwise a new run starts.
-    stdout (IO): Where messages and the log go.
-    stderr (IO): Where the progress bar goes.
-    RETURNS (Language): The pipeline with the weights of the last step; where the
-        optimizer averages weights, their means are what is evaluated and saved.
-    RAISES (ValueError): If there is nothing to resume, the dev part can't choose a
-        model, another process trains into the folder, or the run has gone wrong.
-    RAISES (OSError): If a result can't be written.
+    output (Path): The output folder. Only one training run at a time can write to it.
+    use_gpu (int): The number of the GPU; -1 for the CPU.
+    resume (bool): Whether to continue from the checkpoint of a run that stopped.
+    auto_resume (bool): Whether to continue if there is a checkpoint with the same config
+        and data, and to start a new run otherwise.
+    stdout (IO): The stream for messages and the log.
+    stderr (IO): The stream for the progress bar.
+    RETURNS (Language): The pipeline with the weights of the last step. If the optimizer
+        averages weights, the averages are evaluated and saved instead.
+    RAISES (ValueError): If there is nothing to resume, the dev data cannot choose a model,
+        another training run writes to the folder, or the run has diverged.
+    RAISES (OSError): If a result cannot be written.
     """
     with locked_output(output):
         recover_output(output)
@@ -66,23 +66,21 @@ def train(
         if resume and folder is None:
             raise ValueError(
                 f"{output / DIR_CHECKPOINT} does not exist, expected the checkpoint of a run that "
-                "stopped. A run has one from its first evaluation to its end. Train without "
-                "`resume`."
+                "stopped. A run has a checkpoint from its first evaluation until it finishes. "
+                "Train without `resume`."
             )
         nlp = init_nlp(config, use_gpu=use_gpu)
         if folder is not None:
             obstacle = find_obstacle(folder / DIR_CHECKPOINT, nlp, hash_data(nlp))
             if obstacle and not auto_resume:
-                raise ValueError(
-                    f"{obstacle} Put it back as it was, or start again without `resume`."
-                )
+                raise ValueError(f"{obstacle} Restore it, or start a new run without `resume`.")
             if obstacle:
                 stdout.write(_printer.warn(f"Starting a new run. {obstacle}") + "\n")
                 folder = None
         run = Training(nlp, folder or start_run(output), use_gpu=use_gpu)
         if folder is not None:
             run.resume()
-            stdout.write(_printer.info(f"Going on after step {run.progress.step}") + "\n")
+            stdout.write(_printer.info(f"Continuing after step {run.progress.step}") + "\n")
         _train(run, output, stdout, stderr)
     return nlp
 

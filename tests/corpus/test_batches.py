@@ -105,10 +105,10 @@ def test_get_length_is_used():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"sentences": None}, "neither `sentences` nor `pieces`"),
-        ({"sentences": 0}, "sentences = 0, expected at least 1"),
-        ({"pieces": 0}, "pieces = 0, expected at least 1"),
-        ({"pool": -1}, "pool = -1, expected at least 0"),
+        ({"sentences": None}, "`sentences` and `pieces` are both null"),
+        ({"sentences": 0}, "`sentences = 0`, expected at least 1"),
+        ({"pieces": 0}, "`pieces = 0`, expected at least 1"),
+        ({"pool": -1}, "`pool = -1`, expected at least 0"),
     ],
 )
 def test_bad_settings(bad, message):

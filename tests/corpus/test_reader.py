@@ -124,9 +124,9 @@ def test_a_config_trains_from_the_raw_file(tmp_path, path):
 
 
 def test_faults(tmp_path, nlp):
-    with pytest.raises(ValueError, match=r"has no path.*Write `path = \$\{paths.train\}` into"):
+    with pytest.raises(ValueError, match=r"is null.*Write `path = \$\{paths.train\}` into"):
         make_reader(None)
-    with pytest.raises(ValueError, match="Group 'x', expected one of: sentence, document, mixed"):
+    with pytest.raises(ValueError, match='"x"`, expected one of: sentence, document, mixed'):
         make_reader("a", group="x")
     with pytest.raises(FileNotFoundError, match="no such file"):
         texts(make_reader(str(tmp_path / "none")), nlp)

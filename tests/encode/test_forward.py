@@ -1,4 +1,4 @@
-"""What runs in torch: memory that does not suffice, precision, frozen weights."""
+"""What runs in torch: too little memory, precision, frozen weights."""
 
 from types import SimpleNamespace
 
@@ -67,7 +67,7 @@ def test_frozen_weights_get_no_gradient(get_encoder, kind, freeze, frozen):
 
 
 def test_more_frozen_layers_than_there_are_is_an_error(get_encoder):
-    with pytest.raises(ValueError, match='"3 layers", but the encoder has 2 layers'):
+    with pytest.raises(ValueError, match='"3 layers"`, but the encoder has 2 layers'):
         build(get_encoder(), freeze="3 layers")
 
 
@@ -76,7 +76,7 @@ def test_layers_that_share_their_weights_cannot_be_frozen_one_by_one():
         vocab_size=9, embedding_size=4, hidden_size=4, num_attention_heads=1, intermediate_size=4
     )
     model = AlbertModel(config)
-    with pytest.raises(ValueError, match=r'freeze = "1 layer", but the layers of AlbertModel .*'):
+    with pytest.raises(ValueError, match=r'`freeze = "1 layer"`, but the layers of AlbertModel .*'):
         freeze_parameters(model, "1 layer")
     freeze_parameters(model, "embeddings")
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}

@@ -176,7 +176,7 @@ def test_settings_of_computing_can_be_changed_when_loading(get_encoder, tmp_path
     nlp.to_disk(tmp_path)
     settings = {"components.transformer.model.batch_pieces": 50}
     loaded = spacy.load(tmp_path, config=settings)
-    assert get_shim(loaded.get_pipe("transformer").model).find_batch_pieces() == 50
+    assert get_shim(loaded.get_pipe("transformer").model).settings.batch_pieces == 50
 
 
 @pytest.mark.parametrize("listener", [OURS, STOCK], ids=["ours", "stock"])

@@ -1,4 +1,4 @@
-"""Memory that does not suffice: what is tried again, and what the error says."""
+"""Too little memory: what is tried again, and what the error says."""
 
 import numpy as np
 import pytest
@@ -55,10 +55,10 @@ def test_predicting_goes_on_in_smaller_parts(get_encoder, error):
 
 @pytest.mark.parametrize(
     ("run", "setting"),
-    [(predict, "`batch_pieces` of the model lower"), (update, "`gradient_checkpointing = true`")],
+    [(predict, "Lower `batch_pieces` of the model"), (update, "`gradient_checkpointing = true`")],
 )
 def test_the_error_names_the_setting(get_encoder, run, setting):
     model = build(get_encoder())
     make_tight(model, 5, RuntimeError(ON_A_PROCESSOR))
-    with pytest.raises(MemoryError, match=rf"does not suffice for the transformer.*{setting}"):
+    with pytest.raises(MemoryError, match=rf"Not enough memory for the transformer.*{setting}"):
         run(model, make_docs("Alex lives in London"))

@@ -32,7 +32,7 @@ def test_any_changed_byte_is_noticed(data):
     positions = [*range(8), head + 3, n_header, len(data) - 1]
     positions += rng.integers(head, len(data), 200).tolist()
     for position in positions:
-        with pytest.raises(ValueError, match=r"weights are damaged: sha256 is .*, expected"):
+        with pytest.raises(ValueError, match=r"weights .* are damaged: sha256 is .*, expected"):
             bytes_to_checkpoint(flip(data, position), **SETTINGS)
     for position in range(8, head):
         # in the words around the hash: an error, or nothing but these words has changed
@@ -45,7 +45,7 @@ def test_spacy_load_refuses_a_flipped_byte_unless_it_must_not(get_encoder, tmp_p
     nlp.to_disk(tmp_path)
     path = tmp_path / "transformer/model"
     path.write_bytes(flip(path.read_bytes(), path.stat().st_size - 400, bit=2))
-    with pytest.raises(ValueError, match=rf"damaged.*transformer/model.*again.*{SWITCH}=0"):
+    with pytest.raises(ValueError, match=rf"transformer/model.*damaged.*again.*{SWITCH}=0"):
         spacy.load(tmp_path)
     monkeypatch.setenv(SWITCH, "0")
     assert len(annotate(spacy.load(tmp_path))) == len(annotate(nlp))

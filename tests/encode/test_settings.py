@@ -9,16 +9,16 @@ from spacy_bert_ner.encode.transformer import build_transformer_model_v1
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("pooling", "max", 'pooling = "max", expected one of: first, mean, last, pieces'),
+        ("pooling", "max", '`pooling = "max"`, expected one of: first, mean, last, pieces'),
         ("compute_dtype", "int8", "expected one of: auto, float32, bfloat16, float16"),
-        ("attention", "flash", 'attention = "flash", expected one of: sdpa, eager'),
+        ("attention", "flash", '`attention = "flash"`, expected one of: sdpa, eager'),
         ("attention", "hub/kernel", "downloads a compiled kernel"),
         ("freeze", "some", 'expected "none", "embeddings", "all" or a number of layers'),
-        ("window", 0, "window = 0, expected at least 1"),
-        ("context", -1, "context = -1, expected at least 0"),
-        ("batch_pieces", 0, "batch_pieces = 0, expected at least 1"),
-        ("dropout", 1.0, "dropout = 1.0, expected a rate from 0 to below 1"),
-        ("attention_dropout", -1.0, "attention_dropout = -1.0, expected a rate from 0 to below 1"),
+        ("window", 0, "`window = 0`, expected at least 1"),
+        ("context", -1, "`context = -1`, expected at least 0"),
+        ("batch_pieces", 0, "`batch_pieces = 0`, expected at least 1"),
+        ("dropout", 1.0, "`dropout = 1.0`, expected at least 0 and less than 1"),
+        ("attention_dropout", -1.0, "`attention_dropout = -1.0`, expected at least 0 and less"),
     ],
 )
 def test_values_that_do_not_exist_are_refused(setting, value, message):
@@ -40,13 +40,13 @@ def test_sizes_come_from_the_limit_unless_set():
 
 
 def test_window_above_the_limit_is_refused():
-    with pytest.raises(ValueError, match="window = 600, but this encoder reads at most 512"):
+    with pytest.raises(ValueError, match="`window = 600`, but this encoder reads at most 512"):
         Settings(name="", window=600).find_sizes(512, 2)
 
 
 def test_window_without_room_is_refused():
     with pytest.raises(
-        ValueError, match="window = 12 leaves no room beside 2 special pieces and 5"
+        ValueError, match="`window = 12` leaves no room next to 2 special pieces and 5"
     ):
         Settings(name="", window=12, context=5).find_sizes(512, 2)
 

@@ -142,7 +142,8 @@ def test_half_precision_rounds_the_table_too(get_encoder):
 @pytest.mark.parametrize(("trained", "now"), [(True, "false"), (False, "true")])
 def test_shapes_must_be_as_trained(get_encoder, trained, now):
     data = build(get_encoder(), shapes=trained).to_bytes()
-    message = f"word shapes, but the config says shapes = {now}. Set `shapes` in .* back"
+    back = str(trained).lower()
+    message = f"word shapes, but the config has `shapes = {now}`. Set `shapes = {back}` in"
     with pytest.raises(ValueError, match=message):
         build(get_encoder(), shapes=not trained).from_bytes(data)
 
@@ -188,7 +189,7 @@ def test_a_pipeline_trains_saves_and_loads_with_shapes(get_encoder, tmp_path):
 
 @pytest.mark.parametrize("freeze", ["1 layer", "all"])
 def test_new_shapes_that_could_not_learn_are_refused(get_encoder, freeze):
-    message = f'shapes = true with freeze = "{freeze}".*would stay zero. Set'
+    message = f'`shapes = true` with `freeze = "{freeze}"`.*would stay zero. Set'
     with pytest.raises(ValueError, match=message):
         build(get_encoder(), shapes=True, freeze=freeze)
 

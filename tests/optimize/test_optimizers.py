@@ -402,13 +402,15 @@ def test_averages_are_running_means_of_the_weights(give, name, n_batches):
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
 def test_averages_need_a_share(decay):
-    with pytest.raises(ValueError, match=rf"average_decay = {decay}, expected 0 .no averages. or"):
+    with pytest.raises(
+        ValueError, match=rf"`average_decay = {decay}`, expected 0 .no averages. or"
+    ):
         make_optimizer(average_decay=decay)
     assert make_optimizer().averages is None
 
 
 def test_accumulation_needs_a_batch():
-    with pytest.raises(ValueError, match="accumulate_batches = 0, expected at least 1"):
+    with pytest.raises(ValueError, match="`accumulate_batches = 0`, expected at least 1"):
         make_optimizer(accumulate_batches=0)
 
 

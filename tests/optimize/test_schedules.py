@@ -43,10 +43,10 @@ def test_final_is_a_share_of_the_peak():
 @pytest.mark.parametrize(
     ("shape", "settings", "missing"),
     [
-        ("linear", {}, "needs total_steps"),
-        ("cosine", {"warmup": "1 steps"}, "needs total_steps"),
-        ("constant", {"warmup": "1 epochs"}, "needs epoch_steps for '1 epochs'"),
-        ("constant", {"warmup": "10%"}, "needs total_steps for '10%'"),
+        ("linear", {}, "needs `total_steps`"),
+        ("cosine", {"warmup": "1 steps"}, "needs `total_steps`"),
+        ("constant", {"warmup": "1 epochs"}, "needs `epoch_steps` for '1 epochs'"),
+        ("constant", {"warmup": "10%"}, "needs `total_steps` for '10%'"),
     ],
 )
 def test_unknown_length_is_an_error_when_the_rate_is_needed(shape, settings, missing):

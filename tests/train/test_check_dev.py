@@ -33,9 +33,9 @@ def check(tmp_path, kind, weights):
 @pytest.mark.parametrize(
     ("kind", "weights", "message"),
     [
-        ("none", ENTS, "corpora.dev: no docs with tokens, expected a dev part"),
-        ("none", {"tag_acc": 1.0}, "corpora.dev: no docs with tokens, expected a dev part"),
-        ("empty", ENTS, "corpora.dev: no docs with tokens, expected a dev part"),
+        ("none", ENTS, "corpora.dev: no docs with tokens, expected dev data"),
+        ("none", {"tag_acc": 1.0}, "corpora.dev: no docs with tokens, expected dev data"),
+        ("empty", ENTS, "corpora.dev: no docs with tokens, expected dev data"),
         ("bare", ENTS, "corpora.dev: no entity annotation in 1 doc, so every evaluation"),
         ("outside", ENTS, "corpora.dev: no entity in 1 doc, so every evaluation"),
         ("entities", {"spans_food_f": 1.0}, "corpora.dev: no entity in 1 doc"),

@@ -146,7 +146,7 @@ def test_loss_that_is_not_finite_stops(bad):
         ValueError, match=r"at step 5 is (nan|inf).*best score was 0.9000 at step 3"
     ):
         check_losses(make_record(**bad), (0.9, 3))
-    with pytest.raises(ValueError, match="there was no good score before"):
+    with pytest.raises(ValueError, match="no earlier evaluation had a score above 0"):
         check_losses(make_record(**bad), None)
 
 
@@ -171,7 +171,7 @@ def test_log_of_an_earlier_training_is_kept(tmp_path):
     ("text", "message"),
     [
         (None, "no such file, expected the log of a training run"),
-        ("", "empty, expected a line for each evaluation"),
+        ("", "empty, expected one line per evaluation"),
         (json.dumps(make_record()) + "\n[1]\n", "line 2: expected an object with 'step'"),
         (json.dumps(make_record()) + '\n{"step"', r"log.jsonl, line 2: not JSON .* Resume"),
     ],

@@ -116,7 +116,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch, file, damage):
         path.unlink()
     else:
         path.write_bytes(data if damage == "flip" else data[: len(data) // 2])
-    with pytest.raises(ValueError, match=rf"checkpoint is damaged.*{file}.*start again without"):
+    with pytest.raises(ValueError, match=rf"checkpoint is damaged.*{file}.*start a new run"):
         run(tmp_path, resume=True)
     _, text = run(tmp_path, auto_resume=True)
     assert "Starting a new run. The checkpoint is damaged" in " ".join(text.split())
@@ -138,7 +138,7 @@ def test_auto_resume_goes_on_or_starts(tmp_path, monkeypatch, unbroken):
         stop_at(12, patch)
         run(tmp_path, auto_resume=True)
     nlp, text = run(tmp_path, auto_resume=True)
-    assert "Going on after step 9" in text
+    assert "Continuing after step 9" in text
     assert_same(tmp_path / "out", nlp, unbroken["plain"])
 
 

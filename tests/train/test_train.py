@@ -63,7 +63,7 @@ def test_resumed_training_ends_with_the_same_weights(tmp_path, monkeypatch, unbr
     random.seed(99)
     torch.manual_seed(99)
     nlp, text = run(tmp_path, resume=True, **overrides)
-    assert f"Going on after step {9 * (step // 9) - (9 if step % 9 == 0 else 0)}" in text
+    assert f"Continuing after step {9 * (step // 9) - (9 if step % 9 == 0 else 0)}" in text
     assert is_equal(nlp, unbroken[name][0])
     assert is_equal(spacy.load(tmp_path / "out" / "model-last"), unbroken[name][1])
     assert [r["step"] for r in read_log(tmp_path / "out" / "log.jsonl")] == [9, 18, 27]
@@ -119,7 +119,7 @@ def test_stop_says_what_is_saved(tmp_path, monkeypatch):
         train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
     text = " ".join(stdout.getvalue().split())
     assert "Stopped by StopError after step 12. The best score was" in text
-    assert "at step 9, saved in" in text and "With `resume`, the run goes on from step 9" in text
+    assert "at step 9, saved in" in text and "With `resume`, the run continues after step 9" in text
     spacy.load(tmp_path / "out" / "model-best")
 
 
@@ -178,7 +178,7 @@ def test_resume_with_another_config_is_an_error(tmp_path, monkeypatch):
         stop_at(12, patch)
         run(tmp_path)
     with pytest.raises(
-        ValueError, match=r"training.dropout was 0.1 and is 0.3.*Put it back as it was"
+        ValueError, match=r"training.dropout was 0.1 and is 0.3.*Restore it, or start"
     ):
         run(tmp_path, resume=True, **{"training.dropout": 0.3})
 
