@@ -46,9 +46,9 @@ def read_piece_counter(folder: Path) -> tuple[CountPieces, int]:
 def make_count_pieces_v1(name: str) -> Callable[[Example | Doc], int]:
     """Make a function that counts the pieces of an example, for `get_length` of a batcher.
 
-    Entry point: spacy-bert-ner.count_pieces.v1. It groups sentences with exactly the same
-    number of pieces, so the encoder reads a batch in one call, without padding. The
-    folder is read when the first example is counted.
+    Entry point: spacy-bert-ner.count_pieces.v1. With exact counts, the sentences of a batch
+    have the same number of pieces or nearly so, and the encoder reads the batch in one
+    call with little padding. The folder is read when the first example is counted.
 
     name (str): Local folder of the encoder, in Hugging Face layout; the same as in the
         transformer model.

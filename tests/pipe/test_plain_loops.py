@@ -88,8 +88,7 @@ def test_a_plain_loop_learns(saved):
     assert losses[-1] < 0.5 * losses[0]
 
 
-@pytest.mark.parametrize("head", ["bert_ner", "tagger"])
-@pytest.mark.parametrize("sgd", [True, False])
+@pytest.mark.parametrize(("head", "sgd"), [("bert_ner", True), ("tagger", False)])
 def test_a_frozen_last_listener_does_not_stop_the_encoder(get_encoder, head, sgd):
     def train(heads, frozen):
         nlp = make_nlp(get_encoder(), heads, n_steps=0, dropout=0.0)

@@ -79,6 +79,7 @@ print(torch.get_num_threads() == before)
 """
 
 
+@pytest.mark.parametrize("nlp", ["bfloat16"], indirect=True)
 def test_a_pickled_pipeline_works_in_a_fresh_process_with_all_threads(nlp, tmp_path):
     (tmp_path / "nlp.pkl").write_bytes(pickle.dumps(nlp))
     command = [sys.executable, "-c", "import os; os.environ['OMP_NUM_THREADS'] = '2'\n" + CODE]
