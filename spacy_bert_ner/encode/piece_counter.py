@@ -1,4 +1,4 @@
-"""An encoder's folder → the number of wordpieces of words, and of the most it reads at once."""
+"""An encoder's folder → a counter of wordpieces, and the most pieces it reads at once."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
