@@ -124,7 +124,7 @@ def test_a_config_trains_from_the_raw_file(tmp_path, path):
 
 
 def test_faults(tmp_path, nlp):
-    with pytest.raises(ValueError, match=r"is null.*Write `path = \$\{paths.train\}` into"):
+    with pytest.raises(ValueError, match=r"is null.*Write `path = \$\{paths.train\}`"):
         make_reader(None)
     with pytest.raises(ValueError, match='"x"`, expected one of: sentence, document, mixed'):
         make_reader("a", group="x")
