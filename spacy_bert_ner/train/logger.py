@@ -108,8 +108,7 @@ class Run:
         self.plot = plot
         self.rates = read_rates(nlp)
         self.best: Best | None = None
-        self._n_steps = 0
-        self._n_words = 0
+        self._n_steps = self._n_words = 0
         self._start = self._updated = perf_counter()
         stdout.write(_TABLE.format(**_HEADER))
 
