@@ -1,4 +1,4 @@
-"""Say at once, and not after the model is loaded, that a GPU cannot be used."""
+"""The number of a GPU → an error if it cannot be used, before anything is loaded."""
 
 from spacy_bert_ner.cli._app import run_script
 from spacy_bert_ner.machine import check_gpu

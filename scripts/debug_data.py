@@ -1,13 +1,12 @@
-"""Check a config and a corpus by spaCy's `debug` commands, and keep what they say."""
+"""A config and a corpus → the reports of spaCy's `debug` commands."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from wasabi import msg
-
 from spacy_bert_ner.cli._app import run_script
 from spacy_bert_ner.files import replaced_files
+from spacy_bert_ner.targets import check_targets
 
 
 def main(
@@ -18,12 +17,13 @@ def main(
     corpus: Path = Path("corpus/full"),
     lang: str = "en",
 ) -> None:
-    """Exit with an error if spaCy finds one; its reports are printed and written."""
+    """Print and write what spaCy's debug commands report; fail if they find an error."""
+    check_targets(files=[output], inputs=[config], force=True)
     settings = ["--nlp.lang", lang, "--paths.encoder", str(encoder)]
     for part in ("train", "dev"):
         settings += [f"--paths.{part}", str(corpus / f"{part}.spacy")]
-    # spaCy examines entities only where its own `ner` stands in the pipeline, so the data are
-    # checked with the baseline's config.
+    # spaCy examines entities only if its own `ner` is in the pipeline, so the data are checked
+    # with the baseline's config.
     checks = (["config", str(config)], ["data", str(config.with_name("stock.cfg"))])
     said = [run_check(check, settings) for check in checks]
     with replaced_files(output.parent, force=True) as folder:
@@ -31,7 +31,13 @@ def main(
 
 
 def run_check(check: list[str], settings: list[str]) -> str:
-    """Run one of spaCy's `debug` commands, show what it says, and give it."""
+    """Run one of spaCy's `debug` commands, and print its report.
+
+    check (List[str]): The command and its argument.
+    settings (List[str]): Overrides of the config.
+    RETURNS (str): The report.
+    RAISES (ValueError): If the command finds an error.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "spacy", "debug", *check, *settings],
         stdout=subprocess.PIPE,
@@ -41,7 +47,10 @@ def run_check(check: list[str], settings: list[str]) -> str:
     )
     print(done.stdout)
     if done.returncode != 0:
-        msg.fail(f"`spacy debug {' '.join(check)}` found a fault, see above.", exits=1)
+        raise ValueError(
+            f"`spacy debug {' '.join(check)}` found an error. Read its report above, fix the "
+            "config or the data, and run the step again."
+        )
     return done.stdout
 
 

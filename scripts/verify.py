@@ -1,4 +1,4 @@
-"""Check the data files that a run starts from, before anything is built on them."""
+"""The data files of a dataset → their hashes, compared with the published ones."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,12 @@ from spacy_bert_ner.convert.datasets import PINS, check_pin, find_inputs
 from spacy_bert_ner.convert.settings import Conversion, parse_input
 from spacy_bert_ner.files import replaced_files
 from spacy_bert_ner.read.source import open_source
+from spacy_bert_ner.targets import check_targets
 
 
 def main(*, dataset: str = "kaggle", lang: str = "en", output: Path | None = None) -> None:
     """Check the files of a dataset by size and sha256, where these are published."""
+    check_targets(files=[output] if output is not None else [], force=True)
     inputs, _ = find_inputs(dataset, None, Conversion(lang=lang))
     hashes = {item: verify(item, dataset) for item in inputs}
     if output is not None:
@@ -22,7 +24,13 @@ def main(*, dataset: str = "kaggle", lang: str = "en", output: Path | None = Non
 
 
 def verify(item: str, dataset: str) -> str:
-    """Check one file, say how far the check went, and give the sha256 of its content."""
+    """Check one file, and print whether there was a published hash to check it against.
+
+    item (str): A file, or `part=FILE`, as `convert` takes it.
+    dataset (str): The name of its dataset.
+    RETURNS (str): The sha256 of its content.
+    RAISES (ValueError): If it differs from the published file.
+    """
     _, location = parse_input(item)
     source = open_source(location)
     check_pin(dataset, source)

@@ -1,6 +1,7 @@
 """project.yml: every step says what it needs, what it makes and why."""
 
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import srsly
+from support.commands import run
 from support.trainings import write_corpus
 from weasel.cli.document import project_document
 from weasel.util import load_project_config
 
 from spacy_bert_ner.convert.datasets import DATASETS, PINS
+from spacy_bert_ner.package import meta
 
 ROOT = Path(__file__).parent.parent
 PROJECT = load_project_config(ROOT)
@@ -150,3 +153,49 @@ def test_make_lets_waiting_threads_sleep():
         ["make", "-pn", "clean"], capture_output=True, text=True, cwd=ROOT, check=True
     ).stdout
     assert "export OMP_WAIT_POLICY" in shown or "OMP_WAIT_POLICY = PASSIVE" in shown
+
+
+def run_step(name, monkeypatch, folder, **variables):
+    """Run the command of a step in a folder, with variables as `--vars.` sets them."""
+    overrides = {f"vars.{key}": value for key, value in variables.items()}
+    config = load_project_config(ROOT, overrides=overrides)
+    (script,) = next(item["script"] for item in config["commands"] if item["name"] == name)
+    words = shlex.split(script)
+    assert words[:4] == ["python", "-m", "spacy", "bert-ner"]
+    monkeypatch.chdir(folder)
+    return run(*words[4:])
+
+
+def test_bad_variables_are_one_sentence(monkeypatch, tmp_path, get_encoder, trained):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets/encoder").symlink_to(get_encoder())
+    (tmp_path / "training/full").mkdir(parents=True)
+    trained.to_disk(tmp_path / "training/full/model-best")
+    monkeypatch.setattr(meta, "read_model_meta", lambda **_: {})
+    for step, variables, message in (
+        ("convert", {"split": "abc"}, "Split 'abc', expected shares of train/dev/test"),
+        ("convert", {"dataset": "nope"}, "Dataset 'nope', expected one of: kaggle"),
+        ("package", {"precision": "quarter"}, "Precision 'quarter', expected one of full, half"),
+    ):
+        code, output = run_step(step, monkeypatch, tmp_path, **variables)
+        assert (code, message in output) == (1, True), output
+        assert output.startswith(f"✘ {message[:9]}") and "Traceback" not in output
+    assert not (tmp_path / "packages/full").exists() and not (tmp_path / "corpus").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
+    (tmp_path / "metrics").write_text("a file")
+    for script in (
+        ["scripts/verify.py", "--output", tmp_path / "metrics/verify.json"],
+        ["scripts/debug_data.py", "configs/config.cfg", tmp_path / "metrics/debug.txt"],
+    ):
+        done = run_script(*script)
+        assert done.returncode == 1 and done.stdout == ""
+        assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["smoke", "smoke-demo", "release"])
+def test_wheels_are_tried_by_the_command(name):
+    script = COMMANDS[name]["script"][-1]
+    assert script.startswith("python -m spacy bert-ner try-wheels training/")
+    assert COMMANDS[name]["outputs"][-1] in script.split() and "--force" in script.split()

@@ -12,6 +12,7 @@ from . import (  # noqa: F401 - each module adds its command
     push,
     to_hf,
     train,
+    try_wheels,
     verify,
 )
 from ._app import bert_ner_cli

@@ -1,5 +1,6 @@
 """The command `package`: flags over `spacy_bert_ner.package.wheels`."""
 
+import tempfile
 from pathlib import Path
 
 import typer
@@ -26,22 +27,30 @@ def package_cli(
         None, "--plugin", help="Source folder of spacy-bert-ner: build its wheel too"
     ),
     precision: str = typer.Option("full", "--precision", help="Of stored weights: full or half"),
+    twice: bool = typer.Option(
+        False, "--twice", help="Build again, and fail unless the wheels have the same bytes"
+    ),
     force: options.Force = False,
 ) -> None:
     """Build the wheel of a trained pipeline, with its scores, sources and licences."""
     from ..package.meta import read_model_meta
-    from ..package.wheels import build_model_wheel, build_plugin_wheel
+    from ..package.wheels import build_model_wheel, build_plugin_wheel, check_same
 
     recover_folder(model)
     check_targets(folder=output, inputs=[model, scores, lock, data], force=force)
     meta = read_model_meta(scores=scores, lock=lock, data=data)
-    with replaced_folder(output, record=MANIFEST) as folder:
-        wheels = [build_plugin_wheel(plugin, folder)] if plugin is not None else []
-        wheels.append(
-            build_model_wheel(
-                model, folder, name=name, version=version, meta=meta, precision=precision
-            )
+
+    def build(folder: Path) -> list[Path]:
+        wheel = build_model_wheel(
+            model, folder, name=name, version=version, meta=meta, precision=precision
         )
+        return [wheel] if plugin is None else [build_plugin_wheel(plugin, folder), wheel]
+
+    with replaced_folder(output, record=MANIFEST) as folder:
+        wheels = build(folder)
+        if twice:
+            with tempfile.TemporaryDirectory(prefix="again-") as tmp:
+                check_same(wheels, build(Path(tmp)))
         write_manifest(folder)
         sizes = {output / path.relative_to(folder): path.stat().st_size for path in wheels}
     for path, size in sizes.items():

@@ -9,12 +9,14 @@ import tempfile
 import time
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import srsly
 from spacy.cli.package import generate_readme, package
 
+from ..files import hash_file
 from ..manifest import MANIFEST, check_manifest, find_supported, read_meta, write_manifest
 from .clean import clean_model
 from .half import halve_weights
@@ -155,6 +157,21 @@ def build_wheel(source: Path, output: Path) -> Path:
         wheel = output / wheels[0].name
         normalise_wheel(wheels[0], wheel)
     return wheel
+
+
+def check_same(wheels: Sequence[Path], others: Sequence[Path]) -> None:
+    """Check that two builds gave the same wheels.
+
+    wheels, others (Sequence[Path]): The wheels of each build, in the same order.
+    RAISES (ValueError): With the hashes, if the bytes of two wheels differ.
+    """
+    for wheel, other in zip(wheels, others, strict=True):
+        hashes = [hash_file(path) for path in (wheel, other)]
+        if hashes[0] != hashes[1]:
+            raise ValueError(
+                f"{wheel.name}: two builds of the same files differ (sha256 {hashes[0]} and "
+                f"{hashes[1]}). Build again with a clean checkout and the same build tools."
+            )
 
 
 def get_epoch() -> int:

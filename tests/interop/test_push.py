@@ -268,3 +268,10 @@ def test_errors_of_httpx_are_one_sentence(hub, model, monkeypatch):
     with pytest.raises(ValueError, match=r"did not take it \(ConnectError\)") as error:
         push_model(model, "acme/en_ner", upload=True)
     assert "secret" not in str(error.value)
+
+
+def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
+    code, output = run("push", tmp_path / "nope", "acme/model", "--upload")
+    assert code and "nope' does not exist" in output and "Repo id" not in output
+    with pytest.raises(ValueError, match=r"nope: no model, expected a pipeline"):
+        push_model(tmp_path / "nope", "acme/model")
