@@ -146,7 +146,7 @@ class ColumnSurvey:
         self.columns = [Column() for _ in range(n_columns)]
         for column in self.columns:
             column.is_index = column.is_constant = False
-        counts = self.columns[tag].cells
+        raw: Counter[str] = Counter()
         for first, lines in read_lines(source):
             rows = self.dialect.split(lines[max(self.n_header - first + 1, 0) :])
             widths = set(map(len, rows))
@@ -156,13 +156,16 @@ class ColumnSurvey:
                 self.n_gaps += n_gaps
                 self.n_misfits += sum(len(row) != n_columns for row in rows) > n_gaps
                 rows = [row for row in rows if len(row) == n_columns]
-            elif not self.n_gaps:
-                self.n_gaps += any(row[tag] == "" and not any(row) for row in rows)
             self.n_rows += len(rows)
+            cells = [row[tag] for row in rows]
+            if not self.n_gaps and "" in cells:
+                self.n_gaps += not all(map(any, rows))
             if not self.columns[tag].is_open:
-                counts.update([row[tag].strip(" ") for row in rows])
-                self.columns[tag].is_open = len(counts) > MOST_TAGS
+                raw.update(cells)
+                self.columns[tag].is_open = len(raw) > MOST_TAGS
         self.widths[n_columns] = self.n_rows
+        for cell, n in raw.items():
+            self.columns[tag].cells[cell.strip(" ")] += n
         return self
 
     def _add_rows(self, rows: list[Row], starts: list[bool]) -> None:

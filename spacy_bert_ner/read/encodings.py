@@ -67,7 +67,8 @@ def collect_words(chunks: Iterable[bytes]) -> list[bytes]:
     words: dict[bytes, None] = {}
     rest = b""
     for chunk in chunks:
-        if chunk.isascii() and not rest:
+        if chunk.isascii() and rest.isascii():
+            rest = chunk[chunk.rfind(b"\n") + 1 :][-_LONGEST_REST:]
             continue
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > _LONGEST_REST:

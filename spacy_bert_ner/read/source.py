@@ -153,7 +153,11 @@ def _guess(source: Source, lang: str) -> Source:
         survey = ByteSurvey(source.name, best.encoding)
         with source.open_bytes() as stream:
             for chunk in iter(partial(stream.read, _CHUNK), b""):
-                survey.decode_forced(chunk)
+                # ASCII is the same in each encoding that is guessed
+                if not chunk.isascii() or survey.decoder.getstate()[0]:
+                    survey.decode_forced(chunk)
+                survey.lines += chunk.count(b"\n")
+        survey.decode_forced(b"", final=True)
         return replace(source, encoding=best.encoding, how=f"not UTF-8, guessed {best}")
     others = [guess for guess in guesses if guess.lang != lang]
     listed = "; ".join(map(str, guesses)) or "none"
