@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 
+from .faults import Faults
 from .sentence import FormatError
 from .source import Source
 
@@ -68,7 +69,7 @@ def has_columns(header_line: str, wanted: Iterable[str]) -> bool:
 
 
 def read_cells(
-    source: Source, lines: Iterable[str], wanted: tuple[str, ...]
+    source: Source, lines: Iterable[str], wanted: tuple[str, ...], faults: Faults
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Read the wanted columns of CSV rows; the header tells where they stand.
 
@@ -77,8 +78,10 @@ def read_cells(
     source (Source): The file, for messages.
     lines (Iterable[str]): Its lines, with their line ends.
     wanted (tuple[str, ...]): Keys of `COLUMN_NAMES`, two or more.
-    YIELDS (tuple[int, tuple[str, ...]]): Line and wanted cells of each row.
-    RAISES (FormatError): If a column is missing, a row is ragged or CSV is broken.
+    faults (Faults): Takes the rows with other columns than the header's.
+    YIELDS (tuple[int, tuple[str, ...]]): Line and wanted cells of each row; no cells for
+        a row with a fault.
+    RAISES (FormatError): If a column is missing or CSV is broken.
     """
     lines = iter(lines)
     delimiter, columns, n_columns = _read_header(source, next(lines, ""), wanted)
@@ -89,17 +92,19 @@ def read_cells(
             if len(row) == n_columns:
                 yield reader.line_num + 1, pick(row)
             elif row:
-                raise FormatError(
+                error = FormatError(
                     source.name,
                     f"{len(row)} columns, expected {n_columns} as in the header. "
                     "Check the separator and the quoting; the file may be cut.",
                     line=reader.line_num + 1,
                 )
+                faults.add("wrong number of columns", error)
+                yield reader.line_num + 1, ()
     except csv.Error as err:
         raise FormatError(
             source.name,
             f"broken CSV ({err}), expected quotes that close and cells of at most "
-            f"{csv.field_size_limit():,} characters. Mend the line; the file may be cut.",
+            f"{csv.field_size_limit():,} characters. Fix the line; the file may be cut.",
             line=reader.line_num + 1,
         ) from err
 

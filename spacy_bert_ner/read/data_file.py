@@ -155,6 +155,10 @@ def _open_simple(read: Reader, source: Source, settings: ReadSettings) -> Opened
     return Opened(partial(read, source))
 
 
+def _open_lines(read: Reader, source: Source, settings: ReadSettings) -> Opened:
+    return Opened(partial(read, source, skip_bad=settings.skip_bad))
+
+
 def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
     if find_header(source, settings) is None:
         _, line = first_row(source)
@@ -177,9 +181,9 @@ _TABLE = (
     *JSON_FORMATS,
     FileFormat("brat", _is_brat, _refuse_brat),
     *PRESET_FORMATS,
-    FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_simple, read_sentence_rows)),
+    FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_lines, read_sentence_rows)),
     FileFormat("kaggle-tokens", _is_token_rows, _open_token_rows),
-    FileFormat("wikiner", _is_piped, partial(_open_simple, read_piped)),
+    FileFormat("wikiner", _is_piped, partial(_open_lines, read_piped)),
     FileFormat("conll", _is_text, open_columns),
 )
 _BY_NAME = {kind.name: kind for kind in _TABLE}

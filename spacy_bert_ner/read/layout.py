@@ -220,6 +220,11 @@ class _Finder:
             self.reasons.append("words of a blank are the spaces between the others")
         if forms.name:
             self.reasons.append(f"tags are {forms.name}")
+        if forms.read_tags is None and tag < len(survey.columns):
+            blanks = {cell: survey.columns[tag].cells[cell] for cell in ("_", "-")}
+            self.reasons += [
+                f"tag '{cell}' counts as O ({n:,} ×)" for cell, n in blanks.items() if n
+            ]
         id_column = self._find_id()
         misc = self.names.index("MISC") if "MISC" in self.names else -1
         ends = frozenset(settings.split_at.split())

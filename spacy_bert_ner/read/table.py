@@ -53,12 +53,10 @@ class Dialect(NamedTuple):
             return []
 
 
-def read_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
-    """Read a text in chunks of whole lines.
+def check_lines(source: Source) -> None:
+    """Refuse a file with a line longer than any table's, before a line is in memory.
 
-    source (Source): The file.
-    YIELDS (tuple[int, list[str]]): Number of the first line, and the lines without ends.
-    RAISES (FormatError): If a line is longer than any table's.
+    RAISES (FormatError): If there is one.
     """
     if source.longest_line > LONGEST_LINE:
         raise FormatError(
@@ -66,6 +64,16 @@ def read_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
             f"a line of {source.longest_line:,} bytes, expected at most {LONGEST_LINE:,}. "
             "Check the line ends; the file may be binary data or JSON.",
         )
+
+
+def read_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
+    """Read a text in chunks of whole lines.
+
+    source (Source): The file.
+    YIELDS (tuple[int, list[str]]): Number of the first line, and the lines without ends.
+    RAISES (FormatError): If a line is longer than any table's.
+    """
+    check_lines(source)
     number = 1
     with source.open_text() as file:
         while text := file.read(_CHUNK):

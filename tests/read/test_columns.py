@@ -116,6 +116,34 @@ def test_other_packings(tmp_path, pack, suffix):
         open_data(write(tmp_path, data[:-9], f"b.txt{suffix}"))
 
 
+@pytest.mark.parametrize("head", ["Oslo|B-LOC", "text,labels\nOslo,B-LOC"])
+def test_lines_of_sentences_are_bounded_too(tmp_path, head):
+    with pytest.raises(FormatError, match="a line of 2,9"):
+        list(open_data(write(tmp_path, f"{head}\n{'x' * 3_000_000}\n")).sentences())
+
+
+@pytest.mark.parametrize(
+    "text, n_faults",
+    [
+        ("Oslo|B-LOC won|O\nRome B-LOC\nGraz|X\nWien|B-LOC\n", 2),
+        ("text,labels\nOslo won,B-LOC O\nRome,B-LOC,O\nGraz,O O\nBonn,X\nWien,B-LOC\n", 3),
+    ],
+)
+def test_faults_of_sentence_lines_are_listed_at_once_or_skipped(tmp_path, text, n_faults):
+    path = write(tmp_path, text)
+    with pytest.raises(FormatError, match=f"{n_faults} faults:"):
+        read(path)
+    notes = Notes()
+    assert entities(read(path, notes, skip_bad=True)) == [("Oslo", "LOC"), ("Wien", "LOC")]
+    assert notes.count("skipped") == n_faults
+
+
+def test_other_signs_that_count_as_o_are_counted(tmp_path):
+    path = write(tmp_path, "Mira B-PER\nin _\nby _\n, -\nGraz B-LOC\n. O\n")
+    assert "tag '_' counts as O (2 ×); tag '-' counts as O (1 ×)" in open_data(path).how
+    assert entities(read(path)) == PAIR
+
+
 def test_a_very_long_line_is_refused(tmp_path):
     with pytest.raises(FormatError, match="a line of 3,"):
         open_data(write(tmp_path, "x" * 3_000_000))
