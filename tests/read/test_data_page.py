@@ -13,4 +13,4 @@ def test_the_page_is_up_to_date():
 def test_every_sample_is_recognised_without_its_name():
     kinds = {name: kind for name, (kind, _) in find_samples().items()}
     assert [name for name, kind in kinds.items() if not kind] == []
-    assert set(FORMATS) - set(kinds.values()) <= {"spacy", "parquet"}
+    assert set(FORMATS) - set(kinds.values()) <= {"spacy", "parquet", "brat"}

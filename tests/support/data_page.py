@@ -76,10 +76,24 @@ WHAT = {
     "spacy-training": "spaCy 2's training JSON.",
     "hf-tokens": "`tokens` and `ner_tags`, or `words` and `tags`: lines, a list, or columns; "
     "Kaggle's PII data.",
+    "brat": "brat's `.ann` files are refused: convert them to CoNLL first.",
+    "webanno": "WebAnno and INCEpTION, TSV 3.",
+    "ontonotes": "OntoNotes' `.gold_conll`: entities in brackets.",
+    "conllu": "CoNLL-U: the tag is in MISC, `name=`, `NER=` or any key with `--misc`.",
     "kaggle-tokens": "CSV with a header: one word a row.",
     "kaggle-sentences": "CSV with a header: one sentence a row.",
     "wikiner": "One sentence a line: `word\\|POS\\|TAG`.",
     "conll": "Columns: one word a line, blank lines between sentences.",
+}
+
+
+DIALECTS = {
+    "inception": "#FORMAT=WebAnno TSV 3.3\n#T_SP=webanno.custom.Entity|value\n\n\n#Text=Anna Berg\n"
+    "1-1\t0-4\tAnna\tPER[1]\t\n1-2\t5-9\tBerg\tPER[1]\t\n",
+    "brackets": "#begin document (a); part 000\na 0 0 Anna NNP (TOP(NP* - - - - (PERSON* -\n"
+    "a 0 1 Berg NNP *)) - - - - *) -\n\n#end document\n",
+    "misc": "# text = Anna Berg\n1\tAnna\tAnna\tPROPN\t_\t_\t0\troot\t_\tname=B-PER\n"
+    "2\tBerg\tBerg\tPROPN\t_\t_\t1\tflat\t_\tname=I-PER\n",
 }
 
 
@@ -108,7 +122,7 @@ def make_table():
 
 def find_samples():
     """RETURNS (dict): Name of each sample → its format as recognised, and its text."""
-    texts = {**samples.TOKEN_FORMATS, **samples.TEXT_FORMATS, **samples.RECORD_FORMATS}
+    texts = {**samples.TOKEN_FORMATS, **samples.TEXT_FORMATS, **samples.RECORD_FORMATS, **DIALECTS}
     found = {}
     folder = Path(tempfile.mkdtemp())
     for name, text in texts.items():
