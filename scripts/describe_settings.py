@@ -65,7 +65,7 @@ def make_page() -> str:
 def describe(name: str, function: Callable) -> str:
     """Describe one function.
 
-    name (str): The name under which it is registered.
+    name (str): Its registered name.
     function (Callable): The function.
     RETURNS (str): Its heading, its text, and a table of its settings.
     """
@@ -97,7 +97,7 @@ def describe(name: str, function: Callable) -> str:
 
 
 def show_default(value: object) -> str:
-    """Show a default as a config writes it.
+    """Write a default as in a config.
 
     value (object): The value.
     RETURNS (str): JSON, for example `null` and `true`.

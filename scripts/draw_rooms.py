@@ -1,4 +1,4 @@
-"""The table of rooms in docs/architecture.md → docs/architecture.svg: two ways through them."""
+"""The table of rooms in docs/architecture.md → docs/architecture.svg: two paths through them."""
 
 import re
 from html import escape
@@ -26,9 +26,9 @@ class Room(NamedTuple):
 
     name (str): The folder or module.
     text (str): What happens there.
-    gives (str): What it gives to the next room; "a / b" if that differs between the ways.
-    doc_step (str): Its place on the way of a doc; empty if it is not on it.
-    run_step (str): Its place on the way of a training run; empty if it is not on it.
+    gives (str): What it passes to the next room; "a / b" if that differs between the paths.
+    doc_step (str): Its place on a doc's path; empty if it is not on it.
+    run_step (str): Its place on a training run's path; empty if it is not on it.
     """
 
     name: str
@@ -51,7 +51,7 @@ def read_rooms(page: Path) -> list[Room]:
 
 
 def draw(rooms: list[Room]) -> str:
-    """Draw both ways, and the rooms that are on neither.
+    """Draw both paths, and the rooms on neither.
 
     rooms (List[Room]): The rooms.
     RETURNS (str): SVG.

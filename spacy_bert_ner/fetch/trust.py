@@ -17,16 +17,16 @@ ADVICE = (
     "configs: paths.encoder) to another local folder in Hugging Face layout: config.json, "
     "model.safetensors and the tokenizer's files."
 )
-AGAIN = "Get the encoder again, in a project with `python -m spacy project run encoder`."
+AGAIN = "Fetch the encoder again; in a project, run `python -m spacy project run encoder`."
 
 
 def check_folder(path: Path, *, weights: bool = True) -> None:
-    """Refuse a folder that is incomplete or damaged, or that asks for more than data.
+    """Refuse a folder that is incomplete or damaged, or that contains more than data.
 
     path (Path): The folder. Its files are compared with its encoder.lock.json, if it
         has one.
-    weights (bool): Whether to look at the weights too: a second for each gigabyte.
-    RAISES (FileNotFoundError): If the folder or one of its files is not there.
+    weights (bool): Whether to check the weights too, at a second per gigabyte.
+    RAISES (FileNotFoundError): If the folder or one of its files is missing.
     RAISES (ValueError): If its weights are pickles, a file is damaged, or its configs
         refer to code.
     """
@@ -39,8 +39,8 @@ def check_folder(path: Path, *, weights: bool = True) -> None:
         kind = ValueError if any(path.glob("*.bin")) else FileNotFoundError
         raise kind(
             f"{path}: no model.safetensors in this folder. Pickled weights (pytorch_model.bin) can "
-            "run code when they are read, so they are refused; convert them where you trust them: "
-            f"`model.save_pretrained(folder)`. {ADVICE}"
+            "run code when they are read, so they are refused. If you trust them, convert them "
+            f"with `model.save_pretrained(folder)`. {ADVICE}"
         )
     for file in sorted(path.glob("*.json")):
         refuse_code(_read_checkpoint_json(file), str(file))
@@ -65,8 +65,8 @@ def check_lock(folder: Path, *, weights: bool = True) -> None:
         if found != expected:
             what = f"has sha256 {found[:12]}…" if found else "is missing"
             raise ValueError(
-                f"{path} {what}, expected {str(expected)[:12]}… as {LOCK_NAME} says: the encoder "
-                f"was damaged or changed since it was fetched. {AGAIN}"
+                f"{path} {what}, expected {str(expected)[:12]}… as in {LOCK_NAME}: the encoder "
+                f"was damaged or changed after it was fetched. {AGAIN}"
             )
 
 
@@ -75,18 +75,17 @@ def read_lock(folder: Path) -> dict[str, Any]:
 
     folder (Path): The encoder's folder.
     RETURNS (Dict[str, Any]): Its source, name, revision, license and sha256 of its files.
-    RAISES (ValueError): If there is no such record, or it is damaged.
+    RAISES (ValueError): If the record is missing or damaged.
     """
     keys = {"source": str, "name": str, "revision": str, "license": str, "sha256": dict}
     return read_json(folder / LOCK_NAME, keys, advice=AGAIN)
 
 
 def check_weights(folder: Path) -> None:
-    """Refuse weights that are cut, or of which a part is missing.
+    """Refuse weights that are truncated or incomplete.
 
     folder (Path): The folder of a checkpoint.
-    RAISES (ValueError): If a safetensors file cannot be opened, or its parts are not
-        all there.
+    RAISES (ValueError): If a safetensors file cannot be opened, or a shard is missing.
     """
     for path in sorted(folder.glob(WEIGHTS)):
         try:
@@ -94,11 +93,11 @@ def check_weights(folder: Path) -> None:
                 n_tensors = len(file.keys())
         except (SafetensorError, OSError) as error:
             raise ValueError(
-                f"{path}: {path.stat().st_size:,} bytes that are not a whole safetensors file "
+                f"{path}: {path.stat().st_size:,} bytes, but not a complete safetensors file "
                 f"({error}): it was cut or damaged. {AGAIN}"
             ) from error
         if not n_tensors:
-            raise ValueError(f"{path}: no weights in this file, expected an encoder's. {AGAIN}")
+            raise ValueError(f"{path}: no weights in this file, expected an encoder. {AGAIN}")
     if (folder / SHARDS).is_file():
         shards = read_json(folder / SHARDS, {"weight_map": dict}, advice=AGAIN)["weight_map"]
         missing = sorted(
@@ -113,15 +112,15 @@ def _read_checkpoint_json(path: Path) -> Any:
         return json.loads(path.read_text("utf8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path}: not readable as JSON ({error}), it may be cut. {AGAIN}"
+            f"{path}: not readable as JSON ({error}), it may be truncated. {AGAIN}"
         ) from error
 
 
 def refuse_code(config: Any, place: str) -> None:
     """Refuse a checkpoint's config that refers to code.
 
-    config (Any): The parsed JSON; looked through to any depth.
-    place (str): What to call it in the message.
+    config (Any): The parsed JSON, searched at any depth.
+    place (str): Its name in the message.
     RAISES (ValueError): If it has `auto_map` or `trust_remote_code`, or names a
         kernel (an attention implementation with a "/").
     """

@@ -42,12 +42,12 @@ def make_card(
 ) -> str:
     """Write the card of a model: metadata for the hub, then text for people.
 
-    The metadata's model index has only scores of what is in the folder: the
-    pipeline's own in the layout of spaCy, those of a fitted head in the other one.
+    The metadata lists only scores of the model in the folder: the pipeline's in
+    spaCy's layout, those of a fitted head in the layout of transformers.
 
     meta (Dict[str, Any]): The pipeline's meta.json, or at least a "name".
     layout (str): "spacy" or "transformers".
-    notes (Sequence[str]): What to know, one sentence each.
+    notes (Sequence[str]): Notes for users, one sentence each.
     distilled (Distilled | None): The fitted head, if there is one.
     RETURNS (str): Markdown.
     """
@@ -56,7 +56,7 @@ def make_card(
     scores = find_scores(meta, layout, distilled)
     dataset = sources[0]["name"] if sources and sources[0].get("url") else "test split"
     if distilled is not None:
-        dataset = f"{distilled.n_docs} docs kept back"
+        dataset = f"{distilled.n_docs} held-out docs"
     results = [
         EvalResult(
             task_type="token-classification",
@@ -82,9 +82,9 @@ def make_card(
     lines += [USE[layout], *(f"- {note}" for note in notes)]
     if distilled is not None:
         lines.append(
-            f"The head was fitted to a pipeline that has more than a linear layer: F1 "
-            f"{100 * distilled.f_before:.2f} before, {100 * distilled.f_after:.2f} here, on "
-            f"{distilled.n_docs} docs kept back."
+            f"This linear head was fitted to a pipeline with a larger one: F1 "
+            f"{100 * distilled.f_before:.2f} before and {100 * distilled.f_after:.2f} after, on "
+            f"{distilled.n_docs} held-out docs."
         )
     lines += [
         f"Source: {source['name']} ({source.get('license') or 'unknown licence'})"
@@ -94,11 +94,11 @@ def make_card(
 
 
 def complete_card(text: str, card: str) -> str:
-    """Give a card both metadata and text.
+    """Complete a card that lacks metadata or text.
 
-    text (str): The card that a model has, perhaps without one of them, or empty.
-    card (str): What `make_card` wrote, for what is missing.
-    RETURNS (str): Markdown: what the model has, completed.
+    text (str): The model's own card; may be empty.
+    card (str): A card by `make_card`, from which the missing parts are taken.
+    RETURNS (str): Markdown.
     RAISES (ValueError): If the metadata of the model's card is not YAML.
     """
     start = card.index("---", 4) + 4
@@ -118,12 +118,12 @@ def complete_card(text: str, card: str) -> str:
 
 
 def find_scores(meta: dict[str, Any], layout: str, distilled: Distilled | None) -> dict[str, float]:
-    """Find what was measured of a model in this layout.
+    """Find the scores of a model in a layout.
 
     meta (Dict[str, Any]): The pipeline's meta.json.
     layout (str): "spacy" or "transformers".
     distilled (Distilled | None): The fitted head, if there is one.
-    RETURNS (Dict[str, float]): Of "p", "r" and "f" those that are known.
+    RETURNS (Dict[str, float]): Those of "p", "r" and "f" that are known.
     """
     if distilled is not None:
         return {"f": round(distilled.f_after, 4)}

@@ -57,8 +57,8 @@ factory = "trf_data_cleaner"
 TRAINING = """
 # Trains {model} further:
 # python -m spacy train {name} --output OUTPUT --paths.train train.spacy --paths.dev dev.spacy
-# Gold entities with other labels than {labels} count as missing: a head for other labels
-# is made anew, with `factory = "bert_ner"` in place of `source` in [components.ner].
+# Gold entities with labels other than {labels} count as missing. For a new head with
+# other labels, replace `source` with `factory = "bert_ner"` in [components.ner].
 
 [paths]
 train = null
@@ -139,11 +139,11 @@ eval_every = "50%"
 def make_pipeline_config(
     *, lang: str, aggregation: str, scheme: str, labels: Sequence[str]
 ) -> dict[str, Any]:
-    """Give the config of a pipeline with a checkpoint's encoder and head.
+    """Make the config of a pipeline with a checkpoint's encoder and head.
 
     lang (str): Language.
     aggregation (str): "first", "average" or "max".
-    scheme (str): How the head counts its tags.
+    scheme (str): Tag scheme of the head.
     labels (Sequence[str]): Its labels.
     RETURNS (Dict[str, Any]): The config; the encoder's folder is `paths.encoder`.
     """
@@ -165,7 +165,7 @@ def make_pipeline_config(
 
 
 def make_training_config(nlp: Language, model: Path) -> str:
-    """Give a config that trains a pipeline further.
+    """Make a config that trains a pipeline further.
 
     nlp (Language): The pipeline.
     model (Path): Where it is saved.

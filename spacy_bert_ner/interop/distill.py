@@ -1,4 +1,4 @@
-"""What a pipeline says of gold docs → a plain head that says nearly the same."""
+"""A pipeline's predictions on gold docs → a linear head that predicts nearly the same."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -23,19 +23,19 @@ from .head import Head
 from .tag_columns import name_columns
 
 MAX_DOCS = 6_000
-"""Most gold docs that are read: a linear layer learns nothing more from others."""
+"""The most gold docs that are read: a linear layer gains nothing from more."""
 HELD_OUT = 5
-"""Every fifth doc is kept back, to measure on."""
+"""Every fifth doc is held out, to measure the fit."""
 N_STEPS = 100
 
 
 class Distilled(NamedTuple):
-    """A fitted head, and what the fit lost.
+    """A fitted head, and what the fit costs.
 
     head (Head): Tags and weights.
-    f_before (float): F1 of the pipeline on the docs that were kept back.
-    f_after (float): F1 of the head on them, each word's best tag by itself.
-    n_docs (int): How many docs were kept back.
+    f_before (float): F1 of the pipeline on the held-out docs.
+    f_after (float): F1 of the head on them, with the best tag of each word.
+    n_docs (int): How many docs were held out.
     """
 
     head: Head
@@ -45,7 +45,7 @@ class Distilled(NamedTuple):
 
 
 class TaughtDoc(NamedTuple):
-    """What is known of the words of one gold doc.
+    """The words of one gold doc, with the pipeline's view of them.
 
     eg (Example): The doc, annotated by the pipeline, and its gold doc.
     words (Words): Its words.
@@ -62,12 +62,12 @@ class TaughtDoc(NamedTuple):
 def distill_head(
     nlp: Language, pipe: BertNer, encoder: EncoderShim, examples: Iterable[Example]
 ) -> Distilled:
-    """Fit a linear layer on first pieces to the probabilities that a pipeline gives.
+    """Fit a linear layer on first pieces to a pipeline's probabilities.
 
     nlp (Language): The pipeline.
     pipe (BertNer): Its `bert_ner`.
-    encoder (EncoderShim): Its encoder, which stays as it is.
-    examples (Iterable[Example]): Gold docs; every fifth is kept back to measure on.
+    encoder (EncoderShim): Its encoder, which is not changed.
+    examples (Iterable[Example]): Gold docs; every fifth is held out to measure the fit.
     RETURNS (Distilled): The head, and F1 before and after.
     RAISES (ValueError): If there are fewer than ten docs.
     """
@@ -78,8 +78,8 @@ def distill_head(
     )
     if len(samples) < 2 * HELD_OUT:
         raise ValueError(
-            f"Found {len(samples)} gold docs with words to fit a plain head to, expected at least "
-            f"{2 * HELD_OUT}: a part of them is kept back to measure on. Give more docs."
+            f"Found {len(samples)} gold docs with words to fit a linear head to, expected at least "
+            f"{2 * HELD_OUT}, because some are held out to measure the fit. Add gold docs."
         )
     held_out = samples[::HELD_OUT]
     fitted = [sample for i, sample in enumerate(samples) if i % HELD_OUT]
@@ -101,13 +101,13 @@ def draw_taught_docs(
     examples: Iterable[Example],
     columns: Sequence[int],
 ) -> Iterator[TaughtDoc]:
-    """Run a pipeline over gold docs and note what it says of each word.
+    """Run a pipeline on gold docs, and record its probabilities for each word.
 
     nlp (Language): The pipeline.
     pipe (BertNer): Its `bert_ner`.
     encoder (EncoderShim): Its encoder.
     examples (Iterable[Example]): Gold docs.
-    columns (Sequence[int]): For each of the pipe's tags, the name that it counts for.
+    columns (Sequence[int]): For each tag of the pipe, the index of its name in the new head.
     YIELDS (TaughtDoc): One for each doc with words.
     """
     first_pieces = build_transformer_model_v1(
@@ -162,7 +162,7 @@ def fit_head(X: np.ndarray, probs: np.ndarray, names: list[str]) -> Head:
 
 
 def tag_doc(sample: TaughtDoc, head: Head) -> Doc:
-    """Give a doc the entities of each word's best tag, as `transformers` groups them.
+    """Annotate a doc with the best tag of each word, grouped as in `transformers`.
 
     sample (TaughtDoc): The doc and its vectors.
     head (Head): Tags and weights.

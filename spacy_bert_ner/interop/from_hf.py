@@ -25,9 +25,9 @@ NEVER = -10_000.0
 """The score of a tag that the checkpoint does not have: never the best, never infinite."""
 
 RECORD = "spacy_bert_ner"
-"""The entry of config.json in which `to-hf` keeps what Hugging Face has no place for."""
+"""The entry of config.json for what Hugging Face's own entries cannot express."""
 
-# What any recogniser of names finds entities of several words in.
+# Any recogniser of names finds entities of several words in these.
 PROBES = (
     "Angela Merkel met Emmanuel Macron in Paris .",
     "John Smith works for the Microsoft Corporation in New York City .",
@@ -36,10 +36,10 @@ PROBES = (
 
 
 class Imported(NamedTuple):
-    """What became of a checkpoint.
+    """The pipeline that a checkpoint became.
 
     labels (List[str]): The labels of the pipeline.
-    scheme (str): How its head counts its tags.
+    scheme (str): Tag scheme of its head.
     lock (Dict[str, Any]): Source, revision, licence and hashes of the checkpoint.
     config (Path): The config that trains the pipeline further.
     """
@@ -60,19 +60,19 @@ def hf_to_pipeline(
 ) -> Imported:
     """Write a spaCy pipeline with the weights of a Hugging Face checkpoint.
 
-    Beside it, OUTPUT.train.cfg is a config for `spacy train` that goes on from it.
+    Next to it, OUTPUT.train.cfg is a config with which `spacy train` trains it further.
 
     checkpoint (str): A local folder, a name on the hub (best with @REVISION), or a
         source as `fetch_encoder` takes it.
     output (Path): The folder of the pipeline; what an earlier call wrote there is replaced.
-    lang (str): Language, which decides on the tokenizer.
+    lang (str): Language, which determines the tokenizer.
     aggregation (str): How the scores of a token's pieces become the token's, as
         in `transformers.pipeline`: "first", "average" or "max".
-    scheme (str | None): How to read the tags; see `match_tag_columns`. `None` to go by
-        their names, and for IOB1 or IOB2 by what the checkpoint finds in three sentences.
+    scheme (str | None): How to read the tags; see `match_tag_columns`. `None` to
+        recognise it by their names, and IOB1 by what the checkpoint finds in three sentences.
     RETURNS (Imported): Labels, scheme, source and training config.
-    RAISES (FetchError): If the checkpoint cannot be had or holds code.
-    RAISES (ValueError): If its tags or its head are not of a kind that we can use.
+    RAISES (FetchError): If the checkpoint cannot be fetched or contains code.
+    RAISES (ValueError): If its tags or its head are not supported.
     """
     if aggregation not in SUBWORD_LABELS:
         raise ValueError(
@@ -106,9 +106,9 @@ def read_pipeline(
     folder (Path): The checkpoint, in Hugging Face layout.
     lang (str): Language.
     aggregation (str): "first", "average" or "max".
-    scheme (str | None): How to read the tags; `None` to go by names and findings.
+    scheme (str | None): How to read the tags; `None` to recognise it.
     RETURNS (Tuple[Language, Dict[str, Any]]): The pipeline, and what `to-hf` recorded.
-    RAISES (ValueError): If its tags or its head are not of a kind that we can use.
+    RAISES (ValueError): If its tags or its head are not supported.
     """
     encoder = read_checkpoint(folder, attention="sdpa", dropout=None)
     head = read_head(folder, encoder)
@@ -122,9 +122,9 @@ def read_pipeline(
 
 
 def find_source(checkpoint: str) -> str:
-    """Name a checkpoint as `fetch_encoder` wants it.
+    """Give the source of a checkpoint as `fetch_encoder` expects it.
 
-    checkpoint (str): A folder, a name on the hub, or such a source already.
+    checkpoint (str): A folder, a name on the hub, or a source.
     RETURNS (str): `dir:PATH`, `hub:NAME`, or the source as it was.
     """
     if checkpoint.partition(":")[0] in ("dir", "hub", "pip"):
@@ -134,19 +134,20 @@ def find_source(checkpoint: str) -> str:
 
 
 def is_iob1(encoder: Checkpoint, head: Head) -> bool:
-    """Say, by what a checkpoint finds, whether B- is only used between two neighbours.
+    """Check whether a checkpoint uses B- only between two adjacent entities.
 
-    Such a checkpoint (CoNLL-2003 as it is published) begins its entities with I-.
+    Such a checkpoint (for example for CoNLL-2003 as published) starts its entities
+    with I-.
 
     encoder (Checkpoint): Its encoder.
     head (Head): Its tags and weights.
-    RETURNS (bool): False too where it finds nothing.
+    RETURNS (bool): Also `False` if it finds nothing.
     """
     bigrams, cutter = Bigrams(), encoder.cutter
     for text in PROBES:
         words = [ids or [cutter.unknown] for ids in cutter(text.split(), True)]
         ends = torch.tensor([len(cutter.prefix), *map(len, words)]).cumsum(0)
-        # Encoders with a narrow window see the words that fit.
+        # An encoder with a small limit reads only the words that fit.
         words = words[: int((ends[1:] <= encoder.limit - len(cutter.suffix)).sum())]
         ids = [*cutter.prefix, *(piece for word in words for piece in word), *cutter.suffix]
         firsts = ends[: len(words)]
@@ -165,7 +166,7 @@ def make_pipeline(
 
     folder (Path): The encoder, in Hugging Face layout.
     head (Head): Tags and weights of the checkpoint.
-    columns (TagColumns): Where each of our tags takes its score from.
+    columns (TagColumns): For each of our tags, the column of its score.
     lang (str): Language.
     aggregation (str): "first", "average" or "max".
     RETURNS (Language): The pipeline.
@@ -178,7 +179,7 @@ def make_pipeline(
     nlp = load_model_from_config(Config(config), auto_fill=True)
     example = Example.from_dict(nlp.make_doc("a"), {"entities": [(0, 1, labels[0])]})
     nlp.initialize(get_examples=[example].copy)
-    # The folder will be gone; the pipeline holds the weights.
+    # The folder is temporary; the pipeline has the weights.
     nlp.config["paths"]["encoder"] = ""
     layer = nlp.get_pipe("ner").model.get_ref("tag_scores")  # type: ignore[attr-defined]
     layer.shims[0]._model.load_state_dict(select_rows(head, columns.columns))
@@ -198,7 +199,7 @@ def select_rows(head: Head, columns: list[int]) -> dict[str, torch.Tensor]:
 
 
 def describe(nlp: Language, lock: dict[str, Any]) -> None:
-    """Say in a pipeline's meta where its weights come from.
+    """Record in a pipeline's meta where its weights come from.
 
     nlp (Language): The pipeline.
     lock (Dict[str, Any]): The lock of the checkpoint.

@@ -13,7 +13,7 @@ from ..files import read_json
 from ..pieces.cutter import reading
 
 TOLERANCE = 1e-4
-"""Most that scores computed in two ways may differ, relative to the largest one."""
+"""The largest difference allowed between two computations, relative to the top score."""
 
 
 class Head(NamedTuple):
@@ -59,8 +59,8 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
     model = model.float().eval()
     if not isinstance(layer, torch.nn.Linear) or not _is_all(model, layer, checkpoint):
         raise ValueError(
-            f"{folder}: the head of {type(model).__name__} is more than one linear layer, and "
-            "would not score as before. Train its encoder with `bert-ner train` instead."
+            f"{folder}: the head of {type(model).__name__} is more than one linear layer, so "
+            "it cannot be converted. Train its encoder with `bert-ner train` instead."
         )
     weight = layer.weight.detach().clone()
     bias = torch.zeros(len(names)) if layer.bias is None else layer.bias.detach().clone()
@@ -72,7 +72,7 @@ def read_names(folder: Path) -> list[str]:
 
     folder (Path): A folder in Hugging Face layout.
     RETURNS (List[str]): Its `id2label`, in the order of the scores; none without a head.
-    RAISES (ValueError): If it names no tags, or not as many as the head scores.
+    RAISES (ValueError): If `id2label` is damaged or does not fit the head.
     """
     found = read_json(folder / CONFIG, {}, advice="").get("id2label")
     n_rows = count_scores(folder)
@@ -83,14 +83,14 @@ def read_names(folder: Path) -> list[str]:
     if not isinstance(found, dict) or sorted(found) != sorted(numbers) or not found:
         shown = "no `id2label`" if found is None else f"`id2label` = {str(found)[:80]}"
     elif not all(isinstance(name, str) for name in found.values()):
-        shown = f"names that are no texts in `id2label`: {str(found)[:80]}"
+        shown = f"names that are not text in `id2label`: {str(found)[:80]}"
     elif n_rows != len(found):
         shown = f"{len(found)} names in `id2label` for a head of {n_rows} scores"
     else:
         return [found[number] for number in numbers]
     raise ValueError(
         f"{folder}: found {shown}, expected {expected}. Fix `id2label` in its {CONFIG}: "
-        '{"0": "O", "1": "B-PER", …}, in the order in which it was trained.'
+        '{"0": "O", "1": "B-PER", …}, in the order of the scores.'
     )
 
 

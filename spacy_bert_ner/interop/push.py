@@ -22,7 +22,7 @@ from .endpoint import write_endpoint
 REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Files that can run code when they are read; spaCy's own lookups.bin cannot.
 PICKLES = re.compile(r".*\.(ckpt|pickle|pkl|pt|pth)|(pytorch_model|training_args).*\.bin")
-# What spaCy, this package and `to-hf` write; nothing else of a folder is sent.
+# What spaCy, this package and `to-hf` write; nothing else in a folder is sent.
 SENT = re.compile(
     r"(model|cfg|tokenizer|vectors|key2row|moves|contents|trees|patterns|LICENSE|NOTICE|lookups\.bin)"
     r"|[^.].*\.(cfg|json|jsonl|md|model|msg|safetensors|txt)"
@@ -30,7 +30,7 @@ SENT = re.compile(
 
 
 class Upload(NamedTuple):
-    """What is sent, or was.
+    """What was sent, or would be.
 
     repo (str): OWNER/NAME.
     layout (str): "spacy" or "transformers".
@@ -38,7 +38,7 @@ class Upload(NamedTuple):
     left_out (List[str]): Files of the folder that are not sent, besides hidden ones: links,
         and kinds that no model has.
     card (str): The model card.
-    url (str | None): Where it is now; `None` after a dry run.
+    url (str | None): Address of the repository; `None` after a dry run.
     """
 
     repo: str
@@ -58,26 +58,26 @@ def push_model(
     wheel: Path | None = None,
     plugin: Path | None = None,
 ) -> Upload:
-    """Upload a model folder to the hub, with a card; or only say what would be sent.
+    """Upload a model folder to the hub with a card, or show what would be sent.
 
     All checks come first: nothing is sent, and no repository is made, if one of them
-    fails. Words of the training data and paths of this machine stay here; see
-    `clean_model`. The token is huggingface_hub's own affair (HF_TOKEN, or
-    `hf auth login`): it is neither read, shown nor stored here. HF_ENDPOINT and
+    fails. Words of the training data and paths of this machine are not sent;
+    see `clean_model`. huggingface_hub finds the token itself (HF_TOKEN, or
+    `hf auth login`); it is neither read, shown nor stored here. HF_ENDPOINT and
     HF_HUB_OFFLINE are respected.
 
     model (Path): A pipeline, or a checkpoint that `to-hf` wrote.
-    repo (str): OWNER/NAME; made if it is not there.
-    upload (bool): Send it. Otherwise nothing leaves the machine.
-    private (bool | None): Whether the repository is private, if it is made; `None` for the
+    repo (str): OWNER/NAME; created if it does not exist.
+    upload (bool): Whether to send it. Otherwise, nothing leaves the machine.
+    private (bool | None): Whether a new repository is private; `None` for the
         organisation's default.
-    wheel (Path | None): The model's wheel, to be sent too.
-    plugin (Path | None): The wheel of spacy-bert-ner, to be sent too, with a
+    wheel (Path | None): The model's wheel, which is sent too.
+    plugin (Path | None): The wheel of spacy-bert-ner, which is sent too, with a
         requirements.txt from which inference endpoints install it.
     RETURNS (Upload): What was sent, or would be.
-    RAISES (BrokenModelError): If a file is not as the manifest says.
-    RAISES (ValueError): If it is no model, holds pickles, has a damaged card, or the hub
-        refuses it.
+    RAISES (BrokenModelError): If a file differs from the manifest.
+    RAISES (ValueError): If the folder is not a model, contains pickles or a damaged card, or
+        the hub refuses it.
     """
     if REPO.fullmatch(repo) is None:
         raise ValueError(f"Repository '{repo}', expected OWNER/NAME, such as acme/en_kaggle_ner.")
@@ -108,11 +108,11 @@ def push_model(
 
 
 def find_folder_kind(model: Path) -> str:
-    """Say whether a folder holds a pipeline or a checkpoint.
+    """Find out whether a folder is a pipeline or a checkpoint.
 
     model (Path): The folder.
     RETURNS (str): "spacy" or "transformers".
-    RAISES (ValueError): If it is neither, or holds pickles.
+    RAISES (ValueError): If it is neither, or contains pickles.
     """
     pickles = sorted(path.name for path in model.rglob("*") if PICKLES.fullmatch(path.name))
     if pickles:
@@ -125,14 +125,14 @@ def find_folder_kind(model: Path) -> str:
     if (model / "config.json").is_file() and any(model.glob("*.safetensors")):
         return "transformers"
     raise ValueError(
-        f"{model}: no model, expected a pipeline (config.cfg, meta.json) or what `to-hf` wrote "
-        "(config.json, model.safetensors)."
+        f"{model}: not a model, expected a pipeline (config.cfg, meta.json) or a checkpoint "
+        "that `to-hf` wrote (config.json, model.safetensors)."
     )
 
 
 @contextmanager
 def staged(model: Path, layout: str) -> Iterator[tuple[Path, list[str]]]:
-    """Give a copy of a model with the files that may be sent, cleaned.
+    """Make a cleaned copy of a model, with only the files that may be sent.
 
     model (Path): The model folder; it is not changed.
     layout (str): "spacy" or "transformers".
@@ -167,8 +167,8 @@ def check_complete(model: Path, folder: Path, layout: str, left_out: list[str]) 
 
     model, folder (Path): The model folder and the copy.
     layout (str): "spacy" or "transformers".
-    left_out (List[str]): What is not in the copy.
-    RAISES (ValueError): With the names.
+    left_out (List[str]): Files that the copy lacks.
+    RAISES (ValueError): If one of them belongs to the model.
     """
     named = set(read_manifest(model)) if (model / MANIFEST).is_file() else set()
     lost = sorted(named.intersection(left_out))
@@ -185,11 +185,11 @@ def check_complete(model: Path, folder: Path, layout: str, left_out: list[str]) 
 
 
 def check_wheel(wheel: Path, folder: Path) -> None:
-    """Refuse a wheel that is damaged, or holds words that the pipeline does not need.
+    """Refuse a wheel that is damaged, or has words that the pipeline does not need.
 
     wheel (Path): The wheel.
     folder (Path): The cleaned model.
-    RAISES (ValueError): With the reason.
+    RAISES (ValueError): If the wheel is one of these.
     """
     path = folder / "vocab" / STRINGS
     needed = set(srsly.read_json(path)) if path.is_file() else set()
@@ -198,13 +198,13 @@ def check_wheel(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         broken = file.testzip()
         if broken is not None:
-            raise ValueError(f"{wheel}: {broken} in it is damaged. Build it again.")
+            raise ValueError(f"{wheel}: the file {broken} in it is damaged. Build it again.")
         names = [name for name in file.namelist() if name.endswith(f"/vocab/{STRINGS}")]
         words = {word for name in names for word in srsly.json_loads(file.read(name))}
     if needed and words - needed:
         raise ValueError(
             f"{wheel}: its vocabulary has {len(words - needed):,} strings that the pipeline does "
-            "not need: they may be words of the training data. Build it again, with this version."
+            "not need: they may be words of the training data. Build it again with this version."
         )
 
 
@@ -232,7 +232,7 @@ def send(folder: Path, repo: str, *, private: bool | None) -> str:
     RETURNS (str): The address of the repository.
     RAISES (ValueError): If the hub cannot be reached or refuses it.
     """
-    # Imported late: it is slow, and a dry run does without it.
+    # Imported late: it is slow, and a dry run does not need it.
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
@@ -243,7 +243,7 @@ def send(folder: Path, repo: str, *, private: bool | None) -> str:
         )
     except find_hub_errors() as error:
         raise ValueError(
-            f"{repo}: the hub did not take it ({describe_hub_error(error)}). Log in with "
+            f"{repo}: the hub did not accept it ({describe_hub_error(error)}). Log in with "
             "`hf auth login` or set HF_TOKEN to a token that may write there, and check the name "
             "and the network."
         ) from None

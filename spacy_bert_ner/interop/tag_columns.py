@@ -9,7 +9,7 @@ from ..schemes import is_tag
 from ..tag.tag_set import HEAD_SCHEMES, TagSet, build_tag_set
 
 SPECIAL = re.compile(r"\[\w+\]|<\w+>|LABEL_\d+|X")
-"""Names that checkpoints give to what is no tag."""
+"""Names in checkpoints that are not tags."""
 MISSING = -1
 """The column of a tag that the checkpoint does not have."""
 
@@ -18,7 +18,7 @@ _OTHER_NAMES = {"L": "LE", "U": "US", "S": "I"}
 
 
 class TagColumns(NamedTuple):
-    """Where each tag of a head takes its score from.
+    """The column of a checkpoint's scores for each tag of a head.
 
     tag_set (TagSet): The tags of our head.
     scheme (str): Its scheme.
@@ -35,11 +35,11 @@ def match_tag_columns(names: Sequence[str], *, scheme: str | None = None) -> Tag
     """Find our tags in the label names of a checkpoint.
 
     names (Sequence[str]): The tags in the order of the checkpoint's scores.
-    scheme (str | None): "IOB2", "IOB1", "IO" (which bare labels such as PER are, too) or
-        "BILOU" (for BIOES too); `None` to go by the names: those with B- and I- are
-        taken for IOB2.
+    scheme (str | None): "IOB2", "IOB1", "IO" (also for bare labels such as PER) or
+        "BILOU" (also for BIOES); `None` to recognise it by the names, where B- and I-
+        mean IOB2.
     RETURNS (TagColumns): Our tags, labels in the order of the checkpoint.
-    RAISES (ValueError): If the names are not tags, or not those of the scheme.
+    RAISES (ValueError): If the names are not tags of the scheme.
 
     EXAMPLE:
         >>> match_tag_columns(["O", "I-LOC", "B-LOC"]).columns
@@ -57,8 +57,8 @@ def match_tag_columns(names: Sequence[str], *, scheme: str | None = None) -> Tag
     strange = sorted(prefixes - set("BIESLU" if scheme == "BILOU" else "BI"))
     if strange:
         raise ValueError(
-            f"The checkpoint has tags with {', '.join(f'{p}-' for p in strange)}, which the scheme "
-            f"{scheme} lacks. Leave the scheme out, or give BILOU (which is BIOES by other names)."
+            f"The checkpoint has tags with {', '.join(f'{p}-' for p in strange)}, which are not in "
+            f"the scheme {scheme}. Set `scheme = BILOU` (also for BIOES), or leave it out."
         )
     labels = list(dict.fromkeys(name[2:] for name in names if name != "O"))
     tag_set = build_tag_set(labels, scheme=scheme)
@@ -77,7 +77,7 @@ def _check_names(names: Sequence[str]) -> None:
             advice += ' If these are labels without B- and I-, set `scheme = "IO"`.'
         shown = ", ".join(repr(name) for name in wrong[:5])
         raise ValueError(
-            f"The checkpoint's id2label has {len(wrong)} names that are no tags ({shown}), "
+            f"The checkpoint's id2label has names that are not tags ({shown}), "
             f"expected O, and B-, I-, E-, S-, L- or U- with a label, such as B-PER. {advice}"
         )
     if repeated:
@@ -88,7 +88,7 @@ def _check_names(names: Sequence[str]) -> None:
     if "O" not in names or len(names) < 2:
         raise ValueError(
             f"The checkpoint's id2label has the tags {', '.join(names)}, expected O and at least "
-            f"one label's. {advice}"
+            f"one tag with a label. {advice}"
         )
 
 
@@ -109,8 +109,8 @@ def _find_score_column(tag: str, scheme: str, place: dict[str, int]) -> int:
 def name_columns(tag_set: TagSet, scheme: str) -> list[str]:
     """Name our tags as `transformers` reads them: O, B- and I- only.
 
-    Its pipeline starts an entity at B- and goes on at I-; it knows neither the last
-    words of BILOU nor the words alone. So several of our tags may share a name.
+    Its pipeline starts an entity at B- and continues it at I-. It has no tags for last
+    and single words as in BILOU, so several of our tags may share a name.
 
     tag_set (TagSet): The tags of a head.
     scheme (str): Its scheme.

@@ -27,16 +27,16 @@ from .tag_columns import name_columns
 EXACT_HEAD = (
     'features = null, hidden = null, decoder = "valid", pooling = "first" and shapes = false'
 )
-"""Settings of a model that goes over exactly, for messages."""
+"""Settings of a model that is exported exactly, for messages."""
 
 
 class Exported(NamedTuple):
-    """What went over.
+    """What was exported.
 
     head (Head): Tags and weights of the new head.
-    notes (List[str]): What transformers does not do as the pipeline does.
-    distilled (Distilled | None): Scores of the pipeline and of the new head, if that
-        had to be fitted.
+    notes (List[str]): What transformers does differently from the pipeline.
+    distilled (Distilled | None): Scores of the pipeline and of the new head, if one was
+        fitted.
     """
 
     head: Head
@@ -51,33 +51,32 @@ def pipeline_to_hf(
     name: str | None = None,
     distill: Iterable[Example] | None = None,
 ) -> Exported:
-    """Write a pipeline as a checkpoint that `transformers` loads without us.
+    """Write a pipeline as a checkpoint that `transformers` loads on its own.
 
-    config.json with `id2label`, the tokenizer, weights as safetensors, a model card.
-    The scores of words' first pieces stay what they are.
+    The folder gets config.json with `id2label`, the tokenizer, weights as safetensors
+    and a model card. The scores of words' first pieces do not change.
 
     nlp (Language): The pipeline; it has a `bert_ner` on our transformer.
-    output (Path): The folder; what an earlier call wrote there is replaced.
+    output (Path): The folder; the result of an earlier call is replaced.
     name (str | None): Name of the `bert_ner`, if there are several.
-    distill (Iterable[Example] | None): Gold docs. Where the head is more than one
-        linear layer, or the encoder reads shapes, such a layer is fitted to what the
-        pipeline says of them; without them, that is an error.
-    RETURNS (Exported): The head, and what to know of it.
-    RAISES (ValueError): If something cannot be expressed there; before anything is
-        written.
+    distill (Iterable[Example] | None): Gold docs. If the head is more than one linear
+        layer, or the encoder reads shapes, a linear layer is fitted to the pipeline's
+        predictions on them; without gold docs, this is an error.
+    RETURNS (Exported): The head, and notes about it.
+    RAISES (ValueError): If the model cannot be exported. Then nothing is written.
     """
     pipe: Any = nlp.get_pipe(find_component(nlp) if name is None else name)
     encoder = find_encoder(nlp, pipe)
     problems = find_problems(pipe, encoder)
     if problems and distill is None:
         raise ValueError(
-            f"'{pipe.name}' cannot go over as it is: {'; '.join(problems)}. Fit a plain head in "
-            f"its place with gold docs (`distill_head`), which states the F1 lost, or train one "
+            f"'{pipe.name}' cannot be exported exactly: {'; '.join(problems)}. Fit a linear "
+            f"head with gold docs (`distill_head`), which reports the F1 lost, or train a model "
             f"with {EXACT_HEAD}."
         )
     distilled = distill_head(nlp, pipe, encoder, distill) if problems and distill else None
     if problems and distilled is None:
-        raise ValueError("Found no gold docs to fit a plain head to, expected at least one.")
+        raise ValueError("Found no gold docs to fit a linear head to, expected at least one.")
     head = read_own_head(pipe) if distilled is None else distilled.head
     checkpoint = encoder.require()[0]
     model = build_model(checkpoint, head)
@@ -90,7 +89,7 @@ def pipeline_to_hf(
     with replaced_folder(output, record=MANIFEST) as aside:
         model.save_pretrained(aside, safe_serialization=True)
         settings = json.loads(checkpoint.files[TOKENIZER_CONFIG])
-        # Without a limit, transformers would feed the encoder more than it reads.
+        # Without a limit, transformers would feed the encoder more than it can read.
         settings["model_max_length"] = checkpoint.limit
         (aside / TOKENIZER_CONFIG).write_text(json.dumps(settings, indent=2), encoding="utf8")
         (aside / TOKENIZER).write_text(checkpoint.files[TOKENIZER], encoding="utf8")
@@ -105,7 +104,7 @@ def find_encoder(nlp: Language, pipe: BertNer) -> EncoderShim:
 
     nlp (Language): The pipeline.
     pipe (BertNer): The component.
-    RETURNS (EncoderShim): What holds the encoder.
+    RETURNS (EncoderShim): The shim of the encoder.
     RAISES (ValueError): If the component has another source of vectors.
     """
     models = [pipe.model, *(other.model for _, other in nlp.pipeline if hasattr(other, "model"))]
@@ -115,9 +114,9 @@ def find_encoder(nlp: Language, pipe: BertNer) -> EncoderShim:
                 if isinstance(shim, EncoderShim):
                     return shim
     raise ValueError(
-        f"'{pipe.name}' has no encoder that Hugging Face knows: expected "
+        f"'{pipe.name}' has no encoder that can be exported: expected "
         "spacy-bert-ner.TransformerModel.v1 in the pipeline. Other tok2vec layers and "
-        "spacy-transformers' own model cannot be written so."
+        "spacy-transformers' own model cannot be exported."
     )
 
 
@@ -126,7 +125,7 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
 
     pipe (BertNer): The component.
     encoder (EncoderShim): Its encoder.
-    RETURNS (List[str]): One phrase for each; none if the head goes over exactly.
+    RETURNS (List[str]): One phrase for each; none if the head is exported exactly.
     """
     problems = []
     layer = pipe.model.get_ref("tag_scores")
@@ -148,14 +147,14 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
 
 
 def is_tied(pipe: BertNer) -> bool:
-    """Whether tags that share a name in Hugging Face's reading share their weights."""
+    """Check whether tags that share a name in `transformers` share their weights."""
     names, (weight, bias) = name_columns(pipe.tag_model.tag_set, pipe.scheme), read_weights(pipe)
     firsts = [names.index(name) for name in names]
     return torch.equal(weight, weight[firsts]) and torch.equal(bias, bias[firsts])
 
 
 def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
-    """Find what goes over, but is not done there.
+    """Find what transformers does differently from the pipeline.
 
     nlp (Language): The pipeline.
     pipe (BertNer): The component.
@@ -171,17 +170,21 @@ def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
         "that is valid, which differs where the best tags of neighbours do not fit.",
     ]
     if pipe.threshold:
-        notes.append(f"Entities below the threshold ({pipe.threshold}) are not left out there.")
+        notes.append(
+            f"transformers does not leave out entities below the threshold ({pipe.threshold})."
+        )
     if pipe.cfg["temperature"] != 1.0 or pipe.cfg["label_temperatures"]:
-        notes.append("Scores there are not calibrated: the temperature stays behind.")
+        notes.append("Scores in transformers are not calibrated: it ignores the temperature.")
     if pipe.spans_key is not None:
         notes.append(f"The pipeline writes to doc.spans['{pipe.spans_key}'].")
     limit = encoder.require()[0].limit
-    notes.append(f"Texts of more than {limit} pieces are read in windows here, and cut there.")
+    notes.append(
+        f"transformers cuts texts after {limit} pieces; this pipeline reads them in windows."
+    )
     known = (pipe.name, "transformer", "doc_cleaner")
     others = [other for other, _ in nlp.pipeline if other not in known]
     if others:
-        notes.append(f"Other components do not go over: {', '.join(others)}.")
+        notes.append(f"Other components are not exported: {', '.join(others)}.")
     return notes
 
 
@@ -194,9 +197,9 @@ def read_weights(pipe: BertNer) -> tuple[torch.Tensor, torch.Tensor]:
 def read_own_head(pipe: BertNer) -> Head:
     """Give the weights of a linear head, and the names that transformers reads.
 
-    pipe (BertNer): The component; its head is one linear layer.
-    RETURNS (Head): Names and weights. Of the tags of IO and IOB1 that share a name and
-        a row, one is left; those of BILOU keep theirs, under the names of IOB2.
+    pipe (BertNer): The component, whose head is one linear layer.
+    RETURNS (Head): Names and weights. Tags of IO and IOB1 that share a name and a row are
+        merged; those of BILOU keep their rows, under the names of IOB2.
     """
     weight, bias = read_weights(pipe)
     names = name_columns(pipe.tag_model.tag_set, pipe.scheme)
@@ -211,8 +214,8 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
 
     checkpoint (Checkpoint): The encoder.
     head (Head): Tags and weights.
-    RETURNS (PreTrainedModel): The model, which scores as encoder and head do.
-    RAISES (ValueError): If transformers has none with a linear head for the encoder.
+    RETURNS (PreTrainedModel): The model, with the same scores as encoder and head.
+    RAISES (ValueError): If transformers has no such model with a linear head.
     """
     settings = json.loads(checkpoint.files[CONFIG])
     settings["id2label"] = {str(i): name for i, name in enumerate(head.names)}
@@ -237,7 +240,7 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
         difference = (model(input_ids=ids).logits - expected).abs().max()
     if float(difference) > TOLERANCE * max(1.0, float(expected.abs().max())):
         raise ValueError(
-            f"{type(model).__name__} has more than a linear layer over its encoder, and would not "
-            "score as this pipeline does. Choose another encoder."
+            f"{type(model).__name__} has more than a linear layer on its encoder, so its scores "
+            "would differ from the pipeline's. Choose another encoder."
         )
     return model

@@ -20,10 +20,10 @@ STRINGS = "strings.json"
 
 
 def clean_model(folder: Path) -> None:
-    """Leave out of a model folder what its users neither need nor should see, in place.
+    """Remove words of the training data and paths of this machine, in place.
 
     Training fills the vocabulary with nearly all words of its data, and configs and
-    records name folders of the machine. The pipeline finds the same without them.
+    records name folders of the machine. The pipeline finds the same entities without them.
 
     folder (Path): A copy of what `nlp.to_disk` wrote, or of a Hugging Face checkpoint.
     RAISES (ValueError): If the pipeline is damaged or needs a file of this machine.
@@ -59,17 +59,17 @@ def hide_places(value: Any) -> Any:
 
 
 def keep_needed_strings(folder: Path) -> None:
-    """Keep those strings of a pipeline's vocabulary that its components need, in place.
+    """Keep only the strings of a vocabulary that the components need, in place.
 
-    These are the strings that loading adds by itself (those of the language, labels,
-    patterns), and those to which the folder refers by their hash only: words with
-    vectors, and what trainable lemmatizers and knowledge bases hold.
+    These are the strings that loading adds (those of the language, labels and
+    patterns) and those that the folder refers to only by hash: words with vectors, and
+    the content of trainable lemmatizers and knowledge bases.
 
     folder (Path): A copy of what `nlp.to_disk` wrote.
     """
     files = sorted(folder.rglob(STRINGS))
     needed = find_hashed_strings(spacy.load(folder))
-    # What loading adds to these, it adds for every user.
+    # Loading adds the same strings for every user.
     for path in files:
         srsly.write_json(path, sorted(needed))
     needed.update(spacy.load(folder).vocab.strings)
@@ -78,9 +78,9 @@ def keep_needed_strings(folder: Path) -> None:
 
 
 def find_hashed_strings(nlp: Language) -> set[str]:
-    """Find the strings that a pipeline holds as hashes.
+    """Find the strings that a pipeline stores only as hashes.
 
-    nlp (Language): The pipeline; its vocabulary has them.
+    nlp (Language): The pipeline, whose vocabulary has these strings.
     RETURNS (Set[str]): The strings.
     """
     keys = set(nlp.vocab.vectors.keys())

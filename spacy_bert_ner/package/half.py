@@ -15,12 +15,13 @@ LIMIT = torch.finfo(torch.float16).max
 def halve_weights(folder: Path) -> int:
     """Store the encoder's weights in half precision, in place.
 
-    Loading makes float32 of them again, so a pipeline computes and trains as before;
-    each weight is rounded to 11 bits. The head, which is small, stays as it is.
+    Loading converts them back to float32, so the pipeline computes and trains as
+    before, with weights rounded to 11 bits. The head, which is small, is not changed.
 
     folder (Path): The folder that `nlp.to_disk` wrote.
-    RETURNS (int): How many weights were rounded; 0 if they were in float16 already.
-    RAISES (ValueError): If there is no encoder of ours, or a weight is too large.
+    RETURNS (int): How many weights were rounded; 0 if all were in float16 already.
+    RAISES (ValueError): If there is no encoder of this package, or a weight is too
+        large.
     """
     n_rounded, n_encoders = 0, 0
     for path in sorted(folder.glob("*/model")):
@@ -37,13 +38,13 @@ def halve_weights(folder: Path) -> int:
     if not n_encoders:
         raise ValueError(
             f"{folder}: no weights of spacy-bert-ner.TransformerModel.v1, expected an encoder to "
-            "store in half precision. Package this model without that option."
+            "store in half precision. Set `precision = full`."
         )
     return n_rounded
 
 
 def is_encoder(data: bytes) -> bool:
-    """Tell whether bytes are an encoder that `checkpoint_to_bytes` wrote."""
+    """Check whether bytes are an encoder that `checkpoint_to_bytes` wrote."""
     n_header = int.from_bytes(data[:8], "little")
     return data[8:9] == b"{" and f'"{HEADER}"'.encode() in data[8 : 8 + n_header]
 
@@ -51,8 +52,8 @@ def is_encoder(data: bytes) -> bool:
 def halve_bytes(data: bytes, place: str) -> tuple[bytes, int]:
     """Round the weights of an encoder to half precision.
 
-    data (bytes): What `checkpoint_to_bytes` gave.
-    place (str): What to call it in the message.
+    data (bytes): An encoder, as `checkpoint_to_bytes` wrote it.
+    place (str): Its name in the message.
     RETURNS (Tuple[bytes, int]): The same in float16, and how many weights were rounded.
     RAISES (ValueError): If a weight is too large for float16.
     """
@@ -67,7 +68,7 @@ def halve_bytes(data: bytes, place: str) -> tuple[bytes, int]:
         if not largest <= LIMIT:
             raise ValueError(
                 f"{place}: {name} has a weight of {largest:g}, but float16 ends at {LIMIT:,.0f}. "
-                "Package this model without half precision."
+                "Set `precision = full`."
             )
         tensors[name] = tensor.half()
         n_rounded += tensor.numel()

@@ -54,7 +54,7 @@ def _is_score(value: Any) -> bool:
 def make_model_meta(
     *, scores: dict[str, Any], lock: dict[str, Any], data: dict[str, str]
 ) -> dict[str, Any]:
-    """Fill the meta entries that spaCy cannot know.
+    """Make the entries of meta.json that spaCy cannot know.
 
     scores (Dict[str, Any]): metrics.json of the evaluation; see docs/metrics.md.
     lock (Dict[str, Any]): The encoder's lock file.
@@ -68,7 +68,7 @@ def make_model_meta(
     }
     # The calibration error; pipelines without probabilities have none.
     performance["ents_ece"] = words["certainty"] and words["certainty"]["ece"]
-    # As `spacy evaluate` says it; the report is stricter.
+    # As `spacy evaluate` reports it; our report is stricter.
     performance.update({f"text_ents_{key}": text[key] for key in "prf"})
     performance["token_acc"] = scores["tokens"]["accuracy"]
     encoder = {"name": lock["name"], "license": lock["license"], "author": lock["source"]}

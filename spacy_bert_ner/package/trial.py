@@ -16,7 +16,7 @@ from ..install import list_requirements
 
 N_LOADS = 5
 SCORE_TOLERANCE = 1e-4
-"""Most that scores of the same entity may differ between versions of torch."""
+"""The largest difference allowed between scores in two versions of torch."""
 REPORTED = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "tokenizers", "numpy")
 TEXTS = (
     "Mr. Trump’s tweets began just moments after a Fox News report by Mike Tobin, a reporter for "
@@ -24,7 +24,7 @@ TEXTS = (
     "alex lives in london",
     "",
 )
-"""What a model is tried on."""
+"""Texts that a model is tried on."""
 # Runs in the new environment: texts on standard input, what it finds on standard output.
 READER = """
 import json, statistics, sys, time
@@ -50,10 +50,10 @@ Entity = tuple[int, int, str, float]
 
 
 class Trial(NamedTuple):
-    """How a model did in one environment.
+    """The result of trying a model in one environment.
 
     name (str): Name of the environment.
-    pins (List[str]): What pip was held to.
+    pins (List[str]): Versions that pip had to install.
     failure (str): Why it could not be tried, or what differed; empty if all is well.
     was_tried (bool): Whether the installation succeeded.
     versions (Dict[str, str]): What was installed.
@@ -71,12 +71,12 @@ class Trial(NamedTuple):
 
 
 def make_environments(*, torch: str | None = None) -> dict[str, list[str]]:
-    """Give the environments in which a release is tried.
+    """List the environments in which a release is tried.
 
-    torch (str | None): A version of torch to hold all of them to; `None` for the
-        oldest and the newest that we support.
-    RETURNS (Dict[str, List[str]]): Pins for pip: "oldest" the lowest versions of spaCy
-        and torch that setup.cfg allows, "newest" whatever pip takes.
+    torch (str | None): The version of torch in all of them; `None` for the oldest and
+        the newest that we support.
+    RETURNS (Dict[str, List[str]]): Pins for pip: "oldest" has the lowest versions of
+        spaCy and torch that setup.cfg allows, "newest" leaves the choice to pip.
     """
     lowest = {}
     for requirement in list_requirements():
@@ -103,20 +103,20 @@ def try_wheels(
     tolerance: float = SCORE_TOLERANCE,
     borrow: bool = False,
 ) -> Trial:
-    """Install wheels where nothing else is, and compare what the model finds.
+    """Install wheels in a new environment, and compare what the model finds.
 
     folder (Path): An empty folder outside the checkout.
     wheels (Sequence[Path]): The wheels.
     name (str): The model's package.
     environment (str): Name of the environment.
-    pins (Sequence[str]): Versions that pip is held to.
-    texts (Sequence[str]): The fixture.
+    pins (Sequence[str]): Versions that pip must install.
+    texts (Sequence[str]): Texts to find entities in.
     expected (Sequence[Sequence[Tuple[int, int, str, float]]]): For each text, the
         entities' characters, label and score.
-    tolerance (float): Most that a score may differ.
-    borrow (bool): Whether to take what the wheels require from this environment: faster,
-        but it does not show that the requirements suffice.
-    RETURNS (Trial): How it went.
+    tolerance (float): The largest difference allowed between scores.
+    borrow (bool): Whether to use the packages of this environment as requirements:
+        faster, but it does not show that the requirements suffice.
+    RETURNS (Trial): The result.
     """
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     variables["HF_HUB_OFFLINE"] = "1"
@@ -157,11 +157,11 @@ def compare_entities(
     *,
     tolerance: float = SCORE_TOLERANCE,
 ) -> str:
-    """Say where the entities or scores of two runs differ.
+    """Describe where the entities or scores of two runs differ.
 
     expected, found (Sequence[Sequence[Tuple[int, int, str, float]]]): For each text,
         the entities' characters, label and score.
-    RETURNS (str): What differs first; empty if nothing does.
+    RETURNS (str): The first difference; empty if there is none.
 
     EXAMPLE:
         >>> compare_entities([[(0, 4, "PER", 0.9)]], [[[0, 4, "PER", 0.90001]]])
@@ -177,7 +177,7 @@ def compare_entities(
 
 
 def find_scored_entities(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
-    """Give for each text the entities' characters, label and score."""
+    """Find the entities of each text: characters, label and score."""
     return [
         [(e.start_char, e.end_char, e.label_, e._.score) for e in doc.ents]
         for doc in nlp.pipe(texts)

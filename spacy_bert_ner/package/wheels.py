@@ -59,7 +59,7 @@ def build_model_wheel(
 ) -> Path:
     """Build an installable wheel of a trained pipeline, with a manifest of its files.
 
-    The wheel holds neither the words of the training data nor paths of this machine;
+    The wheel contains neither words of the training data nor paths of this machine;
     see `clean_model`.
 
     model (Path): The folder of the trained pipeline; it is not changed.
@@ -83,7 +83,7 @@ def build_model_wheel(
     if KNOWN_NAMES.fullmatch(package_name):
         warnings.warn(
             f"{package_name} is the name of another project's model, so pip may install that one "
-            "in place of yours. Choose another name.",
+            "instead of yours. Choose another name.",
             stacklevel=2,
         )
     folder = output / f"{package_name}-{version}"
@@ -108,11 +108,11 @@ def build_model_wheel(
 def seal_package(folder: Path) -> None:
     """Write the manifest of the model inside a package folder, and what builds its wheel.
 
-    folder (Path): The folder that `spacy package` made: its setup.py copies meta.json to
-        the model when the wheel is built, so this is done before.
+    folder (Path): The folder that `spacy package` made. Its setup.py copies meta.json into
+        the model when it builds the wheel; the manifest needs that copy earlier.
     """
     meta = read_meta(folder)
-    # spaCy collects them in a set.
+    # spaCy collects them in a set, so their order varies.
     meta["requirements"] = sorted(meta["requirements"])
     srsly.write_json(folder / "meta.json", meta)
     package_name = f"{meta['lang']}_{meta['name']}"
@@ -150,8 +150,8 @@ def build_wheel(source: Path, output: Path) -> Path:
         if done.returncode != 0 or len(wheels) != 1:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise ValueError(
-                f"{source.resolve()}: pip could not build its wheel ({reason}). It needs "
-                f"{SETUPTOOLS} from its index; check pip's settings and the network."
+                f"{source.resolve()}: pip could not build its wheel ({reason}). The build needs "
+                f"{SETUPTOOLS} from pip's index. Check pip's settings and the network."
             )
         shutil.rmtree(source / "build", ignore_errors=True)
         wheel = output / wheels[0].name
@@ -180,12 +180,12 @@ def get_epoch() -> int:
 
 
 def normalise_wheel(source: Path, output: Path) -> None:
-    """Write a wheel again: files in order, one date, one mode.
+    """Rewrite a wheel with sorted files, one date and one mode.
 
-    The content of the files stays, and so does RECORD, which has no dates.
+    The files keep their content. RECORD stays valid, because it has no dates.
 
     source (Path): The wheel.
-    output (Path): Where the new one goes; another path.
+    output (Path): Where the new wheel goes; not the path of the old one.
     """
     date = time.gmtime(get_epoch())[:6]
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(output, "w") as new:

@@ -156,10 +156,10 @@ def test_names_and_sources_of_checkpoints(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "scheme", "reason"),
     [
-        (["LABEL_0", "LABEL_1"], None, r"2 names that are no tags \('LABEL_0', 'LABEL_1'\)"),
+        (["LABEL_0", "LABEL_1"], None, r"names that are not tags \('LABEL_0', 'LABEL_1'\)"),
         (["O", "B-A", "B-A"], None, "B-A more than once"),
         (["B-A", "I-A"], None, "expected O and at least"),
-        (["O", "B-A", "E-A"], "IOB2", "tags with E-, which the scheme IOB2 lacks"),
+        (["O", "B-A", "E-A"], "IOB2", "tags with E-, which are not in the scheme IOB2"),
         (["O", "B-A"], "BIOES", "Tag scheme 'BIOES', expected one of IOB2"),
     ],
 )
@@ -196,10 +196,10 @@ def whole(tmp_path_factory):
         ({"id2label": number(TAGS, first=1)}, "'1': 'I-PER'.* numbered from 0"),
         ({"id2label": number(TAGS[:3])}, "3 names in `id2label` for a head of 5 scores"),
         ({"id2label": number([*TAGS, "B-X", "I-X"])}, "7 names in `id2label` for a head of 5"),
-        ({"id2label": number(range(5))}, "names that are no texts"),
+        ({"id2label": number(range(5))}, "names that are not text"),
         ({"id2label": TAGS}, "cannot read this checkpoint .*id2label"),
         ({"id2label": {tag: tag for tag in TAGS}}, "cannot read this checkpoint"),
-        ({"id2label": number(["O", "PER", "LOC", "ORG", "X-Y"])}, "4 names that are no tags"),
+        ({"id2label": number(["O", "PER", "LOC", "ORG", "X-Y"])}, "names that are not tags"),
         ({"id2label": number(["O", "PER", "LOC", "ORG", "MISC"])}, 'set `scheme = "IO"`'),
         ({"id2label": number(["[PAD]", "O", "B-PER", "I-PER", "X"])}, r"'\[PAD\]', 'X'"),
         ({"model_type": "foo"}, "cannot read this checkpoint .*foo"),

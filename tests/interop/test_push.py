@@ -117,7 +117,7 @@ def test_what_the_hub_refuses_is_said_without_the_token(hub, model, monkeypatch,
     hub.status = status
     code, output = run("push", model, "acme/en_ner", "--upload")
     assert code == 1
-    assert f"did not take it (status {status})" in output
+    assert f"did not accept it (status {status})" in output
     assert "hf auth login" in output
     assert TOKEN not in output
 
@@ -132,7 +132,7 @@ def test_broken_or_strange_folders_are_not_sent(hub, model, tmp_path, monkeypatc
     (model / "ner/model").write_bytes(b"cut")
     with pytest.raises(BrokenModelError, match=r"ner/model has 3 bytes"):
         push_model(model, "acme/en_ner", upload=True)
-    with pytest.raises(ValueError, match="no model, expected a pipeline"):
+    with pytest.raises(ValueError, match="not a model, expected a pipeline"):
         push_model(tmp_path / "cache", "acme/en_ner", upload=True)
     write_manifest(model)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -265,7 +265,7 @@ def test_errors_of_httpx_are_one_sentence(hub, model, monkeypatch):
         raise httpx.ConnectError("token hf_secret")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", fail)
-    with pytest.raises(ValueError, match=r"did not take it \(ConnectError\)") as error:
+    with pytest.raises(ValueError, match=r"did not accept it \(ConnectError\)") as error:
         push_model(model, "acme/en_ner", upload=True)
     assert "secret" not in str(error.value)
 
