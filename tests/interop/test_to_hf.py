@@ -183,13 +183,13 @@ def test_a_linear_teacher_is_fitted_exactly():
     np.testing.assert_allclose(found, probs, atol=2e-3)
 
 
-def test_notes_say_what_stays_behind(get_encoder, tmp_path):
+def test_notes_say_what_transformers_does_differently(get_encoder, tmp_path):
     nlp = build(get_encoder)
     pipe = nlp.get_pipe("bert_ner")
     pipe.threshold, pipe.cfg["temperature"] = 0.5, 1.5
     nlp.add_pipe("sentencizer")
     notes = " ".join(pipeline_to_hf(nlp, tmp_path / "out").notes)
-    for part in ("threshold (0.5)", "not calibrated", "sentencizer", "more than 40 pieces"):
+    for part in ("threshold (0.5)", "not calibrated", "sentencizer", "after 40 pieces"):
         assert part in notes
     hf_to_pipeline(str(tmp_path / "out"), tmp_path / "again")
     assert spacy.load(tmp_path / "again").get_pipe("ner").cfg["temperature"] == 1.5
