@@ -17,10 +17,10 @@ def load(name: str | Path, **options: Any) -> "Language":
     **options (Any): As `spacy.load` takes them.
     RETURNS (Language): The pipeline.
     RAISES (FileNotFoundError): If there is no such model.
-    RAISES (BrokenModelError): If a file is missing, cut or changed, or a version does
-        not fit; see `spacy_bert_ner.manifest.load`.
+    RAISES (BrokenModelError): If a file is missing, truncated or changed, or a version
+        does not fit; see `spacy_bert_ner.manifest.load_checked`.
     """
-    # Imported late: most modules of this package do without spaCy and torch.
-    from .manifest import load_checked as load_checked
+    # Imported late, because most modules of this package need neither spaCy nor torch.
+    from .manifest import load_checked
 
     return load_checked(name, **options)

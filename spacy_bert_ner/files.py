@@ -1,4 +1,4 @@
-"""Files that are written aside → their place on disk, all at once; nothing else is touched."""
+"""Files in a temporary folder → their place on disk, all at once, without touching others."""
 
 import errno
 import hashlib
@@ -15,21 +15,21 @@ from typing import Any
 from .targets import check_targets, read_record
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-# As safetensors quotes an error of the system that is no OSError of Python's.
+# How safetensors quotes a system error that it does not raise as an OSError.
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
 def replaced_folder(path: Path, *, record: str | None = None) -> Iterator[Path]:
-    """Give a new folder to fill, which takes the place of another at the end.
+    """Provide a new folder to fill, which replaces another one at the end.
 
-    Whenever the process is killed, the old folder or the new one is complete; after a
-    kill between two renames, `recover_folder` puts it in place. If filling the folder
+    Whenever the process is killed, either the old or the new folder is complete; after
+    a kill between the two renames, `recover_folder` restores it. If filling the folder
     fails, the old one is unchanged.
 
-    path (Path): The folder to replace, or to make. A link is followed.
-    record (str | None): Name of the file in the old folder that lists what was written
-        there: only that is removed, and other files are kept. `None` removes all.
+    path (Path): The folder to replace or create. Links are followed.
+    record (str | None): Name of the file in the old folder that lists the files written
+        there: only these are removed, others are kept. `None` removes all files.
     YIELDS (Path): An empty folder next to it.
     RAISES (OSError): If it can't be written, for example because the disk is full.
     """
@@ -64,7 +64,7 @@ def replaced_folder(path: Path, *, record: str | None = None) -> Iterator[Path]:
 
 
 def recover_folder(path: Path) -> None:
-    """Finish what a process did not that was killed while it replaced a folder.
+    """Finish replacing a folder after the process was killed.
 
     path (Path): The folder; if it exists, nothing is done.
     """
@@ -104,14 +104,15 @@ def _keep_others(folder: Path, new: Path, written: set[str]) -> None:
 def replaced_files(
     folder: Path, *, force: bool = False, record: str | None = None
 ) -> Iterator[Path]:
-    """Give an empty folder to fill; at the end its files move into another, one by one.
+    """Provide an empty folder to fill; at the end, its files move to another folder.
 
-    No file is left half written, and none is moved if filling the folder fails.
+    They move one by one. No file is left half written, and none moves if filling the
+    folder fails.
 
-    folder (Path): Where the files go; its other files are left alone.
+    folder (Path): The folder that they move to; its other files are not changed.
     force (bool): Whether files of the same name are replaced.
-    record (str | None): Name of the file in which an earlier command lists what it wrote
-        there: of that, what is not replaced is removed.
+    record (str | None): Name of the file that lists what an earlier command wrote
+        there: those files are replaced or removed.
     YIELDS (Path): The empty folder.
     RAISES (TargetExistsError): If a file of the same name exists, without `force`.
     RAISES (OSError): If it can't be written, for example because the disk is full.
@@ -150,12 +151,12 @@ def _explained(path: Path) -> Iterator[None]:
             raise
         raise OSError(
             f"{path} could not be written: {os.strerror(number)}. What was there before is "
-            "unchanged. Free some space or choose another place, then run the command again."
+            "unchanged. Free some space or choose another location, then try again."
         ) from error
 
 
 def _sync(folder: Path) -> None:
-    # A rename must not reach the disk before what is renamed.
+    # The files must reach the disk before the rename does.
     for root, _, files in os.walk(folder):
         for path in (Path(root) / name for name in files):
             if not path.is_symlink():
@@ -173,7 +174,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def hash_file(path: Path) -> str:
-    """Give the sha256 of a file as 64 hex digits."""
+    """Compute the sha256 of a file as 64 hex digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -191,15 +192,15 @@ def read_json(
     advice: str,
     error: type[ValueError] = ValueError,
 ) -> dict[str, Any]:
-    """Read a JSON file that holds one object.
+    """Read a JSON file that contains one object.
 
     path (Path): The file.
-    keys (Mapping[str, type | Tuple[type, ...]]): What the object must have, and the kind
-        of each value; "a.b" is the key b of the object at the key a.
-    advice (str): How to get the file again: the end of the message.
-    error (type): What to raise.
+    keys (Mapping[str, type | Tuple[type, ...]]): Required keys, and the type of each
+        value; "a.b" is the key b of the object at the key a.
+    advice (str): What to do about a damaged file; the end of the message.
+    error (type): The exception to raise.
     RETURNS (Dict[str, Any]): The object.
-    RAISES (ValueError): If the file is missing or damaged; in one sentence.
+    RAISES (ValueError): If the file is missing or damaged.
     """
     wanted = f"expected a JSON object with {', '.join(keys)}" if keys else "expected a JSON object"
     try:

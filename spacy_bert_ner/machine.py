@@ -1,4 +1,4 @@
-"""What was asked for and what this machine has: its GPU, and freed memory to return."""
+"""A requested GPU → an error if it can't be used; freed memory → back to the system."""
 
 import ctypes
 import sys
@@ -16,11 +16,11 @@ def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any
     """Make a callback that returns freed memory to the system during a training run.
 
     Entry point: spacy-bert-ner.trim_memory.v1, for `training.before_update`. Batches
-    differ in size, so glibc's heap gets holes that fit no later batch, and the process
-    grows to several times what it uses. Other C libraries are left alone, and so is
-    the memory of GPUs.
+    differ in size, so glibc's heap gets fragmented and the process grows to several
+    times the memory that it uses. The callback does nothing with other C libraries, and
+    does not affect GPU memory.
 
-    every (int): Steps between two calls.
+    every (int): Number of steps between two calls.
     RETURNS (Callable[[Language, Dict[str, Any]], None]): The callback.
     RAISES (ValueError): If `every` is below 1.
     """
@@ -37,7 +37,7 @@ def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any
 def trim_heap() -> bool:
     """Return the free memory of the heap to the system.
 
-    RETURNS (bool): Whether the C library can do it: only glibc can.
+    RETURNS (bool): Whether the C library supports it; only glibc does.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -49,11 +49,11 @@ def trim_heap() -> bool:
 
 
 def check_gpu(gpu_id: int) -> None:
-    """Check that the GPU asked for can be used, before any work is done.
+    """Check that a requested GPU can be used, before any work is done.
 
     gpu_id (int): Number of the GPU; -1 for the CPU, which always passes.
-    RAISES (ValueError): If the driver, PyTorch's CUDA build, CuPy or the GPU with
-        that number is missing; the message names which, and the command that helps.
+    RAISES (ValueError): If the driver, PyTorch's CUDA build, CuPy or the GPU with that
+        number is missing; the message says which, and how to fix it.
     """
     if gpu_id < 0:
         return
@@ -62,7 +62,7 @@ def check_gpu(gpu_id: int) -> None:
     if torch.version.cuda is None:
         raise ValueError(
             f"{asked}, but PyTorch {torch.__version__} is a build without CUDA. Install one with "
-            f"it (`pip install --force-reinstall torch`), {on_cpu}."
+            f"CUDA (`pip install --force-reinstall torch`), {on_cpu}."
         )
     if not torch.cuda.is_available():
         raise ValueError(
@@ -71,8 +71,8 @@ def check_gpu(gpu_id: int) -> None:
         )
     if gpu_id >= torch.cuda.device_count():
         raise ValueError(
-            f"{asked}, but there are {torch.cuda.device_count()}, numbered from 0. Give another "
-            f"number, {on_cpu}."
+            f"{asked}, but there are {torch.cuda.device_count()}, numbered from 0. Set another "
+            f"`gpu_id`, {on_cpu}."
         )
     if not has_cupy or not has_cupy_gpu:
         major = torch.version.cuda.partition(".")[0]

@@ -1,34 +1,35 @@
-"""A model folder ↔ the hashes of its files: nothing cut, changed or lost goes unnoticed."""
+"""A model folder ↔ the hashes of its files: truncated, changed and missing files are found."""
 
 import json
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import spacy
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 from spacy.language import Language
-from spacy.util import SimpleFrozenDict, get_package_path, is_package
+from spacy.util import get_package_path, is_package
 
 from .files import hash_file, read_json, recover_folder
 from .install import PLUGIN, install_packages, list_requirements
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
+_ENTRY = {"size": int, "sha256": str}
 _ADVICE = "Copy or install the model again."
 
 
 class BrokenModelError(ValueError):
-    """A model folder that is not as it was written, or that this environment does not fit."""
+    """A model folder that has changed, or that does not fit the installed versions."""
 
 
 def write_manifest(folder: Path) -> dict[str, Any]:
     """Record size and sha256 of each file of a model folder, in its manifest.json.
 
-    Hidden files and Python's caches are left out: they are not the model's.
+    Hidden files and Python's caches are left out, because they are not part of the model.
 
     folder (Path): The folder that `nlp.to_disk` wrote.
     RETURNS (Dict[str, Any]): The content of the manifest.
@@ -50,30 +51,19 @@ def _list_files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield "/".join(parts), path
 
 
-class Checked(NamedTuple):
-    """What a comparison with the manifest found, where no file is missing or changed.
-
-    n_files (int): How many files were compared.
-    added (List[str]): Files that the manifest does not name.
-    """
-
-    n_files: int
-    added: list[str]
-
-
-def check_manifest(folder: Path) -> Checked:
+def check_manifest(folder: Path) -> list[str]:
     """Compare a model folder with its manifest.
 
     folder (Path): The folder.
-    RETURNS (Checked): How many files were compared, and which were added.
-    RAISES (BrokenModelError): If there is no manifest, or a file is missing, cut or
-        changed; the message names each of them.
+    RETURNS (List[str]): Files that were added: the manifest does not name them.
+    RAISES (BrokenModelError): If there is no manifest, or a file is missing, truncated
+        or changed; the message names each of them.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise BrokenModelError(
             f"{folder}: no {MANIFEST}, so its files cannot be checked. Training and packaging "
-            "write it; to record the files of a folder that you trust as they are now, run "
+            "write it. To record the current files of a folder that you trust, run "
             f"`python -m spacy bert-ner verify {folder}` with `write`."
         )
     files = read_manifest(folder)
@@ -83,11 +73,11 @@ def check_manifest(folder: Path) -> Checked:
             f"{folder}: {len(problems)} of {len(files)} files differ from {MANIFEST}: "
             f"{'; '.join(problems)}. {_ADVICE}"
         )
-    return Checked(len(files), [name for name, _ in _list_files(folder) if name not in files])
+    return [name for name, _ in _list_files(folder) if name not in files]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read which files a manifest names.
+    """Read which files a manifest lists.
 
     folder (Path): The model folder.
     RETURNS (Dict[str, Any]): Size and sha256 of each file, by its name in the folder.
@@ -105,14 +95,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     files = manifest["files"]
     if not files:
-        raise BrokenModelError(f"{path}: it lists no files, expected those of a model. {advice}")
+        raise BrokenModelError(f"{path}: found no files, expected those of a model. {advice}")
     for name, entry in files.items():
-        is_entry = (
-            isinstance(entry, dict)
-            and isinstance(entry.get("size"), int)
-            and isinstance(entry.get("sha256"), str)
-        )
-        if not is_entry or name.startswith("/") or ".." in name.split("/"):
+        kinds = [type(entry.get(key)) for key in _ENTRY] if isinstance(entry, dict) else []
+        if kinds != [*_ENTRY.values()] or name.startswith("/") or ".." in name.split("/"):
             raise BrokenModelError(
                 f"{path}: the entry of {name!r} is {entry!r}, expected a file of this folder with "
                 f"size and sha256. {advice}"
@@ -125,13 +111,9 @@ def _compare(folder: Path, files: dict[str, Any]) -> Iterator[str]:
         path = folder / name
         if not path.is_file():
             yield f"{name} is missing"
-            continue
-        size = path.stat().st_size
-        if size != expected["size"]:
+        elif (size := path.stat().st_size) != expected["size"]:
             yield f"{name} has {size:,} bytes, expected {expected['size']:,}"
-            continue
-        found = hash_file(path)
-        if found != expected["sha256"]:
+        elif (found := hash_file(path)) != expected["sha256"]:
             yield f"{name} has sha256 {found[:12]}…, expected {expected['sha256'][:12]}…"
 
 
@@ -147,10 +129,10 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def check_versions(meta: dict[str, Any]) -> None:
-    """Compare what is installed with what a model and this plugin need.
+    """Compare the installed versions with those that a model and this plugin need.
 
     meta (Dict[str, Any]): The model's meta.json.
-    RAISES (BrokenModelError): If a version does not fit; with the pip command.
+    RAISES (BrokenModelError): If a version does not fit; the message has the pip command.
     """
     needed = [f"spacy{meta['spacy_version']}"] if meta.get("spacy_version") else []
     needed += meta.get("requirements") or []
@@ -171,21 +153,21 @@ def check_versions(meta: dict[str, Any]) -> None:
         found_text = ", ".join(f"{Requirement(need).name} {has}" for need, has in wrong.items())
         raise BrokenModelError(
             f"{meta.get('lang', '')}_{meta.get('name', '')} {meta.get('version', '')} does not fit "
-            f"what is installed: found {found_text}, expected {', '.join(wrong)}. Install it: "
+            f"the installed packages: found {found_text}, expected {', '.join(wrong)}. Run: "
             f"{install_packages(wrong)}"
         )
 
 
 def find_supported(name: str) -> str:
-    """Give the versions of a distribution that this plugin supports, as ">=3.8.7,<3.9"."""
+    """Get the versions of a distribution that this plugin supports, such as ">=3.8.7,<3.9"."""
     found = [need.specifier for need in list_requirements() if need.name == name]
     return ",".join(sorted(map(str, *found)))
 
 
 def find_version(name: str) -> str | None:
-    """Give the version of an installed distribution; `None` if it is not there."""
+    """Get the version of an installed distribution; `None` if it is not installed."""
     try:
-        # None too where the distribution's own record is damaged
+        # `version` gives `None` if the distribution's metadata is damaged.
         found = version(name)
         Version(found or "")
     except (PackageNotFoundError, InvalidVersion):
@@ -197,7 +179,7 @@ def find_folder(name: str | Path) -> Path:
     """Find the folder with the files of a model.
 
     name (str | Path): A model folder, or the name of an installed model package.
-    RETURNS (Path): The folder that has config.cfg.
+    RETURNS (Path): The folder that contains config.cfg.
     RAISES (FileNotFoundError): If there is neither.
     """
     folder = Path(name)
@@ -209,26 +191,27 @@ def find_folder(name: str | Path) -> Path:
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{name}: no such folder and no installed package, expected a model. Install its "
-            "wheel, or give the folder that training or packaging wrote."
+            "wheel, or pass the folder that training or packaging wrote."
         )
     return folder
 
 
 def verify(name: str | Path) -> int:
-    """Check the files of a model, and that the installed versions fit it.
+    """Check the files of a model, and whether the installed versions fit it.
 
     name (str | Path): A model folder, or the name of an installed model package.
-    RETURNS (int): How many files were compared.
+    RETURNS (int): Number of compared files.
     RAISES (FileNotFoundError): If there is no such model.
     RAISES (BrokenModelError): If a file is missing, changed or added, or a version does
-        not fit; with what to do.
+        not fit.
     """
     folder = find_folder(name)
-    n_files, added = check_manifest(folder)
+    added = check_manifest(folder)
+    n_files = len(read_manifest(folder))
     if added:
         raise BrokenModelError(
             f"{folder}: added since {MANIFEST} was written: {', '.join(added)}; its {n_files} "
-            "other files are unchanged. Remove what was added, or record it: "
+            "other files are unchanged. Remove the added files, or record them: "
             f"run `python -m spacy bert-ner verify {folder}` with `write`."
         )
     check_versions(read_meta(folder))
@@ -238,31 +221,27 @@ def verify(name: str | Path) -> int:
 def load_checked(name: str | Path, **options: Any) -> Language:
     """Load a model as `spacy.load` does, after checking its files and versions.
 
-    A folder without a manifest is loaded with a warning, and so is one to which files
-    were added.
+    It warns if the folder has no manifest, or files that the manifest does not list.
 
     name (str | Path): A model folder, or the name of an installed model package.
     **options (Any): As `spacy.load` takes them: vocab, disable, enable, exclude, config.
     RETURNS (Language): The pipeline.
     RAISES (FileNotFoundError): If there is no such model.
-    RAISES (BrokenModelError): If a file is missing, cut or changed, or a version does
-        not fit; with the names, and the pip command.
+    RAISES (BrokenModelError): If a file is missing, truncated or changed, or a version
+        does not fit; the message has the names and the pip command.
     """
     folder = find_folder(name)
-    if (folder / MANIFEST).exists():
-        added = check_manifest(folder).added
-        if added:
-            warnings.warn(
-                f"{folder} has files that {MANIFEST} does not name: {', '.join(added)}. Remove "
-                "them if they are not the model's.",
-                stacklevel=2,
-            )
-    else:
+    if not (folder / MANIFEST).exists():
         warnings.warn(
             f"{folder} has no {MANIFEST}, so its files are loaded unchecked. To write it, run "
             f"`python -m spacy bert-ner verify {folder}` with `write`.",
             stacklevel=2,
         )
+    elif added := check_manifest(folder):
+        warnings.warn(
+            f"{folder} has files that {MANIFEST} does not name: {', '.join(added)}. Remove "
+            "them if they are not part of the model.",
+            stacklevel=2,
+        )
     check_versions(read_meta(folder))
-    options.setdefault("config", SimpleFrozenDict())
     return spacy.load(folder, **options)

@@ -1,4 +1,4 @@
-"""Tag schemes: any BIO dialect → recognised → spans, and spans → tags again."""
+"""Tags in any BIO scheme ↔ spans, and which scheme a file uses."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ Span = tuple[int, int, str]
 """Start word, end word (exclusive), label."""
 
 Bigrams = Counter[tuple[str, str]]
-"""How often a tag follows another one; "" stands before and after a sentence."""
+"""How often each tag follows another one; "" is the beginning or end of a sentence."""
 
 SCHEMES = ("IO", "IOB1", "IOB2", "BIOES", "BILOU")
 """The tag schemes that can be read and written."""
@@ -27,7 +27,7 @@ KAGGLE_TO_ONTONOTES: Mapping[str, str] = {
     "eve": "EVENT",
     "nat": "EVENT",
 }
-"""Labels of the Kaggle corpus → the nearest ones of OntoNotes, as spaCy's pipelines use them."""
+"""Labels of the Kaggle corpus → the nearest labels of OntoNotes, as in spaCy's pipelines."""
 
 
 def is_tag(tag: str) -> bool:
@@ -38,12 +38,12 @@ def is_tag(tag: str) -> bool:
 def tags_to_spans(tags: Sequence[str]) -> list[Span]:
     """Read the spans of one sentence's tags, in any scheme.
 
-    One lenient reading fits every scheme, and is the one of the CoNLL scorer: an
-    entity starts at `B` or `S`, and at any tag that does not continue an entity of
-    its own label; it ends after `E`, `L`, `S`, `U` or where the next one starts.
+    One lenient rule fits every scheme, that of the CoNLL scorer: an entity starts at
+    `B` or `S`, and at any tag that does not continue an entity with the same label; it
+    ends after `E`, `L`, `S`, `U` or where the next one starts.
 
     tags (Sequence[str]): Well-formed tags, one per word.
-    RETURNS (list[Span]): The spans, in order, never overlapping.
+    RETURNS (list[Span]): The spans, in order, without overlaps.
 
     EXAMPLE:
         >>> tags_to_spans(["I-PER", "I-PER", "O", "S-LOC", "B-LOC"])
@@ -70,7 +70,7 @@ def tags_to_spans(tags: Sequence[str]) -> list[Span]:
 def spans_to_tags(spans: Iterable[Span], length: int, *, scheme: str = "IOB2") -> list[str]:
     """Write spans as one tag per word: the inverse of `tags_to_spans`.
 
-    `IO` has no way to part neighbours of one label: they become one entity.
+    `IO` can't separate neighbours with the same label: they become one entity.
 
     spans (Iterable[Span]): Spans that do not overlap.
     length (int): Number of words.
@@ -104,7 +104,7 @@ def spans_to_tags(spans: Iterable[Span], length: int, *, scheme: str = "IOB2") -
 
 
 def _span_prefixes(scheme: str, follows: bool) -> tuple[str, str, str, str]:
-    # prefixes of the first, an inner, the last and an only word
+    # prefixes of the first, an inner, the last and a single word
     if scheme == "IO" or (scheme == "IOB1" and not follows):
         return "I", "I", "I", "I"
     if scheme in ("IOB1", "IOB2"):
@@ -118,21 +118,22 @@ def count_bigrams(bigrams: Bigrams, tags: Sequence[str]) -> None:
 
 
 def recognise_scheme(bigrams: Bigrams) -> str:
-    """Tell which scheme a whole file is written in.
+    """Recognise the scheme of a whole file.
 
-    `E`/`S` mean BIOES, `L`/`U` BILOU, only `I` means IO. With `B` and `I`, what counts
-    is where they stand: `I` never starts an entity in IOB2, `B` only stands between
-    neighbours of one label in IOB1. A file with a few strays is what most of it is.
+    `E` or `S` means BIOES, `L` or `U` means BILOU, and `I` alone means IO. With `B` and
+    `I`, their positions decide: in IOB2, `I` never starts an entity; in IOB1, `B` only
+    separates neighbours with the same label. The majority counts, so a few strays do
+    not matter.
 
     bigrams (Bigrams): Pairs of neighbouring tags in the file.
     RETURNS (str): One of `SCHEMES`; IOB2 for a file with no entity.
-    RAISES (ValueError): If tags of BIOES and of BILOU stand in one file.
+    RAISES (ValueError): If the file has tags of both BIOES and BILOU.
     """
     prefixes = {tag[0] for pair in bigrams for tag in pair if tag}
     if prefixes & set("ES") and prefixes & set("LU"):
         raise ValueError(
-            "Tags of two schemes in one file: E-/S- (BIOES) and L-/U- (BILOU). "
-            "Write the file in one scheme."
+            "Tags of two schemes in one file: E-/S- (BIOES) and L-/U- (BILOU), expected one. "
+            "Use the same scheme for all tags."
         )
     if prefixes & set("LU"):
         return "BILOU"
@@ -146,7 +147,7 @@ def recognise_scheme(bigrams: Bigrams) -> str:
 
 
 def count_entities(bigrams: Bigrams) -> Counter[str]:
-    """Count the entities of each label that `tags_to_spans` reads from such tags."""
+    """Count the entities that `tags_to_spans` reads from such tags, by label."""
     counts: Counter[str] = Counter()
     for (before, tag), n in bigrams.items():
         if tag not in ("", "O") and (tag[0] in "BSU" or not _same_label(before, tag)):
@@ -160,22 +161,22 @@ def count_strays(bigrams: Bigrams, scheme: str) -> int:
 
 
 def find_strays(tags: Sequence[str], scheme: str) -> list[int]:
-    """Find the words whose tag is not what the scheme writes for the spans read.
+    """Find the words whose tag differs from the scheme's tag for the same spans.
 
     tags (Sequence[str]): One sentence's tags.
     scheme (str): The file's scheme.
-    RETURNS (list[int]): Word positions, in order; empty if the tags are in order.
+    RETURNS (list[int]): Positions of the words, in order; empty if all tags fit.
     """
     clean = spans_to_tags(tags_to_spans(tags), len(tags), scheme=scheme)
     return [i for i, (found, wanted) in enumerate(zip(tags, clean, strict=True)) if found != wanted]
 
 
 def parse_label_map(text: str | None) -> dict[str, str]:
-    """Read `geo=GPE,per=PERSON`, or the name of a ready map, as a dict.
+    """Parse pairs such as `geo=GPE,per=PERSON`, or the name of a predefined map.
 
-    text (str | None): Pairs, `ontonotes` for `KAGGLE_TO_ONTONOTES`, or nothing.
+    text (str | None): Pairs, `ontonotes` for `KAGGLE_TO_ONTONOTES`, or `None`.
     RETURNS (dict[str, str]): Label in the file → label to write.
-    RAISES (ValueError): If a pair is not `old=new` or an old label comes twice.
+    RAISES (ValueError): If a pair is not `old=new`, or an old label is repeated.
     """
     if not text:
         return {}
@@ -186,8 +187,8 @@ def parse_label_map(text: str | None) -> dict[str, str]:
         old, equals, new = (part.strip() for part in pair.partition("="))
         if not (old and equals and new) or old in mapping:
             raise ValueError(
-                f"Label map: found '{pair}', expected pairs like geo=GPE,per=PERSON with each "
-                "label once on the left, or the name of a ready map: ontonotes."
+                f"Label map: found '{pair}', expected pairs such as geo=GPE,per=PERSON, "
+                "with each old label only once, or the name of a predefined map: ontonotes."
             )
         mapping[old] = new
     return mapping

@@ -1,4 +1,4 @@
-"""What a command will write, and what it reads → nothing of the user's is in the way."""
+"""What a command will write and what it reads → an error if it would overwrite a file."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class TargetExistsError(FileExistsError, ValueError):
-    """Something is in the place of what would be written."""
+    """A file or folder that would be written already exists."""
 
 
 def check_targets(
@@ -17,18 +17,18 @@ def check_targets(
     inputs: Iterable[str | Path] = (),
     force: bool = False,
 ) -> None:
-    """Refuse to write over what exists, unless asked to, and over what is read, always.
+    """Refuse to overwrite inputs, and existing files unless `force` is set.
 
-    Every command asks this before it starts to work. An empty folder counts as absent.
+    Every command calls this before it starts to work. An empty folder counts as absent.
 
     files (Iterable[Path]): The files that will be written.
     folder (Path | None): A folder that will be replaced as a whole.
     inputs (Iterable[str | Path]): The files and folders that are read.
-    force (bool): Whether what exists may be replaced.
-    RAISES (TargetExistsError): If something is in the way; names it and `force`.
-    RAISES (ValueError): If an input would be changed, a folder is in the place of a file,
-        or the other way round.
-    RAISES (OSError): If the place cannot be written to.
+    force (bool): Whether existing files and folders may be replaced.
+    RAISES (TargetExistsError): If one of them exists, and `force` is not set.
+    RAISES (ValueError): If an input would be changed, or if a file would replace a folder
+        or a folder a file.
+    RAISES (OSError): If the location is not writable.
     """
     sources = [Path(source) for source in inputs if Path(source).exists()]
     for target in [*files, *([] if folder is None else [folder])]:
@@ -63,7 +63,7 @@ def _check_sources(target: Path, sources: list[Path], *, is_folder: bool) -> Non
             )
         if source.is_dir() and _is_inside(target, source):
             raise ValueError(
-                f"{target} is inside {source}, which is read. Choose a place outside of it."
+                f"{target} is inside {source}, which is read. Choose a location outside of it."
             )
 
 
@@ -81,16 +81,16 @@ def _check_writable(target: Path) -> None:
         )
     if not os.access(place, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"{target} cannot be written: no permission in {place}. Choose another place."
+            f"{target} cannot be written: no permission in {place}. Choose another location."
         )
 
 
 def read_record(path: Path) -> set[str]:
-    """Read which files an earlier command says that it wrote into a folder.
+    """Read the names of the files that an earlier command wrote into a folder.
 
     path (Path): Its manifest.json, encoder.lock.json or report.json.
-    RETURNS (Set[str]): Their names in the folder, with the record's own; none if there is
-        no such record, or it cannot be read.
+    RETURNS (Set[str]): The names, including the record's own; none if there is no
+        readable record.
     """
     try:
         record = json.loads(path.read_text(encoding="utf8"))

@@ -12,16 +12,16 @@ from spacy.tokens import Span as DocSpan
 
 from .entities import ScoredSpan
 
-# How spaCy begins the key of what it stores for the extension `span._.ent_scores`; the
-# first character of the span follows, and the one after the last.
+# How spaCy's key for `span._.ent_scores` begins; the span's first character and the one after its
+# last follow.
 STORED = ("._.", "ent_scores")
 
 
 def register_extensions() -> None:
-    """Register `ent._.score`, and `ent_scores` of docs and spans, unless they are there.
+    """Register `ent._.score`, and `ent_scores` for docs and spans, unless they exist.
 
-    Making, loading or unpickling a `bert_ner` does it. In a program that only reads
-    stored docs, call it before you ask for scores.
+    Creating, loading or unpickling a `bert_ner` calls this. In a program that only
+    reads stored docs, call it before you read scores.
     """
     if not DocSpan.has_extension("ent_scores"):
         DocSpan.set_extension("ent_scores", default=None)
@@ -31,22 +31,22 @@ def register_extensions() -> None:
         DocSpan.set_extension("score", getter=get_score)
     elif DocSpan.get_extension("score")[2] is not get_score:
         warnings.warn(
-            "Another extension has the name `span._.score`, and is kept. Read the scores of "
+            "Another extension has the name `span._.score` and is kept. Read the scores of "
             "entities from `doc._.ent_scores`, or remove it before you load the pipeline.",
             stacklevel=2,
         )
 
 
 def get_score(span: DocSpan) -> float | None:
-    """Give the probability of an entity that a `bert_ner` has found.
+    """Get the probability of an entity that a `bert_ner` has found.
 
-    Where a component of `doc.ents` and one with a `spans_key` have found the same
-    span with the same label, it is that of `doc.ents`. Groups have their own scores in
-    `attrs["scores"]`.
+    If a component that writes to `doc.ents` and one with a `spans_key` have found the
+    same span with the same label, this is the score of `doc.ents`. Span groups have
+    their own scores in `attrs["scores"]`.
 
     span (Span): The entity, or any span.
-    RETURNS (float | None): From 0 to 1: how likely exactly this entity is, among
-        all valid readings of the doc. `None` for a span that no `bert_ner` found.
+    RETURNS (float | None): Probability of exactly this entity among all valid readings
+        of the doc, from 0 to 1. `None` for a span that no `bert_ner` has found.
     """
     stored: dict[Any, Any] = span.doc.user_data
     found = stored.get((*STORED, span.start_char, span.end_char)) or ()
@@ -54,10 +54,11 @@ def get_score(span: DocSpan) -> float | None:
 
 
 def list_scores(doc: Doc) -> list[list]:
-    """Read the scores of all entities that any `bert_ner` has found: `doc._.ent_scores`.
+    """Get the scores of all entities that any `bert_ner` has found: `doc._.ent_scores`.
 
-    They are stored as spaCy stores what spans hold (`span._.ent_scores`): so they go
-    with the text into copies, parts, joined docs and every format that keeps user data.
+    They are stored like a span extension (`span._.ent_scores`), so spaCy moves them
+    with the text into copies, slices, merged docs and every format that keeps user
+    data.
 
     doc (Doc): The doc.
     RETURNS (List[list]): For each entity the first character, the character after the
@@ -83,18 +84,18 @@ def is_stored(key: object) -> bool:
 
 
 def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = None) -> None:
-    """Store the scores of new entities, next to those of other places.
+    """Store the scores of new entities in `doc.ents` or in a span group.
 
-    Scores of the same place are dropped, except those of entities that are still in
-    `doc.ents`.
+    They replace the old scores of the same place, except those of entities that are
+    still in `doc.ents`. Scores of other places are kept.
 
     doc (Doc): The doc, with its entities written.
     spans (Sequence[ScoredSpan]): Its new entities.
-    spans_key (str | None): The span group that they are in; `None` for `doc.ents`.
+    spans_key (str | None): Name of their span group; `None` for `doc.ents`.
     """
     place = spans_key or ""
     old = list_scores(doc)
-    # A group is written anew; in `doc.ents`, what was there before is kept.
+    # A group is replaced; in `doc.ents`, earlier entities are kept.
     kept = doc.ents if old and not place else ()
     current = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
     rows = {
@@ -106,11 +107,11 @@ def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = 
 
 
 def hide_found(doc: Doc) -> Doc:
-    """Give a doc as it was before a `bert_ner` found the entities of `doc.ents`.
+    """Copy a doc without the entities that a `bert_ner` has written to `doc.ents`.
 
-    doc (Doc): The doc, which stays as it is.
-    RETURNS (Doc): A copy without the entities that have a score; the doc itself if
-        it has none of them.
+    doc (Doc): The doc; it is not changed.
+    RETURNS (Doc): A copy without the entities that have a score; the doc itself if no
+        entity has one.
     """
     found = {tuple(row[:3]) for row in list_scores(doc) if not row[4]}
     if not found:
@@ -124,7 +125,7 @@ def hide_found(doc: Doc) -> Doc:
 def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
     """Write entities to `doc.ents`, and keep those that are already there.
 
-    doc (Doc): The doc. What nobody has tagged is outside afterwards.
+    doc (Doc): The doc. Untagged tokens become outside.
     spans (Sequence[ScoredSpan]): They do not overlap with the entities of the doc.
     """
     ents = [DocSpan(doc, start, end, label=label) for start, end, label, _ in spans]
@@ -137,9 +138,9 @@ def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
 
 
 def write_spans(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str) -> None:
-    """Write entities to a span group, in place of what it held.
+    """Write entities to a span group, replacing its spans.
 
-    As with spaCy's `spancat`, `attrs["scores"]` of the group has their probabilities.
+    As with spaCy's `spancat`, the group's `attrs["scores"]` has their probabilities.
 
     doc (Doc): The doc.
     spans (Sequence[ScoredSpan]): Its entities.

@@ -7,12 +7,13 @@ from .sentences import find_ends, pack_sentences
 
 
 def build_steps(tag_set: TagSet, transitions: np.ndarray | None = None) -> np.ndarray:
-    """Give the score of each step from tag to tag: -inf where the rules forbid it.
+    """Get the score of each step from tag to tag: -inf if the rules forbid it.
 
     tag_set (TagSet): The tags and their rules.
     transitions (ndarray | None): Learned scores of the steps; `None` for 0.
         Shape: (n_tags + 1, n_tags + 1).
-    RETURNS (ndarray): Last row and column: from and to the border of a sentence.
+    RETURNS (ndarray): The scores; the last row and column are steps from and to a
+        sentence border.
         Shape: (n_tags + 1, n_tags + 1).
     """
     return np.where(tag_set.follows, 0.0 if transitions is None else transitions, -np.inf)
@@ -21,8 +22,8 @@ def build_steps(tag_set: TagSet, transitions: np.ndarray | None = None) -> np.nd
 def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Find the path with the highest sum of scores and steps.
 
-    Without learned steps, the best tag of each word is taken in every sentence where
-    these tags follow the rules: no path is better. All other sentences are searched.
+    Without learned steps, a sentence whose best tags follow the rules needs no search:
+    no path is better. All other sentences are searched.
 
     scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
@@ -53,14 +54,14 @@ def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) 
 def search_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Find the best path step by step (Viterbi), in all sentences together.
 
-    Arguments and result are those of `find_best_path`.
+    It has the same arguments and result as `find_best_path`.
     """
     order, borders = pack_sentences(is_start)
     best_before = np.zeros(scores.shape, dtype=np.int64)
     totals = scores[order].astype(np.float64)
     n_first = borders[1] if len(order) else 0
     totals[:n_first] += steps[-1, :-1]
-    # The tag before comes last: the search through it is the inner loop.
+    # The previous tag is the last axis, so that the inner loop runs over it.
     into = np.ascontiguousarray(steps[:-1, :-1].T, dtype=np.float64)
     for begin, here, end in zip(borders, borders[1:], borders[2:], strict=False):
         n = end - here
@@ -86,7 +87,7 @@ def find_best_paths(
     scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
-    k (int): How many; fewer if there are not as many valid ones.
+    k (int): Number of paths; fewer if there are not that many valid ones.
     RETURNS (Tuple[ndarray, ndarray]): Indices into the tags, and the sums of scores.
         Shapes: (n_paths, n_words), (n_paths,).
     """

@@ -21,8 +21,8 @@ def compute_path_loss(
     gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
-    RETURNS (Tuple[float, ndarray, ndarray]): The loss for each known word, in nats;
-        d_scores and d_steps in the shapes of their arrays.
+    RETURNS (Tuple[float, ndarray, ndarray]): The loss per known word, in nats; d_scores
+        and d_steps, in the shapes of `scores` and `steps`.
     """
     n_known = int((gold >= 0).sum())
     if not n_known:
@@ -39,9 +39,9 @@ def compute_path_loss(
 
 
 class Followed(NamedTuple):
-    """What `Marginals` says, where only one path is possible.
+    """The part of `Marginals` that a single path needs.
 
-    log_sum (float): The sum of its scores.
+    log_sum (float): The sum of the path's scores.
     tags (ndarray): 1 for its tags, 0 for others. Shape: (n_words, n_tags).
     steps (ndarray): How often it takes each step. Shape: (n_tags + 1, n_tags + 1).
     """
@@ -60,7 +60,7 @@ def follow_path(
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
-    RETURNS (Followed): The sum, and what the path takes.
+    RETURNS (Followed): The sum, the tags and the steps of the path.
     """
     border = scores.shape[1]
     before = np.where(is_start, border, np.roll(path, 1))

@@ -28,12 +28,13 @@ class ScoredSpan(NamedTuple):
 
 
 class Temperatures(NamedTuple):
-    """What tag scores are divided by before they become probabilities.
+    """Divisors that turn tag scores into calibrated probabilities.
 
-    Above 1 they are less certain, below 1 more; the best path stays the same.
+    Above 1, probabilities are less certain; below 1, they are more certain. The best
+    path stays the same.
 
-    default (float): For all labels that have none of their own.
-    labels (Mapping[str, float]): For single labels.
+    default (float): For all labels without their own.
+    labels (Mapping[str, float]): For individual labels.
     """
 
     default: float
@@ -41,11 +42,11 @@ class Temperatures(NamedTuple):
 
 
 class TagModel(NamedTuple):
-    """What turns tag scores into paths.
+    """The rules and scores that turn tag scores into paths.
 
     tag_set (TagSet): The tags and their rules.
-    transitions (ndarray | None): Learned scores of the steps from tag to tag, or
-        `None` without. Shape: (n_tags + 1, n_tags + 1).
+    transitions (ndarray | None): Learned scores of the steps from tag to tag, if any.
+        Shape: (n_tags + 1, n_tags + 1).
     """
 
     tag_set: TagSet
@@ -53,7 +54,7 @@ class TagModel(NamedTuple):
 
     @property
     def steps(self) -> np.ndarray:
-        """Score of each step, -inf where the rules forbid it."""
+        """The score of each step: -inf if the rules forbid it."""
         return build_steps(self.tag_set, self.transitions)
 
 
@@ -64,13 +65,13 @@ def measure_entities(
     model: TagModel,
     temperatures: Temperatures,
 ) -> np.ndarray:
-    """Give the probability of each entity on a path.
+    """Compute the probability of each entity on a path.
 
     scores (ndarray): Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence. Shape: (n_words,).
     path (ndarray): A valid path. Shape: (n_words,).
     model (TagModel): The tags and steps.
-    temperatures (Temperatures): Each entity's is that of its label.
+    temperatures (Temperatures): Each entity uses the one of its label.
     RETURNS (ndarray): From 0 to 1, in the order of `find_spans`. Shape: (n_spans,).
     """
     firsts, _ = find_spans(path, model.tag_set)
@@ -94,8 +95,8 @@ def find_entities(
     scores (ndarray): Shape: (n_words, n_tags).
     words (Words): The words, of one doc or several joined.
     model (TagModel): The tags and steps.
-    temperatures (Temperatures): What the scores are divided by.
-    RETURNS (List[ScoredSpan]): In tokens of the docs joined, in order.
+    temperatures (Temperatures): Divisors of the scores.
+    RETURNS (List[ScoredSpan]): The entities in order, in tokens of the joined docs.
     """
     path = find_best_path(scores, words.is_start, model.steps)
     spans = path_to_spans(path, words.tokens, model.tag_set)
@@ -104,11 +105,11 @@ def find_entities(
 
 
 def split_spans(spans: Sequence[ScoredSpan], lengths: Sequence[int]) -> list[list[ScoredSpan]]:
-    """Give each doc its own entities of those of the docs joined.
+    """Split the entities of joined docs into those of each doc.
 
-    spans (Sequence[ScoredSpan]): In tokens of the docs joined.
-    lengths (Sequence[int]): How many tokens each doc has. Shape: (n_docs,).
-    RETURNS (List[List[ScoredSpan]]): In tokens of each doc. Shape: (n_docs,).
+    spans (Sequence[ScoredSpan]): The entities, in tokens of the joined docs.
+    lengths (Sequence[int]): Number of tokens of each doc. Shape: (n_docs,).
+    RETURNS (List[List[ScoredSpan]]): The entities, in tokens of each doc. Shape: (n_docs,).
     """
     ends = np.cumsum(lengths).tolist()
     split: list[list[ScoredSpan]] = [[] for _ in lengths]
@@ -122,12 +123,12 @@ def split_spans(spans: Sequence[ScoredSpan], lengths: Sequence[int]) -> list[lis
 def find_tag_probs(
     scores: np.ndarray, words: Words, model: TagModel, temperature: float
 ) -> np.ndarray:
-    """Give the probability of each tag among all valid paths.
+    """Compute the probability of each tag among all valid paths.
 
     scores (ndarray): Shape: (n_words, n_tags).
     words (Words): The words, of one doc or several joined.
     model (TagModel): The tags and steps.
-    temperature (float): What the scores are divided by.
-    RETURNS (ndarray): Rows sum to 1. Shape: (n_words, n_tags).
+    temperature (float): Divisor of the scores.
+    RETURNS (ndarray): The probabilities; rows sum to 1. Shape: (n_words, n_tags).
     """
     return sum_paths(scores / temperature, words.is_start, model.steps / temperature).tags

@@ -8,25 +8,26 @@ import numpy as np
 from ..tag.tag_set import CONTINUE, OPEN, TagSet, find_spans
 from .sentences import find_ends, pack_sentences
 
-# A tag this many nats below the best of its word counts as this far below: far beyond
-# what any probability shows, and no product of two can underflow.
+# The largest distance, in nats, of a tag to the best tag of its word: too large to show in any
+# probability, and small enough that no product of two factors underflows.
 MAX_GAP = 300.0
 
 
 class Marginals(NamedTuple):
     """Sums over all paths through some sentences.
 
-    log_sum (float): Log of the sum of all paths' exponential scores, added up.
+    log_sum (float): Log of the sum of the exponential scores of all paths, added up
+        over the sentences.
     tags (ndarray): Probability of each tag. Shape: (n_words, n_tags).
-    steps (ndarray): Expected number of each step; the last row and column are those
-        from and to a border. Shape: (n_tags + 1, n_tags + 1).
-    before (ndarray): Probability of each tag, given the words up to here.
-        Shape: (n_words, n_tags).
-    after (ndarray): The factor by which the words that follow change it: `tags`
-        is the product of the two. Shape: (n_words, n_tags).
-    enter (ndarray): Factor for coming to each word's tag, without that of the step.
-        Shape: (n_words, n_tags).
-    moves (ndarray): Factor of each step inside. Shape: (n_tags, n_tags).
+    steps (ndarray): Expected count of each step; the last row and column are steps from
+        and to a border. Shape: (n_tags + 1, n_tags + 1).
+    before (ndarray): Probability of each tag, given the words up to this one. Shape:
+        (n_words, n_tags).
+    after (ndarray): The factor by which later words change it: `tags` is the product of
+        the two. Shape: (n_words, n_tags).
+    enter (ndarray): Factor for entering each word's tag, without the factor of the
+        step. Shape: (n_words, n_tags).
+    moves (ndarray): Factor of each step within a sentence. Shape: (n_tags, n_tags).
     """
 
     log_sum: float
@@ -41,8 +42,8 @@ class Marginals(NamedTuple):
 def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Marginals:
     """Sum over all tag paths, forward and backward (Rabiner 1989, scaled).
 
-    scores (ndarray): Scores of each word's tags, -inf to forbid one; some path must
-        be left. Shape: (n_words, n_tags).
+    scores (ndarray): Scores of each word's tags, -inf to forbid one; at least one path
+        must remain. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
     RETURNS (Marginals): The probabilities.
@@ -65,7 +66,7 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
         before[here] = found / norms[here]
 
     enter = emit / norms
-    # Right for last words; the others are overwritten, back to front.
+    # Correct for last words; the loop overwrites the others, back to front.
     ends = np.where(find_ends(is_start)[order, None], before @ closes[:, None], 1.0)
     after = closes / ends
     for here, last in zip(slices[:0:-1], slices[-2::-1], strict=True):
@@ -109,15 +110,15 @@ def sum_step_probs(
 def score_spans(
     path: np.ndarray, is_start: np.ndarray, marginals: Marginals, tag_set: TagSet
 ) -> np.ndarray:
-    """Give the probability of each entity on a path.
+    """Compute the probability of each entity on a path.
 
-    It is the share of all valid paths, by weight, that have exactly this entity:
-    both borders and the label. The rest of those paths is summed out, and so are the
-    tags that can begin the same entity (IOB1 has two for each label).
+    It is the weighted share of all valid paths that have exactly this entity, with both
+    borders and the label. It sums over the rest of those paths, and over all tags that
+    can begin the same entity (IOB1 has two for each label).
 
     path (ndarray): A valid path. Shape: (n_words,).
     is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
-    marginals (Marginals): What `sum_paths` gave.
+    marginals (Marginals): The result of `sum_paths`.
     tag_set (TagSet): The tags.
     RETURNS (ndarray): From 0 to 1, in the order of `find_spans`. Shape: (n_spans,).
     """
@@ -130,15 +131,15 @@ def score_spans(
     openers = find_openers(tag_set)[path[firsts]]
     ending = np.where(is_long[:, None], path[lasts, None], openers)
     stops = sum_stops(lasts, ending, is_start, marginals, tag_set)
-    # Their second words; an entity of one word has none, and what is written there is
-    # overwritten below.
+    # Second words. An entity of one word has none; the value written for it is overwritten
+    # below.
     seconds = firsts + is_long
     leave = np.where(is_long[:, None], moves[openers, path[seconds, None]], stops)
     inside = enter[np.arange(len(path)), path]
     inside[1:] *= moves[path[:-1], path[1:]]
     inside[seconds] = enter[seconds, path[seconds]]
     inside[firsts] = (marginals.before[firsts[:, None], openers] * leave).sum(axis=1)
-    # Each slice of a span by itself; the slices between two spans are passed over.
+    # Multiply within each span, and skip the slices between spans.
     bounds = np.stack([firsts, lasts + 1], axis=1).ravel()
     if bounds[-1] == len(path):
         bounds = bounds[:-1]
@@ -147,14 +148,14 @@ def score_spans(
 
 
 def find_openers(tag_set: TagSet) -> np.ndarray:
-    """Give for each tag those that open an entity of its label; for "O" only zeros.
+    """Get the tags that open an entity of each tag's label; zeros for "O".
 
     RETURNS (ndarray): Indices into the tags. Shape: (n_tags, n_openers).
     """
     labels = np.asarray(tag_set.labels)
     opening = np.flatnonzero(tag_set.kinds == OPEN)
     inside = np.flatnonzero(labels != "")
-    # Row by row: the opening tags of the label, as many for each.
+    # Row by row: every label has the same number of opening tags.
     _, found = np.nonzero(labels[inside, None] == labels[opening])
     openers = np.zeros((len(labels), len(found) // len(inside)), dtype=np.int64)
     openers[inside] = opening[found].reshape(len(inside), -1)
@@ -168,12 +169,12 @@ def sum_stops(
     marginals: Marginals,
     tag_set: TagSet,
 ) -> np.ndarray:
-    """Give what follows some words, as a factor, where no entity goes on after them.
+    """Compute the factor of all that follows some words if no entity continues after them.
 
     lasts (ndarray): The words. Shape: (n_spans,).
-    tags (ndarray): Some tags for each. Shape: (n_spans, n).
+    tags (ndarray): Possible tags of each word. Shape: (n_spans, n).
     is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
-    marginals (Marginals): What `sum_paths` gave.
+    marginals (Marginals): The result of `sum_paths`.
     tag_set (TagSet): The tags.
     RETURNS (ndarray): The factor if the word has the tag. Shape: (n_spans, n).
     """

@@ -17,11 +17,11 @@ def find_readings(
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
     words (Words): The words of the doc; there is at least one.
     model (TagModel): The tags and steps.
-    temperature (float): What the scores are divided by.
-    k (int): How many; fewer if there are not as many.
+    temperature (float): Divisor of the scores.
+    k (int): Number of readings; fewer if there are not that many.
     RETURNS (List[Tuple[List[Tuple[int, int, str]], float]]): The entities of each
-        reading in tokens, and the share of all valid paths, by weight, that have
-        exactly these; best first.
+        reading, in tokens, and the weighted share of all valid paths that have exactly
+        these entities; best first.
     RAISES (ValueError): If the scheme is IOB1 and steps are learned.
     """
     scores, steps = scores.astype(np.float64) / temperature, model.steps / temperature
@@ -35,9 +35,9 @@ def find_readings(
 def join_openers(
     scores: np.ndarray, steps: np.ndarray, tag_set: TagSet
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leave one path for each reading, with the sum of all paths that read the same.
+    """Keep one path for each reading, with the sum of all paths of that reading.
 
-    Only IOB1 has several: where both "B-" and "S-" may begin an entity, "S-" gets the
+    Only IOB1 has several. If both "B-" and "S-" may begin an entity, "S-" gets the
     weight of both, and "B-" is forbidden.
 
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
@@ -51,7 +51,7 @@ def join_openers(
     if pairs and steps[np.isfinite(steps)].any():
         raise ValueError(
             "A head with the scheme IOB1 and learned steps has several paths for each reading, "
-            "with different weights, so its readings can't be ranked. Take another scheme, or a "
+            "with different weights, so its readings can't be ranked. Use another scheme, or a "
             'head with decoder = "valid".'
         )
     joined, left = scores.copy(), steps.copy()

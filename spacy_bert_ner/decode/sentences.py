@@ -1,4 +1,4 @@
-"""Where sentences begin → an order in which all of them are walked through together."""
+"""Sentence starts → an order of words that processes all sentences in parallel."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ def find_ends(is_start: np.ndarray) -> np.ndarray:
 
 
 class Packing(NamedTuple):
-    """An order of words in which all sentences are walked through together.
+    """An order of words that processes all sentences in parallel.
 
-    First come the first words of all sentences, the longest sentence first, then
-    their second words, and so on: without padding, each step is one slice, and
-    the sentences still running are the first ones of the slice before.
+    The first words of all sentences come first, that of the longest sentence at the
+    beginning, then their second words, and so on. Each step is then one slice without
+    padding, and the sentences that continue are the first ones of the previous slice.
 
     order (ndarray): The words in this order. Shape: (n_words,).
     borders (List[int]): Where each step begins, and the end. Shape: (n_steps + 1,).
@@ -26,7 +26,7 @@ class Packing(NamedTuple):
 
 
 def pack_sentences(is_start: np.ndarray) -> Packing:
-    """Find the order in which all sentences are walked through together.
+    """Find the order that processes all sentences in parallel.
 
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     RETURNS (Packing): The order.

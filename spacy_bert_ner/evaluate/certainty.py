@@ -13,13 +13,13 @@ THRESHOLDS = [i / 20 for i in range(20)] + [0.97, 0.99]
 
 
 def score_certainty(lines: Sequence[Line]) -> Scores | None:
-    """Measure how well the probabilities of entities say how many are right.
+    """Measure how well the probabilities match the share of entities that are right.
 
     lines (Sequence[Line]): The lines.
     RETURNS (Dict[str, Any] | None): "ece" (see `compute_ece`); "bins": for each tenth of
         probability that has entities, "low", "high", the mean "probability", the share
         "right", and "n"; "thresholds": the scores of the entities at or above each.
-        `None` if the pipeline gives no probabilities.
+        `None` if the pipeline has no probabilities.
     """
     rows = [
         (score, span in set(line.gold))

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 from ..schemes import Span
 
 Scores = dict[str, Any]
-"""Part of the results: numbers, text and dicts of them, ready for JSON."""
+"""Part of the results: numbers, text and dicts that can be written as JSON."""
 
 
 class Counts(NamedTuple):
     """The numbers of right, found and gold entities.
 
-    right (int): Found with the borders and the label of a gold one.
-    found (int): Found.
-    gold (int): Annotated: the support.
+    right (int): Found entities with the borders and label of a gold one.
+    found (int): Found entities.
+    gold (int): Annotated entities: the support.
     """
 
     right: int
@@ -23,10 +23,10 @@ class Counts(NamedTuple):
     gold: int
 
     def to_scores(self) -> Scores:
-        """Give precision, recall and F-score from 0 to 1, and the counts.
+        """Compute precision, recall and F-score from 0 to 1, and the counts.
 
-        A share of nothing counts as 0, as in spaCy and seqeval; where nothing is
-        found and nothing is gold, all three are `None`.
+        As in spaCy and seqeval, a division by 0 gives 0. If there are no found and no
+        gold entities, all three are `None`.
 
         EXAMPLE:
             >>> Counts(right=1, found=2, gold=4).to_scores()
@@ -45,11 +45,11 @@ class Counts(NamedTuple):
 
 
 def count_spans(pairs: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> dict[str, Counts]:
-    """Count by label: both borders and the label must be right.
+    """Count entities by label; an entity is right if both borders and the label are.
 
     pairs (Iterable[Tuple[Sequence[Span], Sequence[Span]]]): Gold and found entities of
         each line.
-    RETURNS (Dict[str, Counts]): By label, sorted; the labels of either side.
+    RETURNS (Dict[str, Counts]): By label, sorted, for all labels of both sides.
     """
     right: Counter[str] = Counter()
     found: Counter[str] = Counter()
@@ -62,18 +62,18 @@ def count_spans(pairs: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> dict[
 
 
 def sum_counts(counts: Iterable[Counts]) -> Counts:
-    """Add up counts; all are 0 where there are none."""
+    """Add up counts; without any, all are 0."""
     rows = list(counts)
     return Counts(*(sum(row[i] for row in rows) for i in range(3)))
 
 
 def summarize(by_label: Mapping[str, Counts]) -> Scores:
-    """Give the scores of all entities and of each label.
+    """Compute the scores of all entities and of each label.
 
     by_label (Mapping[str, Counts]): The counts.
     RETURNS (Dict[str, Any]): "micro" (every entity counts the same), "macro" (every
         label counts the same), "weighted" (labels count by their support) and "labels",
-        as scikit-learn and seqeval define them. Averages of no label are `None`.
+        as scikit-learn and seqeval define them. Averages over no labels are `None`.
     """
     labels = {label: counts.to_scores() for label, counts in by_label.items()}
     support = [counts.gold for counts in by_label.values()]
@@ -86,7 +86,7 @@ def summarize(by_label: Mapping[str, Counts]) -> Scores:
 
 
 def average(rows: Sequence[Scores], weights: Sequence[int]) -> Scores:
-    """Give the weighted means of precision, recall and F-score.
+    """Compute the weighted means of precision, recall and F-score.
 
     rows (Sequence[Dict[str, Any]]): The scores.
     weights (Sequence[int]): The weight of each row.

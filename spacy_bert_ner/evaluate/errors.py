@@ -28,7 +28,7 @@ class Error(NamedTuple):
 def find_errors(gold: Sequence[Span], found: Sequence[Span]) -> list[Error]:
     """Pair each wrong entity of a line with the one that it should have been.
 
-    Entities that share text are paired one to one, the longest shared stretch first.
+    Entities that overlap are paired one to one, the longest overlap first.
 
     gold (Sequence[Tuple[int, int, str]]): The gold entities.
     found (Sequence[Tuple[int, int, str]]): The found ones.
@@ -76,7 +76,7 @@ def _find_place(error: Error) -> tuple[int, int]:
 
 
 def summarize_errors(lines: Sequence[Line]) -> Scores:
-    """Count the errors of each kind, and which label is taken for which.
+    """Count the errors of each kind, and how often labels are confused.
 
     lines (Sequence[Line]): The lines.
     RETURNS (Dict[str, Any]): "kinds": the number of each of `ERROR_KINDS`; "labels": the

@@ -32,7 +32,7 @@ def resample(counts: np.ndarray, *, seed: int, n_samples: int = N_SAMPLES) -> np
 
     counts (ndarray): Shape: (n_docs, …).
     seed (int): Seed of the draws.
-    n_samples (int): How many times.
+    n_samples (int): Number of samples.
     RETURNS (ndarray): Shape: (n_samples, …).
     """
     rng = np.random.default_rng(seed)
@@ -50,7 +50,7 @@ def compute_shares(counts: np.ndarray) -> np.ndarray:
     """Compute precision, recall and F-score from counts.
 
     counts (ndarray): Right, found and gold. Shape: (…, 3).
-    RETURNS (ndarray): NaN where there is nothing to take a share of. Shape: (…, 3).
+    RETURNS (ndarray): NaN where the divisor is 0. Shape: (…, 3).
     """
     right, found, gold = np.moveaxis(counts, -1, 0)
     totals = np.stack([found, gold, (found + gold) / 2], axis=-1)
@@ -58,12 +58,12 @@ def compute_shares(counts: np.ndarray) -> np.ndarray:
 
 
 def find_intervals(counts: np.ndarray, labels: Sequence[str], *, seed: int) -> Scores:
-    """Find 95 % percentile intervals by drawing documents with replacement.
+    """Compute 95 % percentile intervals by drawing documents with replacement.
 
-    A draw without anything to take a share of says nothing about that share, and is
-    left out: without this, a rare label that is always right would get [0, 1].
+    A sample in which a score is undefined is ignored for that score. Otherwise, a rare
+    label that is always right would get [0, 1].
 
-    counts (ndarray): What `count_docs` gave. Shape: (n_docs, n_labels, 3).
+    counts (ndarray): The result of `count_docs`. Shape: (n_docs, n_labels, 3).
     labels (Sequence[str]): The labels.
     seed (int): Seed of the draws.
     RETURNS (Dict[str, Any]): "p", "r", "f" as [low, high]; "labels", the interval of the
@@ -85,7 +85,7 @@ def find_intervals(counts: np.ndarray, labels: Sequence[str], *, seed: int) -> S
 
 def _find_interval(shares: np.ndarray) -> list[float]:
     known = shares[~np.isnan(shares)]
-    # Where no draw has anything to take a share of, the score counts as 0 as well.
+    # If a score is undefined in all samples, it counts as 0, as in `Counts`.
     return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else [0.0, 0.0]
 
 
@@ -93,8 +93,8 @@ def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[s
     """Compare two models on the same documents.
 
     The interval comes from a paired bootstrap. The p-value comes from an approximate
-    randomisation test (Yeh 2000): how often the difference is as large when the two
-    results of each document are swapped at random.
+    randomisation test (Yeh 2000): how often the difference is at least as large
+    when the two results of each document are swapped at random.
 
     ours (ndarray): Counts of each document. Shape: (n_docs, 3).
     others (ndarray): The other model's. Shape: (n_docs, 3).
@@ -105,7 +105,7 @@ def compare_counts(ours: np.ndarray, others: np.ndarray, *, seed: int) -> dict[s
     both = np.stack([ours, others], axis=1)
 
     def subtract(sums: np.ndarray) -> np.ndarray:
-        # A model without anything to take a share of counts as 0 next to one that has it.
+        # If the score of only one model is undefined, it counts as 0.
         shares = compute_shares(sums)[..., 2]
         known = np.where(
             np.isnan(shares).all(axis=-1, keepdims=True), np.nan, np.nan_to_num(shares)

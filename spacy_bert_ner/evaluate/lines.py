@@ -1,4 +1,4 @@
-"""An example → its gold and found entities, on one line of units that both sides share."""
+"""An example → its gold and found entities, in units that both sides share."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -16,17 +16,17 @@ from ..schemes import Span, spans_to_tags
 class Line(NamedTuple):
     """The entities of one doc, gold and found, in units.
 
-    A unit is a stretch of text that neither side's tokens cut, without white space. On
-    the corpus's own words, units are its words. So every entity has a place, even if its
-    borders are inside a token of the other side.
+    A unit is a stretch of text without whitespace that no token border of either side
+    divides. With the corpus's own words, units are its words. So every entity has
+    units, even if its borders are inside a token of the other side.
 
     doc (int): Number of the gold doc; sentences of one doc share it.
     text (str): The text.
     units (List[Tuple[int, int]]): First character of each unit and the one after its last.
     gold (List[Tuple[int, int, str]]): Gold entities; start, end (exclusive) and label.
-    found (List[Tuple[int, int, str]]): Those that the pipeline found, except those that
-        touch a unit that nobody annotated.
-    scores (List[float | None]): Their probabilities, where the pipeline gives some.
+    found (List[Tuple[int, int, str]]): Entities that the pipeline found, except those
+        that touch a unit that nobody annotated.
+    scores (List[float | None]): Their probabilities; `None` if the pipeline has none.
     missing (FrozenSet[int]): The units that nobody annotated.
     n_words (int): Words of the gold doc.
     n_ignored (int): Found entities left out because they touch a missing unit.
@@ -53,13 +53,13 @@ class Line(NamedTuple):
         return _write_tags(self.found, len(self.units))
 
     def get_text(self, span: Span) -> str:
-        """Give the text of an entity, as the doc has it."""
+        """Get the text of an entity as it is in the doc."""
         start, end, _ = span
         return self.text[self.units[start][0] : self.units[end - 1][1]] if start < end else ""
 
 
 def example_to_line(eg: Example, number: int = 0) -> Line:
-    """Put both sides of an example on one line.
+    """Convert the predicted and the gold doc of an example to a line.
 
     eg (Example): The doc with the found entities, and the gold doc.
     number (int): Number of the gold doc.
@@ -104,7 +104,7 @@ def _count_chars(doc: Doc) -> np.ndarray:
 
 
 def _list_scores(doc: Doc) -> list[float | None]:
-    # Other pipelines than ours have no such extension.
+    # A pipeline without a `bert_ner` does not have the extension.
     has_scores = doc.has_extension("ent_scores")
     return [get_score(ent) if has_scores else None for ent in doc.ents]
 
@@ -122,5 +122,5 @@ def _place(ents: Sequence[DocSpan], starts: np.ndarray, borders: np.ndarray) -> 
 
 
 def _write_tags(spans: Iterable[Span], n_units: int) -> list[str]:
-    # An entity of nothing but white space has no unit.
+    # An entity of only whitespace has no unit.
     return spans_to_tags([span for span in spans if span[0] < span[1]], n_units)

@@ -1,4 +1,4 @@
-"""What a pipeline finds in a corpus → the results, as `metrics.json` holds them."""
+"""A pipeline and a corpus → the results, in the form of `metrics.json`."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -27,16 +27,16 @@ from .sources import Sources, read_data_report
 from .tokens import list_tag_pairs, score_pieces, score_tags
 
 SCHEMA_VERSION = 1
-"""Of metrics.json, as docs/metrics.md describes it; a change of meaning needs a new one."""
+"""The version of metrics.json in docs/metrics.md; raise it when a value changes its meaning."""
 
 SEED = 0
 
 
 class Evaluation(NamedTuple):
-    """One pipeline's results, and the lines from which they were counted.
+    """One pipeline's results, and the lines that they were computed from.
 
     metrics (Dict[str, Any]): The results, ready for JSON.
-    views (Dict[str, View]): "words", the corpus's own, and "text", raw.
+    views (Dict[str, View]): "words" (the corpus's own words) and "text" (raw text).
     """
 
     metrics: Scores
@@ -52,23 +52,23 @@ def evaluate_model(
     title: str | None = None,
     progress: ShowProgress = hide_progress,
 ) -> Evaluation:
-    """Measure everything that a report says about a pipeline.
+    """Measure everything that a report shows about a pipeline.
 
     nlp (Language): The pipeline.
     model (str | Path): Its folder or package, as the user named it.
     data (Path): The gold docs, a `.spacy` file.
     sources (Sources): Further files about the model.
-    title (str | None): What the report calls the model; `None` for the model's own name.
+    title (str | None): Name of the model in the report; `None` for its own name.
     progress (ShowProgress): Watches the docs.
     RETURNS (Evaluation): The results.
-    RAISES (ValueError): If there is no doc to evaluate on, or the pipeline does not write
-        to `doc.ents`.
+    RAISES (ValueError): If no doc has tokens, or the pipeline does not write to
+        `doc.ents`.
     """
     keys = {name: pipe.spans_key for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)}
     if keys and None not in keys.values():
         name, spans_key = next(iter(keys.items()))
         raise ValueError(
-            f"'{name}' writes to doc.spans['{spans_key}'], and a report is about doc.ents. "
+            f"'{name}' writes to doc.spans['{spans_key}'], but a report is about doc.ents. "
             "Score it with `spacy evaluate`, which gives the same precision and recall."
         )
     started, start = datetime.now(timezone.utc), perf_counter()
@@ -110,11 +110,11 @@ def evaluate_model(
 
 
 def score_view(view: View) -> Scores:
-    """Give all scores of the entities of one view.
+    """Compute all scores of the entities of one view.
 
-    view (View): What the pipeline found.
-    RETURNS (Dict[str, Any]): As `summarize` gives them, with "intervals", "partial",
-        "errors", "certainty", and "spacy": the same by spaCy's own scorer.
+    view (View): The predictions of the pipeline.
+    RETURNS (Dict[str, Any]): The scores of `summarize`, "intervals", "partial",
+        "errors", "certainty", and "spacy" (the scores of spaCy's own scorer).
     """
     by_label = count_spans((line.gold, line.found) for line in view.lines)
     labels = list(by_label)
@@ -131,10 +131,10 @@ def score_view(view: View) -> Scores:
 
 
 def count_data(words: Sequence[Line], text: Sequence[Line]) -> Scores:
-    """Count what the gold docs hold.
+    """Count the docs, sentences, words and entities of the gold docs.
 
-    words (Sequence[Line]): Its sentences, as words.
-    text (Sequence[Line]): Its docs, as text.
+    words (Sequence[Line]): One line for each sentence, from the corpus's own words.
+    text (Sequence[Line]): One line for each doc, from raw text.
     RETURNS (Dict[str, Any]): "n_docs", "n_sentences", "n_words", "n_entities".
     """
     return {
@@ -151,7 +151,7 @@ def score_word_pieces(nlp: Language, lines: Sequence[Line]) -> Scores | None:
     nlp (Language): The pipeline.
     lines (Sequence[Line]): The lines, of the corpus's own words.
     RETURNS (Dict[str, Any] | None): Micro scores; `None` unless the pipeline has an
-        encoder of ours.
+        encoder of this package.
     """
     words = [[line.text[start:end] for start, end in line.units] for line in lines]
     lengths = count_pieces(nlp, words)
@@ -164,10 +164,10 @@ def score_word_pieces(nlp: Language, lines: Sequence[Line]) -> Scores | None:
 def compare_models(ours: Evaluation, other: Evaluation) -> Scores:
     """Test whether two pipelines differ on the same data by more than chance.
 
-    ours (Evaluation): One pipeline's results.
-    other (Evaluation): The other one's, on the same data.
-    RETURNS (Dict[str, Any]): For "words" and "text" what `compare_counts` gives, and how
-        many entities only one of the two gets right.
+    ours (Evaluation): The results of one pipeline.
+    other (Evaluation): The results of the other one, on the same data.
+    RETURNS (Dict[str, Any]): For "words" and "text", the result of `compare_counts`,
+        and how many entities only one of the two gets right.
     """
     found: Scores = {}
     for name, view in ours.views.items():
@@ -186,7 +186,7 @@ def compare_models(ours: Evaluation, other: Evaluation) -> Scores:
 
 
 def _list_right(lines: Sequence[Line]) -> set[tuple]:
-    # characters, for two pipelines may cut the same text into different units
+    # in characters, because two pipelines may split the same text into different units
     return {
         (i, line.units[start][0], line.units[end - 1][1], label)
         for i, line in enumerate(lines)

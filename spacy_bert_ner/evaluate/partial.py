@@ -12,11 +12,11 @@ MATCH_KINDS = ("correct", "incorrect", "partial", "missed", "spurious")
 
 
 class Mode(NamedTuple):
-    """One of the four readings of "right".
+    """One of the four definitions of "right".
 
     needs_border (bool): Whether both borders must be the same.
     needs_label (bool): Whether the label must be the same.
-    overlap (str): What an entity counts as that only shares text with a gold one.
+    overlap (str): The kind of an entity that only overlaps a gold one.
     """
 
     needs_border: bool
@@ -35,15 +35,14 @@ MODES = {
 def score_partial(pairs: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> Scores:
     """Score by the four modes of SemEval-2013 task 9.1, as nervaluate counts them.
 
-    Found entities are taken in order; each one is matched with a gold one that is
-    still free: with one that makes it right, else with the first that shares text
-    with it.
+    Each found entity, in order, is matched to a gold one that is still free: to one
+    that makes it right, otherwise to the first one that it overlaps.
 
     pairs (Iterable[Tuple[Sequence[Span], Sequence[Span]]]): Gold and found entities of
         each line, in order.
     RETURNS (Dict[str, Any]): By mode "strict" (borders and label), "exact" (borders),
         "partial" (borders; half a point for an overlap) and "type" (label, and some
-        overlap): the counts of `KINDS`, and "p", "r", "f" (`None` without entities).
+        overlap): the counts of `MATCH_KINDS`, and "p", "r", "f" (`None` without entities).
     """
     counts: dict[str, Counter[str]] = {name: Counter() for name in MODES}
     for gold, found in pairs:

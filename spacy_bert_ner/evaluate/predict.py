@@ -57,11 +57,11 @@ def predict_view(
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file.
     gold_words (bool): As in `read_examples`.
-    progress (ShowProgress): Watches the docs; it takes no time that is measured.
-    RETURNS (View): What was found.
+    progress (ShowProgress): Watches the docs; the measured time excludes it.
+    RETURNS (View): The predictions.
     """
     numbered = list(read_examples(nlp, path, gold_words=gold_words))
-    # Raw text goes through the tokenizer within the time that is measured.
+    # For raw text, the measured time includes the tokenizer.
     docs = nlp.pipe(
         eg.predicted if gold_words or eg.reference.has_unknown_spaces else eg.reference.text
         for _, eg in numbered
@@ -87,7 +87,7 @@ def measure_speed(nlp: Language, view: View) -> Scores:
     """Measure how fast a pipeline is on this machine.
 
     nlp (Language): The pipeline.
-    view (View): What it found in raw text, and in what time.
+    view (View): Its predictions on raw text, and the time for them.
     RETURNS (Dict[str, Any]): "words_per_second" with `nlp.pipe`, texts in batches; and for
         `nlp(text)`, one text at a time, "ms_per_text" and "ms_per_text_p95" (median and
         95th percentile over "n_texts").
@@ -108,6 +108,6 @@ def measure_speed(nlp: Language, view: View) -> Scores:
 
 
 def make_blank_copy(doc: Doc) -> Doc:
-    """Copy a doc's words and nothing else, so that it can be predicted again."""
+    """Copy a doc's words and nothing else, so that it can be processed again."""
     words = [token.text for token in doc]
     return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])

@@ -22,8 +22,8 @@ from .rules import TagPair, score_by_rules
 def probe_tags(nlp: Language, path: Path) -> Scores | None:
     """Measure the loss, and score each word's best tag by itself.
 
-    Tutorials decode like this. Such tags can be ill formed, and tools differ in how
-    they read ill-formed tags.
+    Tutorials decode tags like this. They can be ill-formed, and tools read ill-formed tags
+    differently.
 
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file; its own words are used.
@@ -79,12 +79,12 @@ def _to_iob2(tag: str) -> str:
 
 
 def count_pieces(nlp: Language, words: Sequence[Sequence[str]]) -> list[list[int]] | None:
-    """Count the wordpieces of words, as the pipeline's encoder cuts them.
+    """Count the wordpieces into which the pipeline's encoder splits words.
 
     nlp (Language): The pipeline.
     words (Sequence[Sequence[str]]): The words of each line.
-    RETURNS (List[List[int]] | None): Their pieces. `None` unless the pipeline has an
-        encoder of ours.
+    RETURNS (List[List[int]] | None): Number of pieces of each word; `None` unless the
+        pipeline has an encoder of this package.
     """
     models: list[Any] = [getattr(proc, "model", None) for _, proc in nlp.pipeline]
     for model in models:

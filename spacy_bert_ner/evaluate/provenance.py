@@ -32,7 +32,7 @@ def describe_pipeline(
 
     nlp (Language): The pipeline, loaded from a folder or a package.
     path (str | Path): The folder or package, as the user named it.
-    title (str | None): What people call the model; see `find_title` for `None`.
+    title (str | None): Title of the model; `None` to use `find_title`.
     RETURNS (Dict[str, Any]): Title, path, name, version, language, components, labels,
         seed, config, calibration errors on the dev set before and after calibrating
         (`None` without), size in bytes, and one hash over the names and hashes of all
@@ -59,7 +59,7 @@ def describe_pipeline(
 
 
 def find_title(meta: dict[str, Any], path: str | Path) -> str:
-    """Find what to call a model: its name and version, or its folder if it has none.
+    """Find a title for a model: its name and version, or its folder if it has no name.
 
     meta (Dict[str, Any]): The pipeline's meta.json.
     path (str | Path): The folder or package, as the user named it.
@@ -78,10 +78,10 @@ def find_title(meta: dict[str, Any], path: str | Path) -> str:
 
 
 def hash_files(files: Sequence[Path], root: Path) -> str:
-    """Compute one sha256 of several files: of their list, as `sha256sum` prints it.
+    """Compute one sha256 for several files: the hash of their list from `sha256sum`.
 
     files (Sequence[Path]): The files, in order.
-    root (Path): The folder that their names start from.
+    root (Path): The folder that their names are relative to.
     RETURNS (str): 64 hex digits.
     """
     rows = [f"{hash_file(file)}  {file.relative_to(root).as_posix()}\n" for file in files]

@@ -1,4 +1,4 @@
-"""Tags, well formed or not → entities, by the rule of each evaluation tool."""
+"""Tags, well-formed or not → entities, by the rules of each evaluation tool."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,8 @@ TagPair = tuple[Sequence[str], Sequence[str]]
 def read_strictly(tags: Sequence[str]) -> list[Span]:
     """Read IOB2 tags as seqeval's strict mode does.
 
-    Only `B` begins an entity; a stray `I` belongs to none and ends the one before.
+    Only `B` begins an entity; a stray `I` belongs to no entity, and ends the one before
+    it.
 
     tags (Sequence[str]): IOB2 tags.
     RETURNS (List[Tuple[int, int, str]]): The entities.
@@ -41,7 +42,7 @@ def read_as_spacy(tags: Sequence[str]) -> list[Span]:
     return tags_to_spans(iob_to_biluo(tags))
 
 
-# conlleval and seqeval's default mode read alike: `tags_to_spans` is their rule.
+# conlleval and seqeval's default mode have the same rule as `tags_to_spans`.
 RULES: dict[str, Callable[[Sequence[str]], list[Span]]] = {
     "spacy": read_as_spacy,
     "conlleval": tags_to_spans,
@@ -51,7 +52,7 @@ RULES: dict[str, Callable[[Sequence[str]], list[Span]]] = {
 
 
 def score_by_rules(pairs: Sequence[TagPair]) -> Scores:
-    """Score the same tags by the rule of each tool.
+    """Score the same tags by the rules of each tool.
 
     pairs (Sequence[Tuple[Sequence[str], Sequence[str]]]): Gold and found tags.
     RETURNS (Dict[str, Any]): "rules", the micro scores by name of the tool, and

@@ -1,4 +1,4 @@
-"""Lines → the scores of some of their entities: by length, and seen or new."""
+"""Lines → scores by length, and scores of entities seen in training or new."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ def slice_scores(lines: Sequence[Line], find_slice: Callable[[Line, Span], str])
     Precision counts the found entities in the slice, recall the gold ones.
 
     lines (Sequence[Line]): The lines.
-    find_slice (Callable[[Line, Tuple[int, int, str]], str]): Names an entity's slice.
-    RETURNS (Dict[str, Any]): Scores and counts by slice, those that have entities.
+    find_slice (Callable[[Line, Tuple[int, int, str]], str]): Returns the name of an entity's slice.
+    RETURNS (Dict[str, Any]): Scores and counts of each slice that has entities.
     """
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for line in lines:
@@ -37,7 +37,7 @@ def slice_scores(lines: Sequence[Line], find_slice: Callable[[Line, Span], str])
 
 
 def score_lengths(lines: Sequence[Line]) -> Scores:
-    """Score entities by their length in words, and by that of their sentence or doc.
+    """Score entities by their length in words, and by the length of their sentence or doc.
 
     lines (Sequence[Line]): The lines, of the corpus's own words.
     RETURNS (Dict[str, Any]): "entity_length" and "sentence_length": scores by range,
@@ -61,7 +61,7 @@ def score_lengths(lines: Sequence[Line]) -> Scores:
 
 
 def name_range(n: int, firsts: Sequence[int]) -> str:
-    """Name the range that a number is in.
+    """Get the name of the range that contains a number.
 
     n (int): The number.
     firsts (Sequence[int]): The first number of each range.
@@ -95,7 +95,7 @@ def score_seen(lines: Sequence[Line], seen: SeenLabels) -> Scores:
     """Score entities by whether the training data contains them.
 
     lines (Sequence[Line]): The lines.
-    seen (Mapping[str, FrozenSet[str]]): What `read_seen` gave.
+    seen (Mapping[str, FrozenSet[str]]): The result of `read_seen`.
     RETURNS (Dict[str, Any]): Scores of "seen" (the same text with the same label), "seen
         with another label" and "new".
     """

@@ -1,4 +1,4 @@
-"""A model and its data → the files next to them that are worth a section of the report."""
+"""A model and its data → other files about them that add sections to the report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +11,11 @@ from .counts import Scores
 
 
 class Sources(NamedTuple):
-    """Files about a model that are worth a section of its report.
+    """Files about a model that add sections to its report.
 
-    train (Path | None): The training data: which entities has the model seen?
-    log (Path | None): The log of its training run: the learning curve.
-    data_report (Path | None): What the conversion reported about the data.
+    train (Path | None): The training data, for the scores of seen and new entities.
+    log (Path | None): The log of its training run, for the learning curve.
+    data_report (Path | None): The conversion's report about the data.
     """
 
     train: Path | None = None
@@ -27,7 +27,7 @@ def find_log(model: Path) -> Path | None:
     """Find the training log next to a model.
 
     model (Path): The model's folder.
-    RETURNS (Path | None): log.jsonl, if spacy-bert-ner.Logger.v1 has written it.
+    RETURNS (Path | None): `log.jsonl`, if spacy-bert-ner.Logger.v1 has written it.
     """
     path = model.resolve().parent / "log.jsonl"
     return path if path.is_file() and _can_read(read_log, path) else None
@@ -52,7 +52,7 @@ def find_data_report(data: Path) -> Path | None:
 
 
 def _can_read(read: Callable[[Path], Any], path: Path) -> bool:
-    # A file of the same name may belong to another program; nobody named it.
+    # Another program may have written a file with this name, and the user did not choose it.
     try:
         read(path)
     except ValueError:
@@ -61,11 +61,11 @@ def _can_read(read: Callable[[Path], Any], path: Path) -> bool:
 
 
 def read_data_report(path: Path) -> Scores:
-    """Read what a conversion reported about the data.
+    """Read a conversion's report about the data.
 
     path (Path): Its report.json.
     RETURNS (Dict[str, Any]): The report.
-    RAISES (ValueError): If it is something else.
+    RAISES (ValueError): If the file is not such a report.
     """
     report = srsly.read_json(path)
     keys = report.keys() if isinstance(report, dict) else set()

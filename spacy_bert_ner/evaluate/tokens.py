@@ -1,4 +1,4 @@
-"""Gold and found tags → accuracy, and scores of each tag: what tutorials quote."""
+"""Gold and found tags → accuracy, and scores of each tag, as tutorials report them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def list_tag_pairs(lines: Sequence[Line]) -> list[TagPair]:
 
 
 def score_tags(pairs: Sequence[TagPair]) -> Scores:
-    """Score single tags, as scikit-learn's `classification_report` prints them.
+    """Score individual tags, as scikit-learn's `classification_report` prints them.
 
     pairs (Sequence[Tuple[Sequence[str], Sequence[str]]]): Gold and found tags.
     RETURNS (Dict[str, Any]): "accuracy", "accuracy_of_only_o" (the accuracy
@@ -54,8 +54,8 @@ def score_tags(pairs: Sequence[TagPair]) -> Scores:
 def score_pieces(pairs: Sequence[TagPair], lengths: Sequence[Sequence[int]]) -> Scores:
     """Score tags repeated for each wordpiece, as the first BERT tutorials do.
 
-    Each piece of a `B-` word is then an entity of its own, so long words count
-    more than once. Use it only for comparison with those figures.
+    Each piece of a `B-` word is then a separate entity, so long words count more than
+    once. Use this only to compare with the figures of such tutorials.
 
     pairs (Sequence[Tuple[Sequence[str], Sequence[str]]]): Gold and found tags.
     lengths (Sequence[Sequence[int]]): Pieces of each word.

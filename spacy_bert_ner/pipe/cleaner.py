@@ -1,4 +1,4 @@
-"""The factory `trf_data_cleaner`: docs lose the transformer's output and keep the rest."""
+"""A doc → the same doc without the transformer's output: the factory `trf_data_cleaner`."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from spacy.tokens import Doc
 
 @Language.factory("trf_data_cleaner", assigns=["doc._.trf_data"], retokenizes=False)
 def make_trf_data_cleaner(nlp: Language, name: str) -> Callable[[Doc], Doc]:
-    """Make the component; the factory is named `trf_data_cleaner`.
+    """Create the component of the factory `trf_data_cleaner`.
 
-    It does what spaCy's `doc_cleaner` does for `doc._.trf_data`: docs that are kept in
-    memory hold no tensors. spaCy's also sets `doc.tensor` to `None`, whatever the config
-    says, and then `doc.vector`, `doc.similarity` and `ent.as_doc()` fail.
+    Like spaCy's `doc_cleaner`, it removes `doc._.trf_data`, so that docs in memory hold
+    no tensors. But `doc_cleaner` also sets `doc.tensor` to `None`, whatever the config
+    says, which breaks `doc.vector`, `doc.similarity` and `ent.as_doc()`.
 
     RETURNS (Callable[[Doc], Doc]): The component.
     """

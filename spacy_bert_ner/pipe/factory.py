@@ -58,23 +58,23 @@ def make_bert_ner(
     threshold: float | dict[str, float],
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> BertNer:
-    """Make the component; the factory is named `bert_ner`.
+    """Create the component of the factory `bert_ner`.
 
-    model (Model[List[Doc], List[Floats2d]]): One row of tag scores for each token,
-        with a reference "tag_scores" to the layer whose `nO` is the number of tags,
-        and "transitions" to a layer with learned steps, if the decoder has them.
-    loss (TagLoss): The loss of single tags. With learned steps, the loss is that of
-        whole paths; leave this at its default then.
-    scheme (str): How the head numbers its tags: "IOB2" or "BILOU"; "IO" or "IOB1" for
-        a head that was trained with it elsewhere. With "IO", neighbours with one label
-        are learned as one entity.
-    spans_key (str | None): Write to this group of `doc.spans`, and learn from it
-        where gold docs have it; `None` for `doc.ents`.
-    threshold (float | Dict[str, float]): Entities less probable than this, from 0 to
-        1, are left out; one for all labels, or one for each, 0 for the others.
+    model (Model[List[Doc], List[Floats2d]]): Model that returns one row of tag scores
+        for each token. Its reference "tag_scores" is the layer whose `nO` is the number
+        of tags; "transitions" is the layer with learned steps, if the decoder has one.
+    loss (TagLoss): The loss of individual tags. With learned steps, the loss is that of
+        whole paths, so leave this at its default.
+    scheme (str): Tag scheme of the head: "IOB2" or "BILOU"; "IO" or "IOB1" for an
+        imported head that was trained with it. With "IO", neighbours with the same
+        label are learned as one entity.
+    spans_key (str | None): Name of the group in `doc.spans` to write to, and to learn
+        from if gold docs have it; `None` for `doc.ents`.
+    threshold (float | Dict[str, float]): Minimum probability of an entity, from 0 to 1:
+        one number for all labels, or one for each label, with 0 for the others.
     scorer (Callable | None): The scoring method.
     RETURNS (BertNer): The component.
-    RAISES (ValueError): If a setting has a value that it cannot have.
+    RAISES (ValueError): If a setting has an invalid value.
     """
     return BertNer(
         nlp.vocab,
@@ -89,7 +89,7 @@ def make_bert_ner(
 
 
 def find_component(nlp: Language) -> str:
-    """Give the name of the only `bert_ner` of a pipeline.
+    """Get the name of the only `bert_ner` of a pipeline.
 
     nlp (Language): The pipeline.
     RETURNS (str): The name.
@@ -98,7 +98,7 @@ def find_component(nlp: Language) -> str:
     names = [name for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
     if len(names) != 1:
         raise ValueError(
-            f"Found {len(names)} components bert_ner in the pipeline {nlp.pipe_names}, expected "
-            "one. Give its name."
+            f"Found {len(names)} `bert_ner` components in the pipeline {nlp.pipe_names}, expected "
+            "one. If there are several, set `name`."
         )
     return names[0]

@@ -1,4 +1,4 @@
-"""What a `bert_ner` has besides its weights: labels, tags and settings, saved and loaded."""
+"""The labels, tags and settings of a `bert_ner` ↔ its saved state, with checks."""
 
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
@@ -33,7 +33,7 @@ class LabelledPipe(TrainablePipe):
         threshold: float | dict[str, float] = 0.0,
         scorer: Callable[..., dict[str, Any]] | None = None,
     ) -> None:
-        """Make a component without labels; see `make_bert_ner`."""
+        """Create a component without labels; see `make_bert_ner`."""
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -51,22 +51,22 @@ class LabelledPipe(TrainablePipe):
         self._tag_set = build_tag_set([], scheme=scheme)
         if self.has_transitions and loss != TagLoss():
             raise ValueError(
-                f"The loss of '{name}' has settings for single tags ({loss}), but its decoder "
-                'learns whole paths. Set decoder = "valid" in its model block, or leave the loss '
-                "as it is."
+                f"The loss of '{name}' has settings for individual tags ({loss}), but its decoder "
+                'learns whole paths. Set decoder = "valid" in its model block, or remove the '
+                "settings of the loss."
             )
         register_extensions()
 
     @property
     def threshold(self) -> float | dict[str, float]:
-        """How probable an entity must be to be kept; for all labels, or for each.
+        """Minimum probability of an entity, for all labels or for each label.
 
-        It comes from the config, and only the config is saved: a value set here holds
-        for this object and its pickles; `to_disk` and `to_bytes` leave it out. To save
-        it, set it in the config too:
+        It comes from the config, and only the config is saved: a value set here applies
+        to this object and its pickles, but `to_disk` and `to_bytes` leave it out. To
+        save it, also set it in the config:
         `nlp.get_pipe_config("ner")["threshold"] = 0.5`.
 
-        RAISES (ValueError): When it is set to anything but numbers from 0 to 1.
+        RAISES (ValueError): If it is set to anything but numbers from 0 to 1.
         """
         return self._threshold
 
@@ -76,7 +76,7 @@ class LabelledPipe(TrainablePipe):
         if not all(is_probability(value) for value in values):
             raise ValueError(
                 f"threshold of '{self.name}' is {given!r}, expected a number from 0 to 1, or one "
-                'for each label, as {"PER": 0.8}.'
+                'for each label, such as {"PER": 0.8}.'
             )
         self._threshold = given
 
@@ -115,21 +115,21 @@ class LabelledPipe(TrainablePipe):
 
     @property
     def temperatures(self) -> Temperatures:
-        """What tag scores are divided by before they become probabilities."""
+        """Divisors that turn tag scores into calibrated probabilities."""
         return Temperatures(self.cfg["temperature"], self.cfg["label_temperatures"])
 
     def add_label(self, label: str) -> int:
         """Add a label, before or after the component is initialized.
 
-        A trained head keeps the weights of its tags, and those of the new label begin
-        at 0. Add labels before you make an optimizer: one that has made a step holds
-        arrays of the old size.
+        A trained head keeps the weights of its tags; those of the new label start at 0.
+        Add labels before you create an optimizer: after its first step, it holds arrays
+        of the old size.
 
         label (str): The label.
         RETURNS (int): 0 if the label was there already, otherwise 1.
         RAISES (TypeError): If the label is not a string.
-        RAISES (ValueError): If it is empty, or the model's layer "tag_scores" is not
-            one of this package and has its size already.
+        RAISES (ValueError): If it is empty, or if the initialized layer "tag_scores" is
+            not from this package.
         """
         if not isinstance(label, str):
             raise TypeError(f"Label {label!r} is of type {type(label).__name__}, expected str.")
@@ -174,7 +174,7 @@ class LabelledPipe(TrainablePipe):
             )
 
     def __setstate__(self, state: Any) -> None:
-        """Unpickle the component: a fresh process has not registered the extensions."""
+        """Unpickle the component, and register the extensions, which a new process lacks."""
         super().__setstate__(state)
         register_extensions()
 
@@ -195,12 +195,12 @@ class LabelledPipe(TrainablePipe):
         if n_scores not in (None, len(self.tags)):
             raise ValueError(
                 f"The weights of '{self.name}' score {n_scores} tags, but the scheme {self.scheme} "
-                f"of the config has {len(self.tags)} for its labels. Load it with the scheme that "
+                f"of the config has {len(self.tags)} for its labels. Set `scheme` to the one that "
                 "it was trained with."
             )
         return self
 
 
 def is_probability(value: object) -> bool:
-    """Whether a value is a number from 0 to 1; `True` and `False` are none."""
+    """Whether a value is a number from 0 to 1, and not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1

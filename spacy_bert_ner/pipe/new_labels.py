@@ -15,12 +15,12 @@ def make_add_labels_v1(
     """Make a callback that adds a corpus's labels to every `bert_ner` with `source`.
 
     Entry point: spacy-bert-ner.add_labels.v1, for `initialize.before_init`.
-    `spacy train` does not initialize components that it takes from another pipeline, so
-    they don't see new labels. Known labels keep their weights. Components among
-    `frozen_components` stay as they are.
+    `spacy train` does not initialize components that it sources from another pipeline,
+    so they don't get new labels. Existing labels keep their weights. The callback does
+    not change `frozen_components`.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the training corpus.
-    RETURNS (Callable[[Language], None]): Takes the pipeline, which is changed.
+    RETURNS (Callable[[Language], None]): The callback; it changes the pipeline.
     """
 
     def add_labels(nlp: Language) -> None:

@@ -7,13 +7,13 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
-# What the names of layers that read `doc._.trf_data` end with: spaCy's, ours, and those of
-# models that were saved by version 0.1.0.
+# Suffixes of the names of layers that read `doc._.trf_data`: spaCy's, ours, and those of
+# models saved by version 0.1.0.
 LISTENERS = ("transformer-listener", "token-listener", "piece-listener")
 
 
 def find_listeners(model: Model) -> list[Any]:
-    """RETURNS (List[Model]): The layers of a model that listen to a transformer."""
+    """Find the layers of a model that listen to a transformer."""
     return [node for node in model.walk() if node.name.endswith(LISTENERS)]
 
 
@@ -30,9 +30,9 @@ def require_transformer(nlp: Language, name: str, model: Model) -> None:
         if id(node) not in linked:
             upstream = "" if node.upstream_name == "*" else f" '{node.upstream_name}'"
             raise ValueError(
-                f"'{name}' reads the vectors of a transformer{upstream}, and none comes before it "
+                f"'{name}' reads the vectors of a transformer{upstream}, but none comes before it "
                 f"in the pipeline {nlp.pipe_names}. Add one: `nlp.add_pipe('transformer', "
-                "first=True, config=…)`, or give the component's model another `tok2vec`."
+                "first=True, config=…)`, or set another `tok2vec` for the component's model."
             )
 
 
@@ -47,16 +47,16 @@ def require_vectors(doc: Doc, name: str, model: Model) -> None:
     """
     if len(doc) and find_listeners(model) and doc._.trf_data is None:
         raise ValueError(
-            f"The doc has no vectors of the transformer, which '{name}' reads. Give it a doc from "
-            f"`with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`: the transformer writes "
-            "them, and a cleaner removes them."
+            f"The doc has no transformer vectors, which '{name}' reads. Process it in "
+            f"`with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`, so that the transformer "
+            "writes them and the cleaner does not remove them."
         )
 
 
 def pipe_before(nlp: Language, name: str, docs: Iterable[Doc]) -> list[Doc]:
     """Run the components before another one.
 
-    nlp (Language): The pipeline; components that are disabled are not run.
+    nlp (Language): The pipeline; disabled components are not run.
     name (str): Name of the component, which is not run.
     docs (Iterable[Doc]): The docs; they are changed.
     RETURNS (List[Doc]): The docs.

@@ -1,4 +1,4 @@
-"""A trained pipeline and gold docs → temperatures that make its scores probabilities."""
+"""A trained pipeline and gold docs → temperatures that calibrate its probabilities."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -25,15 +25,15 @@ def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Lang
     """Make a callback that calibrates every `bert_ner` when a pipeline is saved.
 
     Entry point: spacy-bert-ner.calibrate.v1, for `training.before_to_disk`. It runs
-    each time `spacy train` saves, so give it a corpus with a `limit`: a thousand
-    docs are enough for a temperature. Components among `frozen_components` keep what
-    they have. Memory that the evaluation has freed goes back to the operating system:
-    writing a pipeline needs several times its size.
+    each time `spacy train` saves, so use a corpus with a `limit`: a thousand docs are
+    enough to fit a temperature. Components among `frozen_components` keep their
+    temperatures. The callback also returns freed memory to the operating system,
+    because writing a pipeline needs several times its size.
 
     corpus (Callable[[Language], Iterable[Example]]): Reads the dev set.
-    per_label (bool): Whether labels with enough entities get a temperature of
-        their own.
-    RETURNS (Callable[[Language], Language]): Gives the pipeline back, calibrated.
+    per_label (bool): Whether labels with enough entities get their own temperature.
+    RETURNS (Callable[[Language], Language]): The callback; it returns the calibrated
+        pipeline.
     """
 
     def calibrate_pipeline(nlp: Language) -> Language:
@@ -66,22 +66,22 @@ class ScoredBatch(NamedTuple):
 def calibrate(
     nlp: Language, name: str, examples: Iterable[Example], *, per_label: bool = False
 ) -> dict[str, float | None]:
-    """Fit the temperature of a `bert_ner` on gold docs it was not trained on.
+    """Fit the temperature of a `bert_ner` on gold docs that it was not trained on.
 
     Temperatures are saved with the component, and the calibration error before and
-    after is written to `nlp.meta["performance"]`. The entities that are found stay the
-    same, unless a `threshold` leaves some out. With fewer than 30 entities the
-    temperatures don't change: new ones would be chance.
+    after is written to `nlp.meta["performance"]`. The predicted entities stay the same,
+    unless a `threshold` removes some. With fewer than 30 entities, the temperatures are
+    not changed, because new ones would be random.
 
     nlp (Language): The pipeline.
     name (str): Name of the component.
     examples (Iterable[Example]): Gold docs.
-    per_label (bool): Whether labels with enough entities get their own.
-    RETURNS (Dict[str, float | None]): What was written to the performance: `ents_ece` and
-        `ents_ece_uncalibrated`; empty without entities.
+    per_label (bool): Whether labels with enough entities get their own temperature.
+    RETURNS (Dict[str, float | None]): The scores written to the performance, `ents_ece`
+        and `ents_ece_uncalibrated`; empty without entities.
     """
     pipe: Any = nlp.get_pipe(name)
-    # Taken once: each access copies the steps, perhaps from a GPU.
+    # Read once, because each access copies the steps, possibly from a GPU.
     tag_model = pipe.tag_model
     samples = list(score_batches(nlp, name, examples, tag_model))
     is_right = np.concatenate([np.zeros(0, dtype=np.int64), *(s.is_right for s in samples)])
@@ -126,7 +126,7 @@ def score_batches(
 ) -> Iterator[ScoredBatch]:
     """Score the tags of gold docs, batch by batch, and judge the best path.
 
-    nlp (Language): The pipeline; the components before this one are run.
+    nlp (Language): The pipeline; it runs the components before this one.
     name (str): Name of the component.
     examples (Iterable[Example]): Gold docs.
     tag_model (TagModel): The component's tags and steps.
@@ -134,7 +134,7 @@ def score_batches(
     """
     pipe: Any = nlp.get_pipe(name)
     for batch in minibatch(examples, nlp.batch_size):
-        # Copies: what other components write must not stay on docs that are used again.
+        # Copies, because other components write to the docs and the examples are used again.
         docs = pipe_before(nlp, name, [eg.predicted.copy() for eg in batch])
         words, scores = pipe.score_tags(docs)
         path = find_best_path(scores, words.is_start, tag_model.steps)
@@ -151,7 +151,7 @@ def judge_path(path: np.ndarray, gold: np.ndarray, tag_set: TagSet) -> np.ndarra
     """Judge which entities on a path are right.
 
     path (ndarray): Indices into the tags. Shape: (n_words,).
-    gold (ndarray): The same of the gold path, -1 where missing. Shape: (n_words,).
+    gold (ndarray): Indices of the gold tags, -1 where missing. Shape: (n_words,).
     tag_set (TagSet): The tags.
     RETURNS (ndarray): 1, 0, or -1 where a gold tag is missing. Shape: (n_spans,).
     """

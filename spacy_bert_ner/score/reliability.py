@@ -1,22 +1,22 @@
-"""Probabilities and what came true → calibration error, temperature, thresholds."""
+"""Probabilities, and which entities are right → calibration error, temperature, thresholds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-# Temperatures that are tried; neighbours differ by a quarter.
+# Temperatures to try; each is about a quarter higher than the one before.
 TEMPERATURES = np.geomspace(0.2, 8.0, 17)
 
-# With fewer entities than this, a temperature would be chance.
+# With fewer entities than this, a temperature would be random.
 MIN_ENTITIES = 30
 
 
 def compute_ece(probs: np.ndarray, is_right: np.ndarray, *, n_bins: int = 10) -> float | None:
-    """Give the expected calibration error (Naeini et al. 2015).
+    """Compute the expected calibration error (Naeini et al. 2015).
 
     It is the mean distance between the predicted probability of entities and the share
-    of them that is right, over bins of equal width.
+    of entities that are right, over bins of equal width.
 
     probs (ndarray): Probability of each entity, 0 to 1. Shape: (n_ents,).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
@@ -35,7 +35,7 @@ def compute_ece(probs: np.ndarray, is_right: np.ndarray, *, n_bins: int = 10) ->
 
 
 def compute_doubt(probs: np.ndarray, is_right: np.ndarray) -> float:
-    """Give the mean negative log-likelihood of what came true, in nats.
+    """Compute the mean negative log-likelihood of the outcomes, in nats.
 
     probs (ndarray): Probability of each entity, 0 to 1. Shape: (n_ents,).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
@@ -46,34 +46,34 @@ def compute_doubt(probs: np.ndarray, is_right: np.ndarray) -> float:
 
 
 def choose_temperature(probs: np.ndarray, is_right: np.ndarray) -> float:
-    """Choose the temperature that makes what came true most likely.
+    """Choose the temperature that makes the outcomes most likely.
 
-    Against the log of the temperature, the doubt near its minimum is a parabola.
-    The lowest point of the one through the best of `TEMPERATURES` and its
-    neighbours is chosen.
+    Near its minimum, the negative log-likelihood is close to a parabola in the log of
+    the temperature. This finds the lowest point of the parabola through the best of
+    `TEMPERATURES` and its neighbours.
 
     probs (ndarray): Probability of each entity at each of `TEMPERATURES`.
         Shape: (n_temperatures, n_ents).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
-    RETURNS (float): Within `TEMPERATURES`.
+    RETURNS (float): The temperature, within the range of `TEMPERATURES`.
     """
     doubts = [compute_doubt(row, is_right) for row in probs]
     best = int(np.argmin(doubts))
     if best in (0, len(doubts) - 1):
         return float(TEMPERATURES[best])
     rise, fall = doubts[best + 1] - doubts[best], doubts[best - 1] - doubts[best]
-    # `argmin` gives the first of equal ones, so the fall is above 0.
+    # `argmin` returns the first of equals, so the fall is above 0.
     shift = (fall - rise) / (2 * (fall + rise))
     return float(TEMPERATURES[best] * (TEMPERATURES[1] / TEMPERATURES[0]) ** shift)
 
 
 class Threshold(NamedTuple):
-    """A threshold and what the entities at or above it are worth.
+    """A threshold, and the scores of the entities at or above it.
 
     value (float): The threshold, from 0 to 1.
-    precision (float): Share of them that are right.
+    precision (float): Share of these entities that are right.
     recall (float): Share of the gold entities that are among them.
-    n_kept (int): How many there are.
+    n_kept (int): Number of these entities.
     """
 
     value: float
@@ -85,13 +85,13 @@ class Threshold(NamedTuple):
 def find_threshold(
     probs: np.ndarray, is_right: np.ndarray, n_gold: int, *, precision: float
 ) -> Threshold:
-    """Find the threshold that keeps most entities at the wanted precision.
+    """Find the threshold that keeps the most entities at a target precision.
 
     probs (ndarray): Probability of each entity. Shape: (n_ents,).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
     n_gold (int): Number of gold entities.
-    precision (float): The wanted precision, above 0, up to 1.
-    RETURNS (Threshold): 0 if all entities together are precise enough.
+    precision (float): The target precision, above 0, up to 1.
+    RETURNS (Threshold): The threshold; 0 if all entities together are precise enough.
     RAISES (ValueError): If no threshold reaches the precision.
     """
     check_precision(precision)
@@ -102,19 +102,19 @@ def find_threshold(
         raise ValueError(
             f"No threshold reaches a precision of {precision}: the best is {best.precision:.4f}, "
             f"with the {best.n_kept} of {len(probs)} entities at or above {best.value:.4f}. "
-            "Ask for a lower precision, or train a better model."
+            "Set a lower `precision`, or train a better model."
         )
     return good[-1]
 
 
 def check_precision(precision: float) -> None:
-    """Check a wanted precision.
+    """Check a target precision.
 
     precision (float): The precision.
     RAISES (ValueError): If it is not above 0 and up to 1.
     """
     if not 0 < precision <= 1:
-        raise ValueError(f"The wanted precision is {precision}, expected 0 < precision <= 1.")
+        raise ValueError(f"The target precision is {precision}, expected 0 < precision <= 1.")
 
 
 def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> list[Threshold]:
@@ -127,11 +127,11 @@ def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> lis
     RAISES (ValueError): If there is no entity.
     """
     if not len(probs):
-        raise ValueError("The model finds no entity in this data: there is nothing to choose from.")
+        raise ValueError("The model finds no entities in this data, so no threshold can be chosen.")
     order = np.argsort(-probs, kind="stable")
     probs = probs[order]
     n_right = np.cumsum(is_right[order])
-    # A threshold keeps all entities of one probability or none.
+    # A threshold keeps all entities with the same probability, or none of them.
     last = np.flatnonzero(np.append(probs[1:] < probs[:-1], True))
     values = np.append(probs[last[:-1]], 0.0)
     precisions = n_right[last] / (last + 1)
@@ -141,10 +141,10 @@ def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> lis
 
 
 def find_most_precise(thresholds: Sequence[Threshold]) -> Threshold:
-    """Give the threshold of highest precision; of equal ones that which keeps most.
+    """Get the threshold with the highest precision; of equals, the one that keeps the most.
 
-    thresholds (Sequence[Threshold]): At least one, as `list_thresholds` gives them.
-    RETURNS (Threshold): One of them.
+    thresholds (Sequence[Threshold]): At least one, from `list_thresholds`.
+    RETURNS (Threshold): The most precise one.
     """
     best = max(threshold.precision for threshold in thresholds)
     return [threshold for threshold in thresholds if threshold.precision == best][-1]

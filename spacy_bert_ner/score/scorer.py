@@ -28,15 +28,15 @@ def make_ner_scorer_v1() -> Callable[..., dict[str, Any]]:
 def score_entities(
     examples: Iterable[Example], *, spans_key: str | None = None, **cfg: Any
 ) -> dict[str, Any]:
-    """Score entities: right only if both borders and the label are.
+    """Score entities; an entity is right if both borders and the label are right.
 
     examples (Iterable[Example]): Predicted and gold docs.
-    spans_key (str | None): Score this group of `doc.spans` in place of `doc.ents`;
-        gold docs without it are scored by their `ents`.
+    spans_key (str | None): Score this group of `doc.spans` instead of `doc.ents`; for
+        gold docs without it, use `doc.ents`.
     RETURNS (Dict[str, Any]): "ents_p", "ents_r", "ents_f" from 0 to 1 (`None`
         without any annotation), "ents_per_type", the same for each label, and
         "ents_ece", the calibration error of `ent._.score` (`None` without scores).
-        With a spans_key they begin with "spans_" and the key in place of "ents".
+        With a `spans_key`, they begin with "spans_" and the key instead of "ents".
     """
     examples = list(examples)
     judged = [row[1:] for eg in examples for row in judge_entities(eg, spans_key)]
@@ -54,7 +54,7 @@ def score_entities(
 
 
 def sort_labels(scores: dict[str, Any]) -> dict[str, Any]:
-    """Sort the scores of single labels: spaCy's order changes from run to run."""
+    """Sort the scores of each label, because spaCy's order changes from run to run."""
     return {
         key: dict(sorted(value.items())) if key.endswith("_per_type") and value else value
         for key, value in scores.items()
@@ -62,12 +62,12 @@ def sort_labels(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[str, float, bool]]:
-    """Give the label and score of each predicted entity, and whether it is right.
+    """Get the label and score of each predicted entity, and whether it is right.
 
     eg (Example): A predicted and a gold doc.
     spans_key (str | None): As in `score_entities`.
-    YIELDS (Tuple[str, float, bool]): Entities without a score are skipped, and those where
-        nobody annotated.
+    YIELDS (Tuple[str, float, bool]): One for each entity, except those without a score
+        or in text that nobody annotated.
     """
     doc = eg.predicted
     words = find_words(doc)
@@ -95,8 +95,8 @@ def score_corpus(nlp: Language, path: Path, *, gold_words: bool) -> dict[str, An
 
     nlp (Language): The trained pipeline.
     path (Path): The `.spacy` file.
-    gold_words (bool): Whether the pipeline gets the corpus's own words (comparable
-        with papers), or the text, which it tokenizes itself (what users get).
+    gold_words (bool): Whether the pipeline gets the corpus's own words (comparable to
+        papers), or the text, which it tokenizes itself (as users see it).
     RETURNS (Dict[str, Any]): spaCy's scores, and "n_docs", "n_entities".
     """
     corpus = GroupCorpus(path, gold_preproc=gold_words)

@@ -1,4 +1,4 @@
-"""A trained pipeline and gold docs → thresholds for a wanted precision."""
+"""A trained pipeline and gold docs → thresholds for a target precision."""
 
 import re
 import shutil
@@ -28,19 +28,19 @@ from .reliability import (
 from .scorer import judge_entities
 
 ALL = ""
-"""The key of the one threshold that holds for all labels; no label is empty."""
+"""The key of a single threshold for all labels; no label is an empty string."""
 
-# What configparser does not read as a key, and what spaCy reads as a function's name. A
-# dict in one JSON value could hold it, but spaCy writes every dict as a section.
+# What configparser can't read as a key, or spaCy reads as the name of a function. A JSON value
+# could hold it, but spaCy writes every dict as a section.
 _UNSAFE = re.compile(r"[\r\n:=]|^[\s#;\[@]|\s\Z")
 
 
 class FoundThresholds(NamedTuple):
-    """The thresholds for a wanted precision, and the labels that have none.
+    """The thresholds for a target precision, and the labels without one.
 
-    reached (Dict[str, Threshold]): By label, or one under `ALL`.
-    unreached (Dict[str, Threshold]): For each label that reaches the precision nowhere,
-        the threshold where it is most precise.
+    reached (Dict[str, Threshold]): By label, or a single one under `ALL`.
+    unreached (Dict[str, Threshold]): For each label that never reaches the precision,
+        its most precise threshold.
     """
 
     reached: dict[str, Threshold]
@@ -55,17 +55,17 @@ def find_thresholds(
     name: str | None = None,
     per_label: bool = False,
 ) -> FoundThresholds:
-    """Find the thresholds that keep most entities at a wanted precision.
+    """Find the thresholds that keep the most entities at a target precision.
 
     nlp (Language): The trained pipeline.
-    examples (Iterable[Example]): Gold docs that it was not trained on; they stay as
-        they are.
-    precision (float): The wanted precision, above 0, up to 1.
+    examples (Iterable[Example]): Gold docs that it was not trained on; they are not
+        changed.
+    precision (float): The target precision, above 0, up to 1.
     name (str | None): Name of the component; `None` for the only `bert_ner`.
-    per_label (bool): Whether each label gets its own, instead of one for all.
-    RETURNS (FoundThresholds): Labels that the model never finds are in neither part.
-    RAISES (ValueError): If no threshold reaches the precision; with `per_label`, if none
-        does for any of the labels.
+    per_label (bool): Whether each label gets its own threshold.
+    RETURNS (FoundThresholds): The thresholds; they skip labels that the model never finds.
+    RAISES (ValueError): If no threshold reaches the precision, or with `per_label`, if
+        no label reaches it.
     """
     check_precision(precision)
     pipe: Any = nlp.get_pipe(find_component(nlp) if name is None else name)
@@ -95,7 +95,7 @@ def find_thresholds(
         best_of_each = ", ".join(f"{key} {t.precision:.4f}" for key, t in found.unreached.items())
         raise ValueError(
             f"No label reaches a precision of {precision} at any threshold: the best are "
-            f"{best_of_each}. Ask for a lower precision, or train a better model."
+            f"{best_of_each}. Set a lower `precision`, or train a better model."
         )
     return found
 
@@ -104,7 +104,7 @@ def annotate_copies(nlp: Language, pipe: BertNer, examples: Iterable[Example]) -
     """Run a pipeline on copies of the predicted docs, with threshold 0.
 
     nlp (Language): The pipeline.
-    pipe (BertNer): Its component; it has its own threshold again afterwards.
+    pipe (BertNer): The component; its threshold is restored afterwards.
     examples (Iterable[Example]): Gold docs.
     RETURNS (List[Example]): The copies with the same gold docs.
     """
@@ -128,7 +128,7 @@ def find_unsafe(labels: Iterable[str]) -> list[str]:
     """Find the labels that a config cannot hold as the keys of a section.
 
     labels (Iterable[str]): The labels.
-    RETURNS (List[str]): Those of them.
+    RETURNS (List[str]): The labels that no config can hold.
 
     EXAMPLE:
         >>> find_unsafe(["PER", "a.b", "a:b", "#a"])
@@ -145,16 +145,16 @@ def save_with_thresholds(
     *,
     force: bool = False,
 ) -> None:
-    """Copy a pipeline, with other thresholds in its config.
+    """Copy a pipeline, with new thresholds in its config.
 
     If the pipeline has a manifest, it is checked, and the copy gets its own.
 
     model (Path): Folder of the pipeline.
     output (Path): Folder of the copy.
     name (str): Name of the component.
-    thresholds (Dict[str, Threshold]): The `reached` of what `find_thresholds` gave.
-    force (bool): Replace what an earlier call wrote to the folder of the copy.
-    RAISES (TargetExistsError): If the folder of the copy exists, without `force`.
+    thresholds (Dict[str, Threshold]): The `reached` ones of `find_thresholds`.
+    force (bool): Whether to replace what an earlier call wrote to the output folder.
+    RAISES (TargetExistsError): If the output folder exists and `force` is not set.
     RAISES (ValueError): If a config cannot hold a label.
     RAISES (BrokenModelError): If the pipeline differs from its manifest.
     """
@@ -163,9 +163,9 @@ def save_with_thresholds(
     unsafe = find_unsafe(values)
     if unsafe:
         raise ValueError(
-            f"A config cannot hold a threshold for {', '.join(map(repr, unsafe))}: labels in it "
-            "have no line breaks, ':' or '=', begin with none of '#;[@', and neither begin nor "
-            "end with a space. Take one threshold for all labels, or train with other names."
+            f"A config cannot hold a threshold for {', '.join(map(repr, unsafe))}: its labels must "
+            "not contain line breaks, ':' or '=', begin with any of '#;[@', or begin or end with a "
+            "space. Use one threshold for all labels, or train with other label names."
         )
     has_manifest = (model / MANIFEST).exists()
     if has_manifest:

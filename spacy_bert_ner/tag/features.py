@@ -1,4 +1,4 @@
-"""What spaCy's lexemes know of a word → a vector next to the encoder's."""
+"""Lexeme attributes of each word → a vector that is appended to the encoder's."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -20,8 +20,8 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints2d, Ragged
 
-# Yes/no properties that spaCy's lexemes know of every word; together they are
-# the classes of case and shape that an uncased encoder cannot see.
+# Flags that spaCy's lexemes store for every word; their combinations are the classes of case and
+# shape that an uncased encoder cannot see.
 SHAPE_FLAGS = (
     lexeme_attrs.IS_ALPHA,
     lexeme_attrs.IS_ASCII,
@@ -47,21 +47,23 @@ def build_word_forms_v1(
     rows: Sequence[int] = (5000, 1000, 2000, 2000),
     window: int = 1,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Build embeddings of each word's form and of its neighbours'.
+    """Build embeddings of the forms of each word and its neighbours.
 
     Entry point: spacy-bert-ner.WordForms.v1. As in spacy.MultiHashEmbed.v2, each
-    attribute has a table of its own, where hashes of its value choose the rows; as
-    in spacy.MaxoutWindowEncoder.v2, a word sees its neighbours. The head's
-    hidden layer does the rest, so this takes a third of their time.
+    attribute has its own table, and hashes of its value select the rows. As in
+    spacy.MaxoutWindowEncoder.v2, each word also gets the embeddings of its neighbours.
+    Combining them is left to the head, so this takes a third of the time of those two
+    layers.
 
     width (int): Width of the embedding of each attribute.
-    attrs (Sequence[str]): Attributes of spaCy's lexemes.
-    rows (Sequence[int]): Rows of the table of each attribute.
-    window (int): Neighbours on either side whose embeddings are put next to the word's.
+    attrs (Sequence[str]): Lexeme attributes to embed.
+    rows (Sequence[int]): Number of rows in each attribute's table.
+    window (int): Number of neighbours on each side whose embeddings are appended to the
+        word's.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes:
         (n_tokens, width * n_attrs * (2 * window + 1)).
-    RAISES (ValueError): If there is no attribute, or not one number of rows above 0 for
-        each of them, or if `window` is below 0.
+    RAISES (ValueError): If `attrs` is empty, `rows` does not have one number above 0
+        for each attribute, or `window` is below 0.
     """
     return _embed_forms(FeatureExtractor(list(attrs)), width, attrs, rows, window)
 
@@ -130,18 +132,18 @@ def _embed_forms(
 ) -> Model[list[Doc], list[Floats2d]]:
     if not attrs:
         raise ValueError(
-            "attrs = [], expected at least one attribute in [components.ner.model.features]. For "
-            "a head without features of words, set `features = null`."
+            "attrs = [], expected at least one attribute in [components.ner.model.features]. To "
+            "build a head without word features, set `features = null`."
         )
     if len(attrs) != len(rows):
         raise ValueError(
-            f"{len(attrs)} attributes ({', '.join(attrs)}) and {len(rows)} numbers of rows, "
+            f"Found {len(attrs)} attributes ({', '.join(attrs)}) and {len(rows)} numbers of rows, "
             "expected one number of rows for each attribute in [components.ner.model.features]."
         )
     if min(rows) < 1:
         raise ValueError(f"rows = {list(rows)}, expected 1 or more for each attribute.")
     if window < 0:
-        raise ValueError(f"window = {window}, expected 0 (the word alone) or more.")
+        raise ValueError(f"window = {window}, expected 0 (only the word itself) or more.")
     tables: list[Model[Ints2d, Floats2d]] = [
         HashEmbed(width, n_rows, column=i, seed=i, dropout=0.0) for i, n_rows in enumerate(rows)
     ]
@@ -164,10 +166,10 @@ def _read_attrs(doc: Doc, attrs: Sequence[str]) -> np.ndarray:
 
 
 def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
-    """Build an embedding of each word's class of case and shape.
+    """Build an embedding of each word's case and shape.
 
-    Entry point: spacy-bert-ner.WordShape.v1. The class is the combination of nine
-    yes/no attributes of spaCy's lexemes, so it costs no pass over the characters.
+    Entry point: spacy-bert-ner.WordShape.v1. A combination of nine lexeme flags selects
+    the embedding; spaCy has already computed them.
 
     width (int): Width of the embedding.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, width).
@@ -179,7 +181,7 @@ def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
 def forward_word_shape(
     model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
-    """Number the class of each word by its flags. Shapes: (n_tokens, 1)."""
+    """Convert the flags of each word to the number of its class. Shapes: (n_tokens, 1)."""
     weights = 2 ** np.arange(len(SHAPE_FLAGS))
     classes = []
     for doc in docs:

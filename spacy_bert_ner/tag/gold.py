@@ -20,12 +20,12 @@ MISSING_TAG = -1
 
 
 def find_gold_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
-    """Give a gold doc's entities: its span group of that name, or its `ents`.
+    """Get a gold doc's entities, from a span group or from `doc.ents`.
 
     doc (Doc): The gold doc.
-    spans_key (str | None): Name of the span group; without such a group, or with
-        `None`, the entities of `doc.ents` count.
-    RETURNS (List[Span]): Those of a group may overlap.
+    spans_key (str | None): Name of the span group. If it is `None` or the doc has no
+        such group, use `doc.ents`.
+    RETURNS (List[Span]): The entities; those of a span group may overlap.
     """
     if spans_key is None or spans_key not in doc.spans:
         return list(doc.ents)
@@ -33,11 +33,11 @@ def find_gold_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
 
 
 def find_learnable_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
-    """Give the gold entities that tags can express: of two that overlap, the longer one.
+    """Get the gold entities that tags can express: the longer one of any two that overlap.
 
     doc (Doc): The gold doc.
     spans_key (str | None): As in `find_gold_ents`.
-    RETURNS (List[Span]): They do not overlap.
+    RETURNS (List[Span]): The entities, without overlaps.
     """
     ents = find_gold_ents(doc, spans_key)
     return ents if spans_key is None else filter_spans(ents)
@@ -46,10 +46,10 @@ def find_learnable_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:
 def read_gold_tags(
     eg: Example, words: Words, tag_set: TagSet, *, spans_key: str | None = None
 ) -> np.ndarray:
-    """Number the gold tags of an example's words.
+    """Get the gold tags of an example's words as indices.
 
-    A word's tag is missing where nobody annotated it, and where its entity does
-    not fit or has a label that the tag set lacks; a warning names such a label.
+    A tag is missing if nobody annotated the word, if its entity does not align with the
+    words, or if the tag set lacks the entity's label. A warning names each such label.
 
     eg (Example): The example.
     words (Words): The words of its predicted doc.
@@ -62,12 +62,12 @@ def read_gold_tags(
         is_missing = find_missing(eg)[words.tokens]
     ents = list(place_gold_ents(eg, words, find_learnable_ents(eg.reference, spans_key)))
     for label in sorted({ent.label for ent in ents} - set(tag_set.labels)):
-        # Without the entity in it, Python shows the warning once for each label.
+        # The text has no entity in it, so Python shows it once for each label.
         known = ", ".join(sorted(set(tag_set.labels) - {""}))
         warnings.warn(
-            f"Gold entities with the label {label!r} are not learned, and count as missing: the "
-            f"labels are {known}. Add it before training with `add_label`, or in the config: "
-            'set @callbacks = "spacy-bert-ner.add_labels.v1" in [initialize.before_init].',
+            f"Gold entities with the label {label!r} are not learned and count as missing: the "
+            f"labels are {known}. To add the label before training, call `add_label`, or set "
+            '@callbacks = "spacy-bert-ner.add_labels.v1" in [initialize.before_init].',
             stacklevel=2,
         )
     spans: list[Span] = []
@@ -89,7 +89,7 @@ def find_missing(eg: Example) -> np.ndarray:
     """
     alignment = eg.alignment
     if (alignment.x2y.lengths == 1).all() and (alignment.y2x.lengths == 1).all():
-        # The tokens are the same, so the gold doc can be asked: that is far quicker.
+        # Both docs have the same tokens: reading those of the gold doc is much faster.
         return eg.reference.to_array(attrs.ENT_IOB) == 0
     return np.asarray([tag in (None, "-") for tag in eg.get_aligned_ner()], dtype=bool)
 
@@ -101,8 +101,8 @@ class GoldEnt(NamedTuple):
     end (int): The word after its last.
     label (str): Its label.
     text (str): Its text.
-    fits (bool): Whether those words have exactly its text, and no sentence begins
-        among them: otherwise it can neither be learned nor be predicted.
+    fits (bool): Whether the words have exactly its text and no sentence begins inside
+        it. Otherwise, it can be neither learned nor predicted.
     """
 
     start: int
@@ -120,7 +120,7 @@ def place_gold_ents(eg: Example, words: Words, ents: Iterable[DocSpan]) -> Itera
     ents (Iterable[Span]): The gold entities.
     YIELDS (GoldEnt): One for each.
     """
-    # Taken once: each time it is asked for, an example compares all its words.
+    # Read once, because each access compares all words of the example.
     alignment = eg.alignment
     for ent in ents:
         tokens = alignment.y2x[ent.start : ent.end]
@@ -129,7 +129,7 @@ def place_gold_ents(eg: Example, words: Words, ents: Iterable[DocSpan]) -> Itera
             continue
         start, end = np.searchsorted(words.tokens, [tokens.min(), tokens.max() + 1])
         shared = alignment.x2y[int(tokens.min()) : int(tokens.max()) + 1]
-        # An entity of nothing but white space has no words.
+        # An entity of only whitespace has no words.
         fits = (
             start < end
             and shared.min() == ent.start
@@ -142,11 +142,11 @@ def place_gold_ents(eg: Example, words: Words, ents: Iterable[DocSpan]) -> Itera
 def collect_labels(
     examples: Iterable[Example], name: str, *, spans_key: str | None = None
 ) -> list[str]:
-    """Collect the labels of the gold entities, and warn about those that are lost.
+    """Collect the labels of the gold entities, and warn about lost entities.
 
-    An entity is lost for training when its borders fall inside the tokens of the
-    predicted doc, or a sentence begins inside it; one warning counts them. Another
-    counts those of a span group that overlap a longer one.
+    An entity is lost if one of its borders is inside a token of the predicted doc, or
+    if a sentence begins inside it. One warning counts these; another counts the spans
+    of a group that overlap a longer one.
 
     examples (Iterable[Example]): All training examples.
     name (str): Name of the component, for messages.
@@ -170,8 +170,8 @@ def collect_labels(
     if spans_key is not None and len(has_group) == 2:
         raise ValueError(
             f"{has_group[False]} of {has_group.total()} training docs have no span group "
-            f"'{spans_key}', which '{name}' learns from. Give every doc one, empty where there "
-            f"is nothing (`doc.spans['{spans_key}'] = []`), or none of them to learn from doc.ents."
+            f"'{spans_key}', which '{name}' learns from. Add it to every doc, even if it is empty "
+            f"(`doc.spans['{spans_key}'] = []`), or remove it from all docs to use doc.ents."
         )
     if spans_key is not None and not has_group[True]:
         logger.info(
@@ -180,15 +180,15 @@ def collect_labels(
     if n_overlaps:
         warnings.warn(
             f"{n_overlaps} of {n_ents + n_overlaps} gold spans of doc.spans['{spans_key}'] overlap "
-            f"longer ones, and '{name}' does not learn them: its spans never overlap. Give each "
-            "layer of them a group and a `bert_ner` of its own.",
+            f"longer ones. '{name}' does not learn them, because its spans never overlap. Use a "
+            "separate span group and `bert_ner` for each layer.",
             stacklevel=2,
         )
     if lost:
         shown = ", ".join(repr(text) for text in lost[:5])
         warnings.warn(
             f"{len(lost)} of {n_ents} gold entities do not fit the tokens that '{name}' is "
-            f"trained on, or cross a sentence's border, and count as missing, for example {shown}. "
+            f"trained on, or cross a sentence border, and count as missing, for example {shown}. "
             "Train on the corpus's own words (`gold_preproc = true`), or change the tokenizer.",
             stacklevel=2,
         )
@@ -198,7 +198,7 @@ def collect_labels(
 def count_tags(
     examples: Iterable[Example], tag_set: TagSet, spans_key: str | None = None
 ) -> list[int]:
-    """Count the gold tags, as they are learned.
+    """Count the gold tags that the component learns from.
 
     examples (Iterable[Example]): All training examples.
     tag_set (TagSet): The tags.

@@ -1,4 +1,4 @@
-"""Tag scores and gold tags → the loss of single tags, and its gradient."""
+"""Tag scores and gold tags → the loss of individual tags, and its gradient."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ BALANCED = "balanced"
 
 
 class TagLoss(NamedTuple):
-    """The settings of the loss of single tags; see `make_tag_loss_v1`."""
+    """The settings of the loss of individual tags; see `make_tag_loss_v1`."""
 
     class_weights: str | dict[str, float] | None = None
     label_smoothing: float = 0.0
@@ -27,15 +27,16 @@ def make_tag_loss_v1(
 
     Entry point: spacy-bert-ner.TagLoss.v1.
 
-    class_weights (str | Dict[str, float] | None): How much each gold tag
-        counts: weights by tag ("B-PER"), label ("PER") or "O", 1 for the others;
-        "balanced" for weights that give all tags the same total.
-    label_smoothing (float): Share of the target that is spread over all tags
-        (Szegedy et al. 2016). From 0 to below 1.
-    focal_gamma (float): How much less words count that are already right: the loss
-        is multiplied by (1 - probability) ** gamma (Lin et al. 2017). 0 for off.
+    class_weights (str | Dict[str, float] | None): Weight of each gold tag, by tag
+        ("B-PER"), label ("PER") or "O"; 1 for the others. "balanced" gives all tags the
+        same total weight.
+    label_smoothing (float): Share of the target that is spread over all tags (Szegedy
+        et al. 2016), from 0 to below 1.
+    focal_gamma (float): How strongly to reduce the loss of words that are already
+        right: it is multiplied by (1 - probability) ** gamma (Lin et al. 2017). 0 turns
+        this off.
     RETURNS (TagLoss): The settings.
-    RAISES (ValueError): If a setting is out of its bounds.
+    RAISES (ValueError): If a setting is out of range.
     """
     if isinstance(class_weights, str) and class_weights != BALANCED:
         raise ValueError(
@@ -43,7 +44,7 @@ def make_tag_loss_v1(
             'label or "O", such as {"O": 0.5, "PER": 2.0}.'
         )
     if isinstance(class_weights, dict) and any(weight < 0 for weight in class_weights.values()):
-        raise ValueError(f"class_weights holds a negative weight: {class_weights}.")
+        raise ValueError(f"class_weights is {class_weights}, expected no negative weight.")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 <= share < 1.")
     if focal_gamma < 0:
@@ -54,7 +55,7 @@ def make_tag_loss_v1(
 def weigh_tags(
     class_weights: Mapping[str, float] | None, tag_set: TagSet, *, name: str
 ) -> np.ndarray:
-    """Give each tag its weight.
+    """Get the weight of each tag.
 
     class_weights (Mapping[str, float] | None): Weights by tag, label or "O"; the
         weight of a tag takes precedence over that of its label.
@@ -78,7 +79,7 @@ def weigh_tags(
 
 
 def balance_tags(counts: Sequence[int]) -> list[float]:
-    """Give weights that give all tags the same total.
+    """Compute weights that give all tags the same total.
 
     counts (Sequence[int]): How often each tag occurs. Shape: (n_tags,).
     RETURNS (List[float]): n / (number of tags that occur * count); 1 for tags
@@ -96,7 +97,7 @@ def compute_tag_loss(
 
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
     gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
-    tag_weights (ndarray): How much a word counts by its gold tag. Shape: (n_tags,).
+    tag_weights (ndarray): Weight of a word, by its gold tag. Shape: (n_tags,).
     settings (TagLoss): Label smoothing and focal gamma.
     RETURNS (Tuple[float, ndarray]): The loss in nats, and d_scores in the shape of
         the scores.
@@ -118,7 +119,7 @@ def compute_tag_loss(
     gradient = probs - target
     if settings.focal_gamma:
         p_gold = probs[is_gold]
-        # Away from 0, where a power below 1 has no slope.
+        # Stay away from 0, where a power below 1 has no slope.
         rest = np.maximum(1 - p_gold, 1e-12)
         focus = rest**settings.focal_gamma
         slope = -settings.focal_gamma * rest ** (settings.focal_gamma - 1) * p_gold

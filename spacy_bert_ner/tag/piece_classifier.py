@@ -21,25 +21,26 @@ def build_piece_classifier_v1(
     label_all_pieces: bool = False,
     dropout: float | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Build a head that scores the tags of each piece, and combines those of a token.
+    """Build a head that scores each piece and combines the scores of each token.
 
-    Entry point: spacy-bert-ner.PieceClassifier.v1. It gives what the aggregation
-    strategies of `transformers.pipeline` give: the scores of the first piece, or log
-    probabilities: the average of the pieces' probabilities, or those of the piece with
-    the most probable tag.
+    Entry point: spacy-bert-ner.PieceClassifier.v1. It combines scores like the
+    aggregation strategies of `transformers.pipeline`: it takes the scores of the first
+    piece, or the log of the pieces' average probabilities, or the log probabilities of
+    the piece with the most probable tag.
 
-    tok2vec (Model[List[Doc], List[Ragged]]): The vectors of all pieces, by token:
-        `spacy-bert-ner.PieceListener.v1`.
-    features (Model[List[Doc], List[Floats2d]] | None): A second vector for each
-        token, next to those of all its pieces; `None` for none.
+    tok2vec (Model[List[Doc], List[Ragged]]): Layer that returns the vectors of each
+        token's pieces: `spacy-bert-ner.PieceListener.v1`.
+    features (Model[List[Doc], List[Floats2d]] | None): Layer that returns a second
+        vector for each token, which is appended to those of all its pieces; `None` for
+        none.
     hidden (int | None): Width of a GELU layer before the scores; `None` for a
         plain linear head.
     aggregation (str): "first", "average" or "max".
-    label_all_pieces (bool): Learn from every piece: the first has the word's tag,
-        the others the tag that continues its entity. A word then counts as often as it
-        has pieces. Otherwise the model learns from the combined scores of words.
-    dropout (float | None): Has no effect: each update sets the rate of `training.dropout`. It
-        is accepted because the configs of earlier models have it.
+    label_all_pieces (bool): Whether to learn from every piece: the first has the word's
+        tag, the others have the tag that continues its entity, so a word counts once
+        for each piece. Otherwise, the model learns from the combined scores of words.
+    dropout (float | None): Has no effect: each update uses `training.dropout`. The
+        argument exists because configs of earlier models have it.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags). In training
         with `label_all_pieces`, a `Ragged` of each doc's pieces.
     RAISES (ValueError): If the aggregation is unknown.
@@ -61,7 +62,7 @@ def build_piece_classifier_v1(
 
 
 def init(model: Model, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
-    """Make the layers for the widths of the sample."""
+    """Build the layers with the widths of the sample."""
     pieces, scores, *features = model.layers
     for layer in (pieces, *features):
         layer.initialize(X=X)
@@ -74,7 +75,7 @@ def init(model: Model, X: list[Doc] | None = None, Y: list[Floats2d] | None = No
 def forward(
     model: Model, docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d] | list[Ragged], Callable[[list], list[Doc]]]:
-    """Score the pieces of all docs at once, and join those of each token."""
+    """Score the pieces of all docs at once, and combine the scores of each token."""
     xp = model.ops.xp
     rows, backprop_rows = read_rows(model, docs, is_train=is_train)
     scored, backprop_scores = model.layers[1](rows.data, is_train)
@@ -104,7 +105,7 @@ def forward(
 def read_rows(
     model: Model, docs: list[Doc], *, is_train: bool
 ) -> tuple[Ragged, Callable[[Floats2d], list[Doc]]]:
-    """Give what the scores are made of: a row for each piece, by token.
+    """Get the input of the scores: one row for each piece, grouped by token.
 
     model (Model): The piece classifier.
     docs (List[Doc]): The docs, at least one with a token.
@@ -148,9 +149,9 @@ def join_pieces(
 
     X (Floats2d): Scores of the pieces. Shape: (n_rows, n_tags).
     lengths (Ints1d): Rows of each token, at least 1. Shape: (n_tokens,).
-    aggregation (str): "first": the scores of the first piece as they are. Otherwise log
-        probabilities: with "max" those of the piece with the highest probability of any
-        tag, the first of several; with "average" those of their mean.
+    aggregation (str): "first": the unchanged scores of the first piece. "max": the log
+        probabilities of the piece with the highest probability of any tag, the first
+        one of equals. "average": the log of the mean probabilities.
     RETURNS (Tuple[Floats2d, Callable]): Shape: (n_tokens, n_tags); and a callback from
         the gradient of these to that of the scores.
     """
@@ -167,13 +168,13 @@ def join_pieces(
     # shape: (n_rows, n_tags)
     shifted = X - X.max(axis=1, keepdims=True)
     log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    # how much each row counts for its token, by tag; shape: (n_rows, n_tags) or (n_rows, 1)
+    # weight of each row in its token, by tag; shape: (n_rows, n_tags) or (n_rows, 1)
     if aggregation == "max":
         rows = np.lexsort((-log_probs.max(axis=1), tokens))[starts]
         Y = log_probs[rows]
         share = np.isin(np.arange(len(X)), rows)[:, None].astype(X.dtype)
     else:
-        # the highest is taken out of the sum, so that not all of them underflow
+        # factor out the highest, so that they cannot all underflow
         best = np.maximum.reduceat(log_probs, starts)
         parts = np.exp(log_probs - best[tokens])
         sums = np.add.reduceat(parts, starts)

@@ -1,4 +1,4 @@
-"""A head and its number of tags → every layer that gives tag scores has that size."""
+"""A head and a number of tags → the head with every tag-scoring layer resized."""
 
 from typing import cast
 
@@ -14,8 +14,8 @@ from .token_classifier import build_tag_scores, build_transitions, set_steps
 def set_size(model: Model, n_tags: int | None) -> None:
     """Set the number of tags in every layer whose output is tag scores.
 
-    thinc gives the size of a sample only to layers that have none: `None` before
-    `initialize` makes the head anew.
+    thinc infers sizes only for layers that have none, so set `None` before `initialize`
+    to give the head new weights.
 
     model (Model): The model of a `bert_ner`; it is changed.
     n_tags (int | None): The number of tags.
@@ -31,11 +31,11 @@ def set_size(model: Model, n_tags: int | None) -> None:
 
 
 def add_tags(model: Model, n_new: int) -> None:
-    """Add tags to a trained head, after those that it has.
+    """Append tags to a trained head.
 
-    The known tags keep their weights. New tags, and steps from and to them, have the
-    score 0 until they are learned. The wider layers are new ones, so an optimizer that
-    knows the old ones starts them with arrays of the right size.
+    Existing tags keep their weights. New tags, and steps from and to them, score 0
+    until they are learned. Wider layers replace the old ones, so an optimizer that has
+    seen the old ones starts again with arrays of the right size.
 
     model (Model): The model of a `bert_ner` with its sizes set; it is changed.
     n_new (int): How many tags to add.
@@ -55,7 +55,7 @@ def add_tags(model: Model, n_new: int) -> None:
     steps = cast(Floats2d, model.get_ref("transitions").get_param("T"))
     model.replace_node(model.get_ref("transitions"), build_transitions())
     set_size(model, n_tags)
-    # The last row and column are those of a sentence's border.
+    # The last row and column are for sentence borders.
     known = model.ops.xp.asarray([*range(n_known), n_tags])
     T = model.ops.alloc2f(n_tags + 1, n_tags + 1)
     T[known[:, None], known] = steps
@@ -63,7 +63,7 @@ def add_tags(model: Model, n_new: int) -> None:
 
 
 def widen(linear: nn.Linear, n_new: int) -> nn.Linear:
-    """Give a linear layer with more outputs: those of another, then some that are 0."""
+    """Copy a linear layer, and append outputs whose weights are 0."""
     weight, bias = linear.weight.detach(), linear.bias.detach()
     wider = nn.utils.skip_init(
         nn.Linear, weight.shape[1], len(weight) + n_new, device=weight.device, dtype=weight.dtype

@@ -29,12 +29,12 @@ class TagRows(NamedTuple):
     def place(
         self, tokens: np.ndarray, tags: np.ndarray, tag_set: TagSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the rows of some tokens, and the tags to be learned there.
+        """Find the rows of some tokens, and the tags to learn there.
 
-        The first piece of a token has its tag; in the others the entity goes on, as in
-        Hugging Face's examples with `label_all_tokens`.
+        The first piece gets the token's tag. The others get the tag that continues its
+        entity, as in Hugging Face's examples with `label_all_tokens`.
 
-        tokens (ndarray): The tokens, counted through all docs. Shape: (n_words,).
+        tokens (ndarray): Indices of the tokens across all docs. Shape: (n_words,).
         tags (ndarray): Their tags, -1 where missing. Shape: (n_words,).
         tag_set (TagSet): The tags.
         RETURNS (Tuple[ndarray, ndarray]): Rows of `X`, and a tag for each. Shapes: (n,),
@@ -53,7 +53,7 @@ class TagRows(NamedTuple):
         return rows, row_tags
 
     def split(self, X: Any) -> TagScores:
-        """Give each doc its rows of an array, in the form that the scores had.
+        """Split an array into the rows of each doc, in the form of the scores.
 
         X (Floats2d): An array like `X`. Shape: (n_rows, n_tags).
         RETURNS (List[Floats2d] | List[Ragged]): The rows of each doc.
@@ -72,8 +72,8 @@ def join_scores(scores: TagScores, ops: Ops) -> TagRows:
     """Put the tag scores of some docs into one array.
 
     scores (List[Floats2d] | List[Ragged]): The scores of each doc, at least one doc.
-    ops (Ops): The backend that they come from.
-    RETURNS (TagRows): The array, on the processor.
+    ops (Ops): The backend of the scores.
+    RETURNS (TagRows): The array, in the memory of the CPU.
     """
     rows: list[Any] = [X.data if isinstance(X, Ragged) else X for X in scores]
     lengths = [ops.to_numpy(cast(Any, X.lengths)) for X in scores if isinstance(X, Ragged)]
@@ -87,11 +87,11 @@ def join_scores(scores: TagScores, ops: Ops) -> TagRows:
 
 
 def find_tags_going_on(tag_set: TagSet) -> np.ndarray:
-    """Give for each tag the one with which its entity goes on inside a word.
+    """Get the tag that continues each tag's entity inside a word.
 
     tag_set (TagSet): The tags.
-    RETURNS (ndarray): "I-" of the same label for tags that begin an entity, and all
-        others themselves; indices into the tags. Shape: (n_tags,).
+    RETURNS (ndarray): Indices into the tags: "I-" of the same label for a tag that
+        begins an entity, otherwise the tag itself. Shape: (n_tags,).
     """
     number = {tag: i for i, tag in enumerate(tag_set.tags)}
     return np.asarray(
@@ -103,15 +103,15 @@ def find_tags_going_on(tag_set: TagSet) -> np.ndarray:
 
 
 def merge_neighbours(tags: np.ndarray, is_start: np.ndarray, tag_set: TagSet) -> np.ndarray:
-    """Continue an entity where the scheme can't mark that another one begins.
+    """Merge neighbouring entities that the scheme can't separate.
 
-    In IO, two neighbours with one label are read as one entity, so they are also
-    learned as one.
+    IO reads two neighbours with the same label as one entity, so they are also learned
+    as one.
 
     tags (ndarray): Gold tags, -1 where missing. Shape: (n_words,).
     is_start (ndarray): Words that begin a sentence. Shape: (n_words,).
     tag_set (TagSet): The tags.
-    RETURNS (ndarray): The tags that the scheme has for it. Shape: (n_words,).
+    RETURNS (ndarray): The tags that the scheme can express. Shape: (n_words,).
 
     EXAMPLE:
         >>> from spacy_bert_ner.tag.tag_set import build_tag_set

@@ -12,7 +12,7 @@ OUTSIDE, OPEN, CONTINUE = 0, 1, 2
 
 PREFIXES = {"IOB2": "BI", "BILOU": "BILU", "IO": "BI", "IOB1": "BIS"}
 HEAD_SCHEMES = tuple(PREFIXES)
-"""The tag schemes of a head: the first two to train with, all to read heads of others."""
+"""The tag schemes of a head: the first two for training, the others for imported heads."""
 
 
 class TagSet(NamedTuple):
@@ -32,14 +32,14 @@ class TagSet(NamedTuple):
 
 
 def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
-    """Give the tags for some labels and the rules between them.
+    """Build the tags for some labels, and the rules for their order.
 
     labels (Sequence[str]): The labels, without repeats.
-    scheme (str): "IOB2" (two tags for each label) or "BILOU" (four: the last word
-        of an entity, and an entity of one word, have their own). For heads that were
-        trained elsewhere: "IO" (no entity begins right after one with its own label)
-        and "IOB1" (B- may begin an entity anywhere; S- is an I- that begins one,
-        which it can't do after its own label).
+    scheme (str): "IOB2" (two tags for each label) or "BILOU" (four: the last word of an
+        entity and an entity of one word have their own tags). For heads that were
+        trained elsewhere: "IO" (an entity cannot begin directly after one with the same
+        label) and "IOB1" (B- may begin an entity anywhere; S- is an I- that begins an
+        entity, which it can't do after the same label).
     RETURNS (TagSet): "O" and the tags of each label, in the given order.
     RAISES (ValueError): If the scheme is unknown.
 
@@ -54,7 +54,7 @@ def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
     if scheme not in HEAD_SCHEMES:
         raise ValueError(
             f"Tag scheme '{scheme}' of the head, expected one of {', '.join(HEAD_SCHEMES)}. "
-            "Files may use any scheme; this is only how the head numbers its tags."
+            "Files may use any scheme; this setting only defines the tags of the head."
         )
     prefixes = PREFIXES[scheme]
     pairs = [("O", ""), *((prefix, label) for label in labels for prefix in prefixes)]
@@ -62,13 +62,13 @@ def build_tag_set(labels: Sequence[str], *, scheme: str = "IOB2") -> TagSet:
     opens = np.isin(letters, ("B", "U", "S"))
     kinds = np.select([letters == "O", opens], [OUTSIDE, OPEN], CONTINUE)
     tag_labels = np.asarray([label for _, label in pairs])
-    # Where an entity may go on after a tag, and where it has to. Shape: (n_tags + 1,)
+    # Tags after which an entity may continue, and after which it must. Shape: (n_tags + 1,)
     may_go_on = np.append(np.isin(letters, ("B", "I", "S")), False)
     has_to = may_go_on & (scheme == "BILOU")
     goes_on = np.append(kinds == CONTINUE, False)
     same_label = np.zeros((len(pairs) + 1, len(pairs) + 1), dtype=bool)
     same_label[:-1, :-1] = tag_labels[:, None] == tag_labels[None, :]
-    # What no entity begins with right behind one of its own label. Shape: (n_tags + 1,)
+    # Tags that can't begin an entity after one with the same label. Shape: (n_tags + 1,)
     parted = {"IO": "B", "IOB1": "S"}.get(scheme, "")
     is_parted = np.append(letters == parted, False)
     may_begin = ~has_to[:, None] & ~(same_label & is_parted[None, :])
@@ -112,10 +112,11 @@ def path_to_spans(path: np.ndarray, tokens: np.ndarray, tag_set: TagSet) -> list
 def spans_to_path(spans: Sequence[Span], n_words: int, tag_set: TagSet) -> np.ndarray:
     """Write the entities of one text as a path: the inverse of `path_to_spans`.
 
-    In IO, neighbours with one label make it invalid; see `merge_neighbours`.
+    With IO, neighbours with the same label make the path invalid; see
+    `merge_neighbours`.
 
     spans (Sequence[Tuple[int, int, str]]): Spans in words, end exclusive; they do
-        not overlap, and the tag set has their labels.
+        not overlap, and their labels are in the tag set.
     n_words (int): Number of words.
     tag_set (TagSet): The tags.
     RETURNS (ndarray): Indices into the tags. Shape: (n_words,).

@@ -1,4 +1,4 @@
-"""Token vectors (+ the word's own shape) → tag scores."""
+"""Token vectors, with or without word features → tag scores."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -36,20 +36,20 @@ def build_token_classifier_v1(
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build the head of `bert_ner`: one score for each tag and token.
 
-    Entry point: spacy-bert-ner.TokenClassifier.v1. The number of tags is set by
-    the component when it is initialized with its labels, or by loaded weights.
+    Entry point: spacy-bert-ner.TokenClassifier.v1. The component sets the number of
+    tags when it is initialized with its labels or loads weights.
 
-    tok2vec (Model[List[Doc], List[Floats2d]]): One vector for each token: a
-        transformer listener, or any of spaCy's tok2vec layers.
-    features (Model[List[Doc], List[Floats2d]] | None): A second vector for each
-        token, next to the first; `None` for none.
+    tok2vec (Model[List[Doc], List[Floats2d]]): Layer that returns one vector for each
+        token: a transformer listener, or any of spaCy's tok2vec layers.
+    features (Model[List[Doc], List[Floats2d]] | None): Layer that returns a second
+        vector for each token, which is appended to the first; `None` for none.
     hidden (int | None): Width of a GELU layer before the scores; `None` for a
         plain linear head.
-    decoder (str): "crf": steps from tag to tag have scores too, learned from the
-        exact likelihood of whole paths (a linear-chain CRF). "valid": tags are
-        learned one by one. Both find the best path that the tag scheme allows.
-    dropout (float | None): Has no effect: each update sets the rate of `training.dropout`. It
-        is accepted because the configs of earlier models have it.
+    decoder (str): "crf": also learn scores for the steps from tag to tag, from the
+        exact likelihood of whole paths (a linear-chain CRF). "valid": learn each tag
+        independently. Both predict the best path that the tag scheme allows.
+    dropout (float | None): Has no effect: each update uses `training.dropout`. The
+        argument exists because configs of earlier models have it.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
     RAISES (ValueError): If the decoder is unknown.
     """
@@ -85,7 +85,7 @@ def keep_width() -> Model[list[Floats2d], list[Floats2d]]:
 def forward_keep_width(
     model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    """Pass on all arrays but the empty ones. Shapes: (n_tokens, width)."""
+    """Return the arrays, with the full width for empty ones. Shapes: (n_tokens, width)."""
     width = max((X.shape[1] for X in Xs), default=0)
     Ys = [X if len(X) else model.ops.alloc2f(0, width) for X in Xs]
 
@@ -96,12 +96,11 @@ def forward_keep_width(
 
 
 def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:
-    """Build a layer that holds the scores of steps from tag to tag, "T".
+    """Build a layer that stores "T", the scores of the steps from tag to tag.
 
-    It passes on the tag scores unchanged. For the loss and for the search of the best
-    path, the component takes the scores of steps from here and puts their gradient
-    here. The last row and column are steps from
-    and to a sentence's border. Shape: (nO + 1, nO + 1).
+    It returns the tag scores unchanged. The component reads "T" to compute the loss and
+    to find the best path, and adds the gradient of "T" here. The last row and column
+    are steps from and to a sentence border. Shape: (nO + 1, nO + 1).
     """
     return Model(
         "transitions",
@@ -115,7 +114,7 @@ def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:
 def forward_transitions(
     model: Model[list[Floats2d], list[Floats2d]], Xs: list[Floats2d], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Floats2d]]]:
-    """Pass on all scores. Shapes: (n_tokens, nO)."""
+    """Return the scores unchanged. Shapes: (n_tokens, nO)."""
 
     def backprop(dYs: list[Floats2d]) -> list[Floats2d]:
         return dYs
@@ -128,7 +127,7 @@ def init_transitions(
     X: list[Floats2d] | None = None,
     Y: list[Floats2d] | None = None,
 ) -> None:
-    """Make all steps equal, for the number of tags of the sample."""
+    """Score all steps 0, for the number of tags of the sample."""
     if Y is not None:
         model.set_dim("nO", Y[0].shape[1])
     n_tags = model.get_dim("nO")
@@ -136,16 +135,16 @@ def init_transitions(
 
 
 def set_steps(model: Model, T: Floats2d) -> None:
-    """Set the scores of all steps; a gradient of another shape goes."""
+    """Set the scores of all steps, and reset their gradient."""
     model.set_param("T", T)
     if model.has_grad("T"):
         model.set_grad("T", model.ops.alloc2f(*T.shape))
 
 
 def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
-    """Build the torch layer that scores the tags; its sizes come later.
+    """Build the torch layer that scores the tags, without its sizes.
 
-    They come with the data (`initialize`) or with the weights (`from_bytes`).
+    Data (`initialize`) or weights (`from_bytes`) set its sizes.
 
     hidden (int | None): Width of the hidden GELU layer, or `None`.
     """
@@ -172,7 +171,7 @@ def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
 def init_tag_scores(
     model: Model[Floats2d, Floats2d], X: Floats2d | None = None, Y: Floats2d | None = None
 ) -> None:
-    """Make the torch layers for the widths of the sample."""
+    """Build the torch layers with the widths of the sample."""
     if X is not None:
         model.set_dim("nI", X.shape[1], force=True)
     if Y is not None:
@@ -183,7 +182,7 @@ def init_tag_scores(
 
 
 def make_layers(widths: list[int]) -> nn.Sequential:
-    """Make linear layers between the widths, with a GELU between each two."""
+    """Build linear layers between the widths, with a GELU between each two layers."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
         layers += [nn.GELU(), nn.Linear(n_in, n_out, dtype=torch.float32, device="cpu")]
@@ -196,7 +195,7 @@ def module_to_bytes(module: nn.Sequential) -> bytes:
 
 
 def bytes_to_module(_: nn.Sequential, data: bytes, device: torch.device) -> nn.Sequential:
-    """Make the layers anew from safetensors, whose shapes give the widths."""
+    """Build the layers from safetensors, whose shapes define the widths."""
     weights = safetensors.load(data)
     shapes = [X.shape for name, X in sorted(weights.items()) if name.endswith("weight")]
     module = make_layers([shapes[0][1], *(shape[0] for shape in shapes)]) if shapes else None

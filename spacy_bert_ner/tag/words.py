@@ -1,4 +1,4 @@
-"""Docs → the words that get a tag, and the borders that no entity crosses."""
+"""Docs → the words that get a tag, and the borders that no entity can cross."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from spacy.tokens import Doc
 
 
 class Words(NamedTuple):
-    """The words of a doc: its tokens that are not white space.
+    """The words of a doc: its tokens that are not whitespace.
 
     tokens (ndarray): Their indices in the doc. Shape: (n_words,).
-    is_start (ndarray): Whether an entity can't continue into the word: it is the first
-        of the doc, of a sentence, or after a blank line. Shape: (n_words,).
+    is_start (ndarray): Whether the word begins a doc or a sentence or follows a blank
+        line, so that no entity can continue into it. Shape: (n_words,).
     is_preset (ndarray): Whether the word is already part of an entity. Shape: (n_words,).
     """
 
@@ -26,7 +26,7 @@ def find_words(doc: Doc) -> Words:
     """Find the words of a doc and the borders between them.
 
     doc (Doc): The doc.
-    RETURNS (Words): Its tokens that are not white space.
+    RETURNS (Words): Its tokens that are not whitespace.
     """
     # Shape: (n_tokens, 3)
     array = doc.to_array([attrs.IS_SPACE, attrs.SENT_START, attrs.ENT_IOB])
@@ -34,7 +34,7 @@ def find_words(doc: Doc) -> Words:
     is_start = array[:, 1] == 1
     is_start[:1] = True
     for i in np.flatnonzero(is_space).tolist():
-        # Borders on white space pass on to the next word; so do blank lines.
+        # A border on whitespace moves to the next word. A blank line is a border too.
         if i + 1 < len(doc):
             is_start[i + 1] |= is_start[i] or doc[i].text.count("\n") > 1
     tokens = np.flatnonzero(~is_space)
@@ -47,7 +47,7 @@ def join_words(docs: Sequence[Doc], words: Sequence[Words]) -> Words:
 
     docs (Sequence[Doc]): The docs.
     words (Sequence[Words]): The words of each.
-    RETURNS (Words): All words; their tokens count through all docs.
+    RETURNS (Words): All words; their token indices count across all docs.
     """
     offsets = np.cumsum([0, *(len(doc) for doc in docs)])[: len(docs)].tolist()
     tokens = [w.tokens + offset for w, offset in zip(words, offsets, strict=True)]

@@ -1,4 +1,4 @@
-"""Thresholds: found for a wanted precision, saved, and taken from the config."""
+"""Thresholds: found for a target precision, saved, and taken from the config."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_threshold_keeps_most_entities_at_the_precision():
         find_threshold(np.full(3, 0.5), np.asarray([1, 1, 0]), 3, precision=1.0)
     with pytest.raises(ValueError, match="finds no entity"):
         find_threshold(np.zeros(0), np.zeros(0), 3, precision=0.9)
-    with pytest.raises(ValueError, match="wanted precision is 95"):
+    with pytest.raises(ValueError, match="target precision is 95"):
         find_threshold(probs, is_right, 5, precision=95)
 
 
@@ -216,7 +216,7 @@ def test_command_find_threshold(tmp_path):
     assert spacy.load(tmp_path / "copy").get_pipe("ner").threshold == 0.0
     done = CliRunner().invoke(bert_ner_cli, [*args, "7"])
     assert done.exit_code == 1
-    assert "wanted precision is 7.0" in done.output
+    assert "target precision is 7.0" in done.output
 
 
 def test_a_pipeline_without_the_component_is_an_error():
