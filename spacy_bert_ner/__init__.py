@@ -14,7 +14,7 @@ def load(name: str | Path, **options: Any) -> "Language":
     """Load a model as `spacy.load` does, after checking its files and versions.
 
     name (str | Path): A model folder, or the name of an installed model package.
-    **options (Any): As `spacy.load` takes them.
+    **options (Any): Options of `spacy.load`.
     RETURNS (Language): The pipeline.
     RAISES (FileNotFoundError): If there is no such model.
     RAISES (BrokenModelError): If a file is missing, truncated or changed, or a version

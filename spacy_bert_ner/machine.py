@@ -13,7 +13,7 @@ from .install import install_extra, install_packages
 
 
 def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any]], None]:
-    """Make a callback that returns freed memory to the system during a training run.
+    """Create a callback that returns freed memory to the system during a training run.
 
     Entry point: spacy-bert-ner.trim_memory.v1, for `training.before_update`. Batches
     differ in size, so glibc's heap gets fragmented and the process grows to several

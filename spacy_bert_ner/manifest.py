@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     files = manifest["files"]
     if not files:
-        raise BrokenModelError(f"{path}: found no files, expected those of a model. {advice}")
+        raise BrokenModelError(f"{path}: it lists no files, expected those of a model. {advice}")
     for name, entry in files.items():
         kinds = [type(entry.get(key)) for key in _ENTRY] if isinstance(entry, dict) else []
         if kinds != [*_ENTRY.values()] or name.startswith("/") or ".." in name.split("/"):
@@ -224,7 +224,7 @@ def load_checked(name: str | Path, **options: Any) -> Language:
     It warns if the folder has no manifest, or files that the manifest does not list.
 
     name (str | Path): A model folder, or the name of an installed model package.
-    **options (Any): As `spacy.load` takes them: vocab, disable, enable, exclude, config.
+    **options (Any): Options of `spacy.load`: vocab, disable, enable, exclude, config.
     RETURNS (Language): The pipeline.
     RAISES (FileNotFoundError): If there is no such model.
     RAISES (BrokenModelError): If a file is missing, truncated or changed, or a version

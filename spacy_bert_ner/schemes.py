@@ -187,7 +187,7 @@ def parse_label_map(text: str | None) -> dict[str, str]:
         old, equals, new = (part.strip() for part in pair.partition("="))
         if not (old and equals and new) or old in mapping:
             raise ValueError(
-                f"Label map: found '{pair}', expected pairs such as geo=GPE,per=PERSON, "
+                f"Label map: found '{pair}', expected pairs like geo=GPE,per=PERSON, "
                 "with each old label only once, or the name of a predefined map: ontonotes."
             )
         mapping[old] = new

@@ -27,7 +27,7 @@ def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) 
 
     scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
     RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
     RAISES (ValueError): If a word has no finite score, or any score or step is NaN.
     """
@@ -86,7 +86,7 @@ def find_best_paths(
 
     scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
     k (int): Number of paths; fewer if there are not that many valid ones.
     RETURNS (Tuple[ndarray, ndarray]): Indices into the tags, and the sums of scores.
         Shapes: (n_paths, n_words), (n_paths,).

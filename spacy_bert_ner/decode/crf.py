@@ -20,7 +20,7 @@ def compute_path_loss(
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
     gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
     RETURNS (Tuple[float, ndarray, ndarray]): The loss per known word, in nats; d_scores
         and d_steps, in the shapes of `scores` and `steps`.
     """
@@ -59,7 +59,7 @@ def follow_path(
     path (ndarray): Indices into the tags. Shape: (n_words,).
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
     RETURNS (Followed): The sum, the tags and the steps of the path.
     """
     border = scores.shape[1]

@@ -45,7 +45,7 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
     scores (ndarray): Scores of each word's tags, -inf to forbid one; at least one path
         must remain. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
     RETURNS (Marginals): The probabilities.
     """
     order, borders = pack_sentences(is_start)

@@ -41,7 +41,7 @@ def join_openers(
     weight of both, and "B-" is forbidden.
 
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
-    steps (ndarray): As `build_steps` gives them. Shape: (n_tags + 1, n_tags + 1).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
     tag_set (TagSet): The tags.
     RETURNS (Tuple[ndarray, ndarray]): New scores and steps, in the same shapes.
     RAISES (ValueError): If the scheme is IOB1 and steps are learned.

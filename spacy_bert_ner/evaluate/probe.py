@@ -28,7 +28,7 @@ def probe_tags(nlp: Language, path: Path) -> Scores | None:
     nlp (Language): The pipeline.
     path (Path): The `.spacy` file; its own words are used.
     RETURNS (Dict[str, Any] | None): "loss" (mean of a tagged word, in nats; `None` without
-        tagged words), "rules" and "ill_formed" as `score_by_rules` gives them. `None`
+        tagged words), "rules" and "ill_formed" from `score_by_rules`. `None`
         unless the pipeline has one `bert_ner` that writes IOB2 tags to `doc.ents`.
     """
     at = [

@@ -65,7 +65,7 @@ class BertNer(LearningPipe):
         first = docs[is_damaged.index(True)]
         return (
             f"'{self.name}' found tag scores that are not finite numbers in {sum(is_damaged)} of "
-            f"{len(docs)} docs. The first one begins with {first.text[:60]!r}. Numbers above "
+            f"{len(docs)} docs, the first of which begins with {first.text[:60]!r}. Numbers above "
             "65,504 are infinite in float16: set `compute_dtype` of the transformer's model to "
             '"float32" or "bfloat16". If that doesn\'t help, the weights are damaged.'
         )

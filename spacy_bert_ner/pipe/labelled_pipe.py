@@ -87,7 +87,7 @@ class LabelledPipe(TrainablePipe):
 
     @property
     def label_data(self) -> tuple[str, ...]:
-        """What `spacy init labels` saves and `initialize` takes as `labels`."""
+        """The labels in the form that `spacy init labels` saves and `initialize` accepts."""
         return self.labels
 
     @property

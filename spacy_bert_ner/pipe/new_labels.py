@@ -12,7 +12,7 @@ from .bert_ner import BertNer
 def make_add_labels_v1(
     corpus: Callable[[Language], Iterable[Example]],
 ) -> Callable[[Language], None]:
-    """Make a callback that adds a corpus's labels to every `bert_ner` with `source`.
+    """Create a callback that adds a corpus's labels to every `bert_ner` with `source`.
 
     Entry point: spacy-bert-ner.add_labels.v1, for `initialize.before_init`.
     `spacy train` does not initialize components that it sources from another pipeline,

@@ -22,7 +22,7 @@ Corpus = Callable[[Language], Iterable[Example]]
 
 
 def make_calibrate_v1(corpus: Corpus, per_label: bool = False) -> Callable[[Language], Language]:
-    """Make a callback that calibrates every `bert_ner` when a pipeline is saved.
+    """Create a callback that calibrates every `bert_ner` when a pipeline is saved.
 
     Entry point: spacy-bert-ner.calibrate.v1, for `training.before_to_disk`. It runs
     each time `spacy train` saves, so use a corpus with a `limit`: a thousand docs are

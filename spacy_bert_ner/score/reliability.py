@@ -127,7 +127,7 @@ def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> lis
     RAISES (ValueError): If there is no entity.
     """
     if not len(probs):
-        raise ValueError("The model finds no entities in this data, so no threshold can be chosen.")
+        raise ValueError("The model finds no entity in this data, so no threshold can be chosen.")
     order = np.argsort(-probs, kind="stable")
     probs = probs[order]
     n_right = np.cumsum(is_right[order])

@@ -18,7 +18,7 @@ from .reliability import compute_ece
 
 
 def make_ner_scorer_v1() -> Callable[..., dict[str, Any]]:
-    """Make the scorer of `bert_ner`: spaCy's own entity scores.
+    """Create the scorer of `bert_ner`: spaCy's own entity scores.
 
     Entry point: spacy-bert-ner.ner_scorer.v1.
     """

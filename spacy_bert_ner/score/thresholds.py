@@ -163,9 +163,9 @@ def save_with_thresholds(
     unsafe = find_unsafe(values)
     if unsafe:
         raise ValueError(
-            f"A config cannot hold a threshold for {', '.join(map(repr, unsafe))}: its labels must "
-            "not contain line breaks, ':' or '=', begin with any of '#;[@', or begin or end with a "
-            "space. Use one threshold for all labels, or train with other label names."
+            f"A config cannot hold a threshold for {', '.join(map(repr, unsafe))}: labels in it "
+            "must not contain line breaks, ':' or '=', begin with any of '#;[@', or begin or end "
+            "with a space. Use one threshold for all labels, or train with other label names."
         )
     has_manifest = (model / MANIFEST).exists()
     if has_manifest:

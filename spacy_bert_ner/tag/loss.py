@@ -23,7 +23,7 @@ def make_tag_loss_v1(
     label_smoothing: float = 0.0,
     focal_gamma: float = 0.0,
 ) -> TagLoss:
-    """Make the loss of `bert_ner`: the cross-entropy of each word's tag.
+    """Create the loss of `bert_ner`: the cross-entropy of each word's tag.
 
     Entry point: spacy-bert-ner.TagLoss.v1.
 

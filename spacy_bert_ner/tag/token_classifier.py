@@ -76,7 +76,7 @@ def build_token_classifier_v1(
 def keep_width() -> Model[list[Floats2d], list[Floats2d]]:
     """Build a layer that gives empty docs the width of the others.
 
-    For an empty doc, the stock transformer listener gives an array of shape (0, 0),
+    For an empty doc, the stock transformer listener returns an array of shape (0, 0),
     which can't be joined with the rest.
     """
     return Model("keep_width", forward_keep_width)

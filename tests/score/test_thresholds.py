@@ -221,5 +221,5 @@ def test_command_find_threshold(tmp_path):
 
 def test_a_pipeline_without_the_component_is_an_error():
     nlp = spacy.blank("en")
-    with pytest.raises(ValueError, match=r"Found 0 components bert_ner .*expected one"):
+    with pytest.raises(ValueError, match=r"Found 0 `bert_ner` components .*expected one"):
         find_thresholds(nlp, [], precision=0.9)
