@@ -1,4 +1,4 @@
-"""What is missing, or wheels that were built → the pip command that installs exactly that."""
+"""Missing packages, or newly built wheels → the pip command that installs exactly these."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ def list_requirements(extra: str = "") -> list[Requirement]:
 
 
 def install_extra(extra: str) -> str:
-    """Give the command that installs what an extra adds.
+    """Get the command that installs what an extra adds.
 
     The command names the packages themselves, not "spacy-bert-ner[extra]": on the
     package index, that name may belong to someone else.
@@ -42,7 +42,7 @@ def install_extra(extra: str) -> str:
 
 
 def install_packages(needs: Iterable[str]) -> str:
-    """Give the command that installs packages from the package index.
+    """Get the command that installs packages from the package index.
 
     needs (Iterable[str]): Requirements, such as "torch>=2.10". For this plugin itself,
         the advice is to use its wheel.
@@ -61,7 +61,7 @@ def install_packages(needs: Iterable[str]) -> str:
 
 
 def install_wheels(wheels: Sequence[Path]) -> str:
-    """Give the command that installs wheels that were built here.
+    """Get the command that installs wheels that were built here.
 
     The command names the files, so pip does not look for other packages of these names
     on the package index. Without the plugin's wheel, pip may not use an index at all.

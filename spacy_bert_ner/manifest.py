@@ -153,7 +153,7 @@ def check_versions(meta: dict[str, Any]) -> None:
         found_text = ", ".join(f"{Requirement(need).name} {has}" for need, has in wrong.items())
         raise BrokenModelError(
             f"{meta.get('lang', '')}_{meta.get('name', '')} {meta.get('version', '')} does not fit "
-            f"the installed packages: found {found_text}, expected {', '.join(wrong)}. Run: "
+            f"the installed packages: found {found_text}, expected {', '.join(wrong)}. Install it: "
             f"{install_packages(wrong)}"
         )
 

@@ -36,9 +36,9 @@ SHAPE_FLAGS = (
 
 CASE_FLAGS = ("IS_LOWER", "IS_TITLE", "IS_UPPER")
 CASE_ATTRS = ("ORTH", "PREFIX", "SHAPE")
-"""Attributes whose values for a lower-case word say that it is one."""
+"""Attributes whose values show that a word is in lower case."""
 CASE_SALT = np.uint64(0x9E3779B97F4A7C15)
-"""Gives these values other rows where the case of a word is unknown (2^64 / golden ratio)."""
+"""Moves these values to other rows if the case of a word is unknown (2^64 / golden ratio)."""
 
 
 def build_word_forms_v1(
@@ -75,24 +75,25 @@ def build_word_forms_v2(
     window: int = 1,
     hide_case: float = 0.25,
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Build embeddings of each word's form and of its neighbours' that work without case.
+    """Build embeddings of the forms of each word and its neighbours that work without case.
 
-    Entry point: spacy-bert-ner.WordForms.v2. Where case says something, these are the
-    embeddings of spacy-bert-ner.WordForms.v1. A doc whose words are all in lower case, all
-    in capitals or all capitalised says nothing by case: there, each word is embedded as
-    its lower-case form, and its case counts as unknown. Training hides the case of some
-    other docs too, so that the head learns to do without it.
+    Entry point: spacy-bert-ner.WordForms.v2. If the case of a doc is informative, these
+    are the embeddings of spacy-bert-ner.WordForms.v1. It is not if all words of the doc
+    are in lower case, in capitals or capitalised: then each word is embedded as its
+    lower-case form, and its case counts as unknown. Training also hides the case of
+    some other docs, so that the head learns to work without it.
 
     width (int): Width of the embedding of each attribute.
-    attrs (Sequence[str]): Attributes of spaCy's lexemes.
-    rows (Sequence[int]): Rows of the table of each attribute.
-    window (int): Neighbours on either side whose embeddings are put next to the word's.
-    hide_case (float): Share of the docs whose case is hidden in training, drawn anew in
-        each epoch.
+    attrs (Sequence[str]): Lexeme attributes to embed.
+    rows (Sequence[int]): Number of rows in each attribute's table.
+    window (int): Number of neighbours on each side whose embeddings are appended to the
+        word's.
+    hide_case (float): Share of the docs whose case is hidden in training, drawn again
+        in each epoch.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes:
         (n_tokens, width * n_attrs * (2 * window + 1)).
-    RAISES (ValueError): If there is no attribute, or not one number of rows above 0 for
-        each of them, if `window` is below 0, or if `hide_case` is not a share.
+    RAISES (ValueError): If `attrs` is empty, `rows` does not have one number above 0
+        for each attribute, `window` is below 0, or `hide_case` is not between 0 and 1.
     """
     if not 0 <= hide_case <= 1:
         raise ValueError(f"hide_case = {hide_case}, expected a share from 0 to 1.")
@@ -154,7 +155,7 @@ def _embed_forms(
 
 
 def shows_case(doc: Doc) -> bool:
-    """Whether the case of words says anything: some are in lower case, and some are not."""
+    """Whether the case of words is informative: some are in lower case, and some are not."""
     # Shape: (n_flags,)
     is_lower, is_title, is_upper = np.any(_read_attrs(doc, CASE_FLAGS), axis=0).tolist()
     return bool(is_lower and (is_title or is_upper))
