@@ -102,7 +102,7 @@ def find_threshold(
         raise ValueError(
             f"No threshold reaches a precision of {precision}: the best is {best.precision:.4f}, "
             f"with the {best.n_kept} of {len(probs)} entities at or above {best.value:.4f}. "
-            "Set a lower `precision`, or train a better model."
+            "Ask for a lower precision, or train a better model."
         )
     return good[-1]
 

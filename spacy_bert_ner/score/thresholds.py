@@ -95,7 +95,7 @@ def find_thresholds(
         best_of_each = ", ".join(f"{key} {t.precision:.4f}" for key, t in found.unreached.items())
         raise ValueError(
             f"No label reaches a precision of {precision} at any threshold: the best are "
-            f"{best_of_each}. Set a lower `precision`, or train a better model."
+            f"{best_of_each}. Ask for a lower precision, or train a better model."
         )
     return found
 

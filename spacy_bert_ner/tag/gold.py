@@ -188,7 +188,7 @@ def collect_labels(
         shown = ", ".join(repr(text) for text in lost[:5])
         warnings.warn(
             f"{len(lost)} of {n_ents} gold entities do not fit the tokens that '{name}' is "
-            f"trained on, or cross a sentence border, and count as missing, for example {shown}. "
+            f"trained on, or cross a sentence's border, and count as missing, for example {shown}. "
             "Train on the corpus's own words (`gold_preproc = true`), or change the tokenizer.",
             stacklevel=2,
         )
