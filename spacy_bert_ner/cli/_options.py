@@ -91,7 +91,7 @@ Stratify = Annotated[
     bool, typer.Option("--stratify", help="Share out rare labels first, so that each part has some")
 ]
 AllowLeaks = Annotated[
-    bool, typer.Option("--allow-leaks", help="Keep sentences that stand in a later part too")
+    bool, typer.Option("--allow-leaks", help="Keep sentences that a later part also has")
 ]
 Limit = Annotated[
     int, typer.Option("--limit", help="Docs to draw of train, or of an only part; 0 is all")

@@ -15,13 +15,13 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "sentence", "tokens", "words"),
     "tags": ("labels", "word_labels", "ner_tags", "tag", "tags"),
 }
-"""What a column may be called, best name first; case and blanks around it do not count."""
+"""Names of each kind of column, the preferred one first; case and blanks are ignored."""
 
 _DELIMITERS = (",", ";", "\t")
 
 
 def find_columns(header: list[str], wanted: Iterable[str]) -> list[int] | None:
-    """Find the wanted columns by their header; None if one is missing or stands twice.
+    """Find the wanted columns by their header; None if one is missing or occurs twice.
 
     EXAMPLE:
         >>> find_columns(["Unnamed: 0", "Sentence #", "Word", "Tag"], ["id", "word", "tag"])
@@ -60,7 +60,7 @@ def find_named_columns(header: list[str], names: Mapping[str, str]) -> dict[str,
 
 
 def has_columns(header_line: str, wanted: Iterable[str]) -> bool:
-    """Whether a CSV header, parted in any way that we know, has the wanted columns."""
+    """Whether a CSV header, split at any delimiter that we know, has the wanted columns."""
     wanted = list(wanted)
     return any(
         find_columns(_split_header(header_line, delimiter), wanted) is not None
@@ -71,9 +71,9 @@ def has_columns(header_line: str, wanted: Iterable[str]) -> bool:
 def read_cells(
     source: Source, lines: Iterable[str], wanted: tuple[str, ...], faults: Faults
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Read the wanted columns of CSV rows; the header tells where they stand.
+    """Read the wanted columns of CSV rows, found by their header.
 
-    Commas, semicolons or tabs part the cells, whichever the header uses.
+    Cells are separated by commas, semicolons or tabs, whichever the header uses.
 
     source (Source): The file, for messages.
     lines (Iterable[str]): Its lines, with their line ends.
@@ -126,5 +126,5 @@ def _read_header(source: Source, line: str, wanted: tuple[str, ...]) -> tuple[st
 
 
 def _split_header(line: str, delimiter: str) -> list[str]:
-    # no quoting rules needed: a header cell holds no delimiter
+    # header cells contain no delimiter, so quotes need no rules
     return [cell.strip().strip('"') for cell in line.strip("\r\n").split(delimiter)]

@@ -184,7 +184,7 @@ class ColumnSurvey:
             column.add(cells, starts, has_blanks=self.dialect.delimiter != "")
 
     def looks_like_pos(self) -> bool:
-        """Whether what stands between word and tag is a part of speech, not half a word."""
+        """Whether the columns between word and tag hold parts of speech, not halves of words."""
         middle = self.columns[1 : self.width - 1]
         return bool(middle) and all(
             not column.is_open and all(map(_POS.fullmatch, column.cells)) for column in middle

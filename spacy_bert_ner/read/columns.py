@@ -7,10 +7,11 @@ from functools import partial
 from itertools import pairwise
 
 from ..schemes import spans_to_tags
+from .column_finder import find_layout
 from .column_survey import DOCSTART
 from .faults import Faults
 from .file_format import Opened
-from .layout import Layout, find_layout
+from .layout import Layout
 from .row_groups import Group, Grouper
 from .sentence import DocData, FormatError, Notes, Sentence
 from .settings import ReadSettings
@@ -46,11 +47,11 @@ def open_layout(source: Source, settings: ReadSettings, layout: Layout) -> Opene
 def read_columns(
     source: Source, *, layout: Layout, skip_bad: bool = False, notes: Notes
 ) -> Iterator[Sentence]:
-    """Read a word a row: its tag is in another column.
+    """Read one word per row; its tag is in another column.
 
-    Blank lines part the sentences, or the column of the id does: an id is on each row,
+    Blank lines separate the sentences, or the column of the id does: an id is on each row,
     or only on a sentence's first one. A line that begins with -DOCSTART- is a document
-    border, in all of its forms. A line that begins with # is a comment if it is no word
+    border, in all of its forms. A line that begins with # is a comment unless it is a word
     with a tag.
 
     source (Source): The file.
@@ -59,8 +60,8 @@ def read_columns(
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): The sentences in file order, numbered by document.
     RAISES (FormatError): After the last sentence, for all rows without a word, without a
-        well-formed tag or with other columns than most; and if nothing parts the
-        sentences of a long file.
+        well-formed tag or with other columns than most; and if nothing separates
+        the sentences of a long file.
     """
     faults = Faults(source.name, skip_bad=skip_bad, how=describe_layout(layout))
     grouper = Grouper(source, layout, faults, notes)
@@ -225,7 +226,7 @@ def _find_feature(cell: str, key: str) -> str:
 
 
 def doc_to_columns(doc: DocData) -> str:
-    """Write a Doc as a word, a tab and an IOB2 tag a line: the inverse of `read_columns`.
+    """Write a Doc as lines of a word, a tab and an IOB2 tag: the inverse of `read_columns`.
 
     doc (DocData): The Doc; its spaces are not kept.
     RETURNS (str): Its lines, after a -DOCSTART- line.

@@ -10,10 +10,10 @@ from typing import Any
 from ..schemes import is_tag
 from .cells import has_columns
 from .columns import open_columns
+from .dialects import find_header, first_row, split_header
 from .docbin import read_docbin
 from .file_format import FileFormat, Opened, Reader
 from .json_formats import JSON_FORMATS
-from .layout import find_header, first_row, split_header
 from .piped import read_piped
 from .preset_layouts import PRESET_FORMATS
 from .rows import read_sentence_rows

@@ -10,16 +10,17 @@ from .tags import TagReader
 
 
 def read_piped(source: Source, *, skip_bad: bool = False, notes: Notes) -> Iterator[Sentence]:
-    """Read a sentence a line: blanks between words, `|` before POS (if any) and tag.
+    """Read one sentence per line: `|` precedes POS (if any) and tag of each word.
 
-    A blank line is a document border. The word may hold `|`, POS and tag may not.
+    Blanks separate the words. A blank line is a document border. A word may contain
+    `|`; its POS and tag may not.
 
     source (Source): The file.
     skip_bad (bool): Leave out, and count, lines with a fault.
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): The sentences in file order, numbered by document.
     RAISES (FormatError): After the last sentence, for all lines with a word without its
-        parts or without a well-formed tag; at once for a line longer than any table's.
+        parts or without a well-formed tag; at once for a line that is too long.
     """
     n_pipes = _count_pipes(source)
     checker = TagReader(source)
@@ -62,7 +63,7 @@ def _read_line(line: str, number: int, document: int, n_pipes: int, checker: Tag
 
 
 def _count_pipes(source: Source) -> int:
-    # one or two for each word: as many as every word of the first sentence has
+    # one or two per word: as many as every word of the first sentence has
     line = next((line for _, lines in read_lines(source) for line in lines if line.strip()), "")
     n_pipes = min((cell.count("|") for cell in split_at_blanks(line.strip())), default=0)
     return 2 if n_pipes >= 2 else 1

@@ -3,9 +3,10 @@
 import re
 from collections import Counter, defaultdict
 
+from .column_finder import find_layout
 from .columns import open_layout
 from .file_format import FileFormat, Opened
-from .layout import Layout, find_layout
+from .layout import Layout
 from .sentence import FormatError
 from .settings import ReadSettings
 from .source import Source

@@ -29,7 +29,7 @@ def read_sentence_rows(
     YIELDS (Sentence): The sentences in file order.
     RAISES (FormatError): After the last sentence, for all rows with other columns than
         the header's, not one tag for each word, or a cell that only looks like a list; at
-        once for broken or cut CSV, or a line longer than any table's.
+        once for broken or cut CSV, or a line that is too long.
     """
     check_lines(source)
     checker = TagReader(source)

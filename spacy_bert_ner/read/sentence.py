@@ -15,7 +15,7 @@ _NO_GROUPS: SpanGroups = MappingProxyType({})
 
 
 class Sentence(NamedTuple):
-    """Words and tags of one sentence, with where they stand in their file.
+    """Words and tags of one sentence, with their places in the file.
 
     words (list[str]): The raw units of the file.
     tags (list[str]): One well-formed tag per word, in the file's own scheme.

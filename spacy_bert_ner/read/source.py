@@ -36,10 +36,10 @@ class Source:
     member (str): Its member, if the file is a zip, else "".
     size (int): Bytes, unpacked.
     sha256 (str): Of the bytes, unpacked.
-    encoding (str): The encoding of the text; "binary" for what is no text (DocBin,
+    encoding (str): The encoding of the text; "binary" for files that are not text (DocBin,
         Parquet, Excel, …), "folder" for a folder.
     n_non_ascii (int): Bytes above 127.
-    ends_in_newline (bool): Whether the last line is a whole one.
+    ends_in_newline (bool): Whether the last line has a line end.
     longest_line (int): Bytes of the longest line.
     first_bytes (bytes): The first bytes: a binary format is recognised by them.
     how (str): How the encoding was chosen, if it was guessed.
@@ -58,12 +58,12 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The file as messages call it."""
+        """The name of the file in messages."""
         return f"{self.path.name}:{self.member}" if self.member else self.path.name
 
     @property
     def suffix(self) -> str:
-        """The type that the name says, lower case, without the packing."""
+        """The type by the file's name, in lower case, without the suffix of its packing."""
         path = Path(self.member) if self.member else self.path
         is_packed = path.suffix.lower() in PACKED_SUFFIXES
         return Path(path.stem).suffix.lower() if is_packed else path.suffix.lower()
@@ -91,13 +91,13 @@ class Source:
 
 
 def open_source(location: str | Path, *, encoding: str | None = None, lang: str = "en") -> Source:
-    """Look at a file's bytes once: hash, encoding, line end.
+    """Read a file's bytes once to find its hash, encoding and line ends.
 
     location (str | Path): A file, plain, packed (`.gz`, `.bz2`, `.xz`, `.zst`) or in a
         `.zip`; `file.zip:member` names one of several members (the last part of its
         name is enough). Or a folder.
     encoding (str | None): Force an encoding; by default UTF-8, else one that fits the
-        language. `REPLACING` reads UTF-8 with U+FFFD for bytes that are none.
+        language. `REPLACING` reads UTF-8, with U+FFFD for other bytes.
     lang (str): The language of the text.
     RETURNS (Source): The file, ready to be read.
     RAISES (FileNotFoundError): If it is missing.
@@ -140,7 +140,7 @@ def open_source(location: str | Path, *, encoding: str | None = None, lang: str 
 
 
 def is_docbin_name(name: str) -> bool:
-    """Whether a file is one of spaCy's DocBins by its name."""
+    """Whether a file is one of spaCy's DocBins, judged by its name."""
     return Path(name).name.lower().removesuffix(".gz").endswith(".spacy")
 
 
@@ -153,7 +153,7 @@ def _guess(source: Source, lang: str) -> Source:
         survey = ByteSurvey(source.name, best.encoding)
         with source.open_bytes() as stream:
             for chunk in iter(partial(stream.read, _CHUNK), b""):
-                # ASCII is the same in each encoding that is guessed
+                # ASCII is the same in every encoding that can be guessed
                 if not chunk.isascii() or survey.decoder.getstate()[0]:
                     survey.decode_forced(chunk)
                 survey.lines += chunk.count(b"\n")
@@ -195,7 +195,7 @@ def _survey_folder(path: Path) -> Source:
 
 def _check_codec(name: str, encoding: str) -> str:
     try:
-        # refuses, unlike codecs.lookup, what is no text encoding
+        # unlike codecs.lookup, this refuses codecs that are not text encodings
         return codecs.lookup(io.TextIOWrapper(io.BytesIO(), encoding=encoding).encoding).name
     except LookupError as err:
         raise FormatError(

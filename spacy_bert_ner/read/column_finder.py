@@ -1,0 +1,233 @@
+"""A column file and the user's settings → which column is what, over the whole file, and why."""
+
+from collections.abc import Sequence
+
+from .cells import find_named_columns
+from .column_survey import ColumnSurvey
+from .dialects import find_header, first_row, first_rows, survey_headed, survey_plain
+from .layout import Layout
+from .sentence import Advice, FormatError
+from .settings import ReadSettings
+from .source import Source
+from .table import Row
+from .tag_forms import (
+    BARE,
+    MOST_TAGS,
+    USUAL,
+    TagForms,
+    are_bare_labels,
+    are_chunks,
+    choose_forms,
+)
+
+
+def find_layout(source: Source, settings: ReadSettings) -> Layout:
+    """Find how the rows of a column file are split, and which column is what.
+
+    A header names the columns. Otherwise, the content of the whole file decides: the
+    column of the tags is the one whose cells are tags. The column of the words is the
+    first that holds neither tags, nor numbers that count the words, nor the same cell in
+    all words of a sentence. The user's settings take precedence.
+
+    source (Source): The file.
+    settings (ReadSettings): What the user says about it.
+    RETURNS (Layout): The layout.
+    RAISES (FormatError): If the file has no word, if two readings are possible, or if a
+        column that the settings name is missing.
+    """
+    header = find_header(source, settings)
+    if header is not None:
+        survey, names = survey_headed(source, settings, header), header.names
+    else:
+        survey, names = survey_plain(source, settings), []
+    if not survey.n_rows:
+        raise FormatError(source.name, "no word in the file, expected a word and its tag a line.")
+    if (len(names) or survey.width) < 2:
+        raise FormatError(
+            source.name,
+            "1 column, expected a word and its tag in each line, with a tab or blanks between.",
+            line=first_row(source)[0],
+        )
+    return _Finder(source, settings, survey, names).find()
+
+
+class _Finder:
+    # the columns of one file
+
+    def __init__(
+        self, source: Source, settings: ReadSettings, survey: ColumnSurvey, names: Row
+    ) -> None:
+        self.source = source
+        self.settings = settings
+        self.survey = survey
+        self.names = names
+        self.n_columns = len(names) or survey.width
+        self.named = find_named_columns(names, settings.columns) if names else {}
+        self.reasons: list[str] = []
+
+    def find(self) -> Layout:
+        survey, settings = self.survey, self.settings
+        if self.names:
+            self.reasons.append("the header names the columns")
+        tag, forms = self._find_tag()
+        word = self._find_word(tag)
+        column = survey.columns[word] if word < len(survey.columns) else None
+        has_blank_words = bool(
+            column and column.n_blank and column.n_chars < 1.3 * (survey.n_rows - column.n_blank)
+        )
+        prefix = (column.prefix or "") if column and survey.n_rows > 2 else ""
+        if prefix:
+            self.reasons.append(f"each word begins with '{prefix}', left out")
+        if has_blank_words:
+            self.reasons.append("words of a blank are the spaces between the others")
+        if forms.name:
+            self.reasons.append(f"tags are {forms.name}")
+        if forms.read_tags is None and tag < len(survey.columns):
+            blanks = {cell: survey.columns[tag].cells[cell] for cell in ("_", "-")}
+            self.reasons += [
+                f"tag '{cell}' counts as O ({n:,} ×)" for cell, n in blanks.items() if n
+            ]
+        id_column = self.named.get("id", -1)
+        misc = self.names.index("MISC") if "MISC" in self.names else -1
+        ends = frozenset(settings.split_at.split())
+        self._check_borders(id_column, ends)
+        what = f"words in column {word + 1}, tags in column {tag + 1} of {self.n_columns}"
+        return Layout(
+            dialect=survey.dialect,
+            n_columns=self.n_columns,
+            word=word,
+            tag=tag,
+            forms=forms,
+            id=id_column,
+            n_header=survey.n_header,
+            misc=misc,
+            prefix=prefix,
+            has_blank_words=has_blank_words,
+            ends=ends,
+            tags=frozenset(survey.columns[tag].cells) if tag < len(survey.columns) else frozenset(),
+            how="; ".join([f"{what}, {survey.dialect}", *self.reasons]) if self.reasons else "",
+        )
+
+    def _check_borders(self, id_column: int, ends: frozenset[str]) -> None:
+        # a CSV without ids has blank rows, or nothing separates its sentences
+        is_csv = bool(self.names) and self.survey.dialect.delimiter in (",", ";")
+        if is_csv and id_column < 0 and not self.survey.n_gaps and not ends:
+            others = [name for name in self.names if name.strip()]
+            raise FormatError(
+                self.source.name,
+                f"columns {', '.join(map(repr, others))[:300]}, no 'sentence #' and no blank rows: "
+                "nothing parts the sentences. Add blank rows, name the column of the sentence's "
+                "id in `columns`, or name the words that end a sentence.",
+                line=self.survey.n_header,
+                advice=[{"split_at": ". ! ?"}],
+            )
+
+    def _get_forms(self, number: int) -> TagForms | None:
+        # how the tags of a column are spelled, if it holds tags
+        column = self.survey.columns[number]
+        if column.is_open:
+            return None
+        return choose_forms(
+            column.cells, label=self.settings.label, is_bare=self.settings.bare_labels
+        )
+
+    def _find_tag(self) -> tuple[int, TagForms]:
+        asked = self.settings.tag_column
+        if "tag" in self.named or asked != -1:
+            tag = self._check_column("tag", asked) if asked != -1 else self.named["tag"]
+            return tag, self._require_forms(tag)
+        usual = {}
+        for number, column in enumerate(self.survey.columns[: self.n_columns]):
+            forms = self._get_forms(number)
+            has_entities = any(cell not in ("O", "o", "_", "-", "*") for cell in column.cells)
+            if forms is not None and has_entities and not are_chunks(column.cells):
+                usual[number] = forms
+        if self.settings.bare_labels:
+            last = self.n_columns - 1
+            usual = {last: BARE} if not self.survey.columns[last].is_open else {}
+        if len(usual) > 1:
+            cells = [self.survey.columns[number].cells for number in usual]
+            if any(other != cells[0] for other in cells[1:]):
+                self._refuse_two_readings(list(usual))
+        if usual:
+            tag = max(usual)
+            if tag != self.n_columns - 1:
+                self.reasons.append(f"column {tag + 1} is the only one with tags")
+            return tag, usual[tag]
+        tag = self.n_columns - 1
+        return tag, self._require_forms(tag)
+
+    def _require_forms(self, tag: int) -> TagForms:
+        column = self.survey.columns[tag] if tag < len(self.survey.columns) else None
+        forms = self._get_forms(tag) if column else None
+        if forms is not None:
+            return forms
+        if column is not None and not column.is_open:
+            inside = {cell.upper() for cell in column.cells} - {"O", "_", "-"}
+            if inside and inside <= set("BI"):
+                raise FormatError(
+                    self.source.name,
+                    f"tags {', '.join(sorted(column.cells))} in column {tag + 1} name no label. "
+                    "Name it.",
+                    advice=[{"label": "ENTITY"}],
+                )
+            if are_bare_labels(column.cells):
+                return BARE
+        if column is not None and column.is_open:
+            raise FormatError(
+                self.source.name,
+                f"more than {MOST_TAGS:,} different cells in column {tag + 1}, expected tags. "
+                "Name the column of the tags with `tag_column`.",
+            )
+        return USUAL
+
+    def _find_word(self, tag: int) -> int:
+        asked = self.settings.word_column
+        if asked != 1:
+            return self._check_column("word", asked)
+        if "word" in self.named:
+            return self.named["word"]
+        skipped: list[str] = []
+        for number, column in enumerate(self.survey.columns[: self.n_columns]):
+            is_tag = number == tag or self._is_tag_column(number)
+            is_counter = column.is_index or (column.is_constant and self.survey.n_rows > 20)
+            if not (is_tag or is_counter):
+                if skipped:
+                    listed = " and ".join(skipped)
+                    self.reasons.append(f"{listed}, so the words are in column {number + 1}")
+                return number
+            what = "holds tags" if is_tag else "counts words or sentences"
+            skipped.append(f"column {number + 1} {what}")
+        return 0
+
+    def _is_tag_column(self, number: int) -> bool:
+        column = self.survey.columns[number]
+        has_entities = any(cell not in ("O", "o", "_", "-") for cell in column.cells)
+        return self._get_forms(number) is not None and has_entities
+
+    def _check_column(self, kind: str, column: int) -> int:
+        n_columns = self.n_columns
+        if column == 0 or not -n_columns <= column <= n_columns:
+            raise FormatError(
+                self.source.name,
+                f"{n_columns} columns, expected the {kind} in column {column} "
+                f"({self.survey.dialect}). Set `{kind}_column` to another one (1 is the first, -1 "
+                "the last), or check the separators.",
+            )
+        return column - 1 if column > 0 else n_columns + column
+
+    def _refuse_two_readings(self, tags: Sequence[int]) -> None:
+        rows = first_rows(self.source, self.survey)
+        lines, advice = [], []
+        for tag in tags:
+            word = self._find_word(tag)
+            self.reasons.clear()
+            options: Advice = {"word_column": word + 1, "tag_column": tag + 1}
+            cells = ", ".join(f"{row[word][:30]} {row[tag][:30]}" for row in rows)
+            lines.append(f"tags in column {tag + 1} ({cells} …)")
+            advice.append(options)
+        raise FormatError(
+            self.source.name,
+            f"{len(tags)} columns hold tags: {' or '.join(lines)}. Say which one counts.",
+            advice=advice,
+        )
