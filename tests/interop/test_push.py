@@ -272,6 +272,7 @@ def test_errors_of_httpx_are_one_sentence(hub, model, monkeypatch):
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path):
     code, output = run("push", tmp_path / "nope", "acme/model", "--upload")
+    output = " ".join(output.replace("│", " ").split())  # the frame may break the line anywhere
     assert code and "nope' does not exist" in output and "Repo id" not in output
-    with pytest.raises(ValueError, match=r"nope: no model, expected a pipeline"):
+    with pytest.raises(ValueError, match=r"nope: not a model, expected a pipeline"):
         push_model(tmp_path / "nope", "acme/model")

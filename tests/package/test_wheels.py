@@ -142,7 +142,7 @@ def test_a_damaged_model_is_not_packaged(model, tmp_path, kind):
     path = damaged / "transformer/model"
     data = path.read_bytes()
     path.write_bytes(data[:-99] + bytes([data[-99] ^ 1]) + data[-98:])
-    with pytest.raises(ValueError, match="weights are damaged"):
+    with pytest.raises(ValueError, match=r"weights .* are damaged"):
         build_model_wheel(damaged, tmp_path, name="tiny", version="1.0", meta={})
 
 
