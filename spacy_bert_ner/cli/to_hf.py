@@ -20,7 +20,7 @@ def to_hf_cli(
     output: Path = typer.Argument(..., help="Folder of the checkpoint"),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
     distill_head: Path = typer.Option(
-        None, "--distill-head", help="Gold docs (.spacy) to fit a plain head to, if needed"
+        None, "--distill-head", help="Gold docs (.spacy) to fit a linear head to, if needed"
     ),
     force: options.Force = False,
 ) -> None:
