@@ -100,6 +100,11 @@ def read_spacy_training(
             if not tokens:
                 continue
             words = [token.text("orth") for token in tokens]
+            if not all(words):
+                raise task.error(
+                    f"token {words.index('') + 1} of a sentence has an empty `orth`, expected its text. "
+                    "Fix the token, or remove it."
+                )
             tags = [token.get("ner") or "-" for token in tokens]
             missing = [i for i, tag in enumerate(tags) if tag == "-"]
             yield Sentence(
