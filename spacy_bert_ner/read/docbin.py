@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -119,7 +120,7 @@ class DocBinWriter:
         self._file = self._part.open("wb")
         self._zlib = zlib.compressobj()
         self._ids: dict[str, int] = {"": 0}
-        self._rows: list[tuple[int, int, int, int]] = []
+        self._columns = tuple(array("Q") for _ in _ATTRS)
         self._spaces = bytearray()
         self._lengths: list[int] = []
         self._groups: list[bytes] = []
@@ -145,11 +146,12 @@ class DocBinWriter:
         starts = [_NOT_A_START if doc.starts else _UNKNOWN_START] * n_words
         for start in doc.starts or [0]:
             starts[start] = _START
-        self._rows.extend(zip(orths, iob, types, starts, strict=True))
+        for column, values in zip(self._columns, (orths, iob, types, starts), strict=True):
+            column.extend(values)
         self._spaces.extend(doc.spaces)
         self._lengths.append(n_words)
         self._groups.append(self._pack_groups(doc) if doc.groups else _NO_GROUPS)
-        if len(self._rows) >= _FLUSH:
+        if len(self._columns[0]) >= _FLUSH:
             self._flush()
 
     def close(self) -> None:
@@ -193,8 +195,11 @@ class DocBinWriter:
         return self._ids[string]
 
     def _flush(self) -> None:
-        self._write(np.asarray(self._rows, dtype="uint64").tobytes())
-        self._rows = []
+        # Shape: (n_tokens, n_attrs)
+        rows = np.stack([np.asarray(column) for column in self._columns], axis=1)
+        self._write(rows.tobytes())
+        for column in self._columns:
+            del column[:]
 
     def _write(self, data: bytes) -> None:
         self._file.write(self._zlib.compress(data))

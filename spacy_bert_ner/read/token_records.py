@@ -102,8 +102,8 @@ def read_spacy_training(
             words = [token.text("orth") for token in tokens]
             if not all(words):
                 raise task.error(
-                    f"token {words.index('') + 1} of a sentence has an empty `orth`, expected its text. "
-                    "Fix the token, or remove it."
+                    f"token {words.index('') + 1} of a sentence has an empty `orth`, expected "
+                    "its text. Fix the token, or remove it."
                 )
             tags = [token.get("ner") or "-" for token in tokens]
             missing = [i for i, tag in enumerate(tags) if tag == "-"]
