@@ -212,12 +212,14 @@ def test_a_stock_listener_s_mean_is_the_mean_of_the_pieces(get_encoder):
 
 
 def test_listener_and_transformer_must_fit(get_encoder):
-    with pytest.raises(ValueError, match=r"vectors of tokens found those of pieces.*PieceListener"):
+    with pytest.raises(ValueError, match=r"one vector per token, but found one per piece.*PieceL"):
         make_nlp(get_encoder(), pooling="pieces")
     nlp = spacy.blank("en")
     nlp.add_pipe("transformer", config={"model": make_transformer(get_encoder())})
     nlp.add_pipe("bert_ner", config={"model": CLASSIFIER})
-    with pytest.raises(ValueError, match=r"vectors of pieces found those of tokens.*TransformerL"):
+    with pytest.raises(
+        ValueError, match=r"one vector per piece, but found one per token.*TransformerL"
+    ):
         nlp.initialize(lambda: make_examples(nlp))
         nlp.update(make_examples(nlp))
     with pytest.raises(ValueError, match="Aggregation 'last', expected one of first, average, max"):
