@@ -158,12 +158,13 @@ def test_what_the_logger_stops_is_not_resumed(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_20_kills_at_random_moments(tmp_path):
-    """Forked, so that a process that is killed need not import anything again."""
-    fork = multiprocessing.get_context("fork")
+    # A server forks the processes: nothing is imported twice, and no thread is forked.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spacy_bert_ner.train.train"])
     config = {"auto_resume": True, "training.max_epochs": 8}
 
     def start(output):
-        process = fork.Process(target=run, args=(tmp_path, output), kwargs=config)
+        process = context.Process(target=run, args=(tmp_path, output), kwargs=config)
         process.start()
         return process
 
