@@ -13,17 +13,32 @@ from tokenizers import (
 )
 from tokenizers.processors import TemplateProcessing
 from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    AlbertTokenizerFast,
     BertConfig,
     BertModel,
     BertTokenizerFast,
+    CamembertConfig,
+    CamembertModel,
+    CamembertTokenizerFast,
+    DebertaV2Config,
+    DebertaV2Model,
+    DebertaV2TokenizerFast,
     DistilBertConfig,
     DistilBertModel,
     DistilBertTokenizerFast,
     ElectraConfig,
     ElectraModel,
     ElectraTokenizerFast,
+    FunnelConfig,
+    FunnelModel,
+    FunnelTokenizerFast,
     ModernBertConfig,
     ModernBertModel,
+    MPNetConfig,
+    MPNetModel,
+    MPNetTokenizerFast,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -31,6 +46,9 @@ from transformers import (
     XLMRobertaConfig,
     XLMRobertaModel,
     XLMRobertaTokenizerFast,
+    XLNetConfig,
+    XLNetModel,
+    XLNetTokenizerFast,
 )
 
 TEXT = [
@@ -71,6 +89,11 @@ def write_vocab(folder):
     path = folder / "vocab.txt"
     path.write_text("\n".join(vocab), "utf8")
     return len(vocab), str(path)
+
+
+def write_words(folder):
+    write_vocab(folder)
+    return (folder / "vocab.txt").read_text("utf8").split("\n")
 
 
 def build_bert(folder):
@@ -136,21 +159,7 @@ def build_roberta(folder):
 
 
 def build_xlm_roberta(folder):
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace("  ", " ")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trainer = trainers.UnigramTrainer(
-        vocab_size=140, special_tokens=specials, unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXT, trainer)
-    tokenizer.post_processor = TemplateProcessing(
-        single="<s> $A </s>",
-        pair="<s> $A </s> </s> $B </s>",
-        special_tokens=[("<s>", 0), ("</s>", 2)],
-    )
+    tokenizer = train_unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "<s> $A </s>")
     config = XLMRobertaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=24,
@@ -162,11 +171,100 @@ def build_xlm_roberta(folder):
     return XLMRobertaModel(config), XLMRobertaTokenizerFast(tokenizer_object=tokenizer)
 
 
+def build_camembert(folder):
+    tokenizer = train_unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "<s> $A </s>")
+    config = CamembertConfig(
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=24, max_position_embeddings=42, **SIZES
+    )
+    return CamembertModel(config), CamembertTokenizerFast(tokenizer_object=tokenizer)
+
+
+def build_albert(folder):
+    tokenizer = train_unigram(["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"], "[CLS] $A [SEP]")
+    config = AlbertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        embedding_size=16,
+        hidden_size=24,
+        max_position_embeddings=40,
+        **SIZES,
+    )
+    return AlbertModel(config), AlbertTokenizerFast(tokenizer_object=tokenizer)
+
+
+def build_deberta_v2(folder):
+    tokenizer = train_unigram(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"], "[CLS] $A [SEP]")
+    config = DebertaV2Config(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=24,
+        max_position_embeddings=40,
+        type_vocab_size=0,
+        relative_attention=True,
+        position_buckets=8,
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        pos_att_type=["p2c", "c2p"],
+        position_biased_input=False,
+        **SIZES,
+    )
+    return DebertaV2Model(config), DebertaV2TokenizerFast(tokenizer_object=tokenizer)
+
+
+def build_xlnet(folder):
+    tokenizer = train_unigram(["<unk>", "<pad>", "<sep>", "<cls>", "<mask>"], "$A <sep> <cls>")
+    config = XLNetConfig(
+        vocab_size=tokenizer.get_vocab_size(), d_model=24, n_layer=2, n_head=2, d_inner=40
+    )
+    return XLNetModel(config), XLNetTokenizerFast(tokenizer_object=tokenizer)
+
+
+def train_unigram(specials, template):
+    """Train a sentencepiece-like tokenizer whose first special pieces are these."""
+    (unknown,) = [special for special in specials if "unk" in special.lower()]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace("  ", " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=140, special_tokens=specials, unk_token=unknown, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXT, trainer)
+    around = [(piece, specials.index(piece)) for piece in template.split() if piece != "$A"]
+    tokenizer.post_processor = TemplateProcessing(single=template, special_tokens=around)
+    return tokenizer
+
+
+def build_mpnet(folder):
+    words = [word for word in write_words(folder) if word not in SPECIALS]
+    path = folder / "vocab.txt"
+    path.write_text("\n".join(["<s>", "<pad>", "</s>", "[UNK]", "<mask>", *words]), "utf8")
+    config = MPNetConfig(
+        vocab_size=len(words) + 5, hidden_size=24, max_position_embeddings=42, **SIZES
+    )
+    return MPNetModel(config), MPNetTokenizerFast(str(path))
+
+
+def build_funnel(folder):
+    words = [word for word in write_words(folder) if word not in SPECIALS]
+    path = folder / "vocab.txt"
+    path.write_text("\n".join(["<pad>", "<unk>", "<cls>", "<sep>", "<mask>", *words]), "utf8")
+    config = FunnelConfig(
+        vocab_size=len(words) + 5, d_model=24, n_head=2, d_head=12, d_inner=40, block_sizes=[1, 1]
+    )
+    return FunnelModel(config), FunnelTokenizerFast(str(path))
+
+
 BUILDERS = {
+    "albert": build_albert,
     "bert": build_bert,
+    "camembert": build_camembert,
+    "deberta-v2": build_deberta_v2,
     "distilbert": build_distilbert,
     "electra": build_electra,
+    "funnel": build_funnel,
     "modernbert": build_modernbert,
+    "mpnet": build_mpnet,
     "roberta": build_roberta,
     "xlm-roberta": build_xlm_roberta,
+    "xlnet": build_xlnet,
 }
