@@ -80,6 +80,13 @@ LabelMap = Annotated[
         help="geo=GPE,per=PERSON,… or 'ontonotes', for the Kaggle labels in OntoNotes' style",
     ),
 ]
+AnnotatedLabels = Annotated[
+    str | None,
+    typer.Option(
+        "--annotated",
+        help="PER,LOC,…: only these were annotated (after --label-map); others are unknown, not O",
+    ),
+]
 Split = Annotated[
     str | None, typer.Option("--split", help="Shares of train/dev/test, such as 80/10/10")
 ]
@@ -135,20 +142,27 @@ def choose_component(nlp: Language, name: str | None) -> str:
 
 
 def make_conversion(
-    *, label_map: str | None, encoder: Path | None, tag_names: str | None = None, **values: Any
+    *,
+    label_map: str | None,
+    encoder: Path | None,
+    tag_names: str | None = None,
+    annotated: str | None = None,
+    **values: Any,
 ) -> Conversion:
     """Make the settings of the flags.
 
     label_map (str | None): Pairs `old=new`, or the name of a ready map.
     encoder (Path | None): Folder of an encoder to check the data against.
     tag_names (str | None): Tags with commas between them.
+    annotated (str | None): Labels with commas between them.
     **values (Any): The other fields of `Conversion`.
     RETURNS (Conversion): The settings.
     """
     values["label_map"] = parse_label_map(label_map)
     values["columns"] = parse_columns(values.get("columns"))
-    if tag_names:
-        values["tag_names"] = tuple(name.strip() for name in tag_names.split(","))
+    for name, text in (("tag_names", tag_names), ("annotated", annotated)):
+        if text:
+            values[name] = tuple(part.strip() for part in text.split(","))
     if encoder is None:
         return Conversion(**values)
     from ..encode.piece_counter import read_piece_counter

@@ -80,7 +80,7 @@ def convert(
         survey_file(file, part=names.index(part) if part else None, progress=progress)
         for file, (part, _) in zip(files, given, strict=True)
     ]
-    check_labels(surveys, settings.label_map)
+    check_labels(surveys, settings.label_map, settings.annotated)
     placement = place_sentences(surveys, names, settings)
     examiner = make_examiner(surveys, len(names), settings)
     docs = progress(
@@ -190,13 +190,16 @@ def make_docs(
     YIELDS (DocParts): The docs in file order.
     """
     spacer = Spacer(settings.lang) if settings.spacing == "natural" else None
+    annotated = settings.annotated
     sentences = ((survey, sent) for survey in surveys for sent in survey.data.sentences())
     numbered = zip(placement.docs, placement.parts, sentences, strict=True)
     kept = (item for item in numbered if item[1] != LEFT_OUT)
     for (_, part), run in groupby(kept, key=_doc_and_part):
         items = [item for _, _, item in run]
         doc_sentences = [sentence for _, sentence in items]
-        doc = sentences_to_doc_data(doc_sentences, spacer=spacer, label_map=settings.label_map)
+        doc = sentences_to_doc_data(
+            doc_sentences, spacer=spacer, label_map=settings.label_map, annotated=annotated
+        )
         yield part, items[0][0], doc_sentences, doc
 
 

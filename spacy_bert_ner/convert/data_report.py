@@ -150,6 +150,7 @@ def _list_settings(settings: Conversion) -> Report:
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     values["label_map"] = dict(settings.label_map)
     values["columns"] = dict(settings.columns)
+    values["annotated"] = list(settings.annotated)
     values["tag_names"] = list(settings.tag_names)
     del values["count_pieces"]
     return values

@@ -8,6 +8,7 @@ from spacy.vocab import Vocab
 
 from ..read.sentence import DocData, Sentence
 from ..schemes import Span, tags_to_spans
+from .annotated import ANNOTATED_KEY
 from .spacing import Spacer
 
 
@@ -16,6 +17,7 @@ def sentences_to_doc_data(
     *,
     spacer: Spacer | None,
     label_map: Mapping[str, str] | None = None,
+    annotated: Sequence[str] = (),
 ) -> DocData:
     """Join sentences to one Doc, a blank between them.
 
@@ -23,6 +25,7 @@ def sentences_to_doc_data(
     spacer (Spacer | None): Gives natural spacing to words whose file does not know it;
         without one, each word has a blank after it.
     label_map (Mapping[str, str] | None): Label in the file → label of the entity.
+    annotated (Sequence[str]): The only labels that were annotated; none if all were.
     RETURNS (DocData): The parts of the Doc.
     """
     words: list[str] = []
@@ -42,6 +45,8 @@ def sentences_to_doc_data(
         for start, end, label in tags_to_spans(sentence.tags):
             label = label_map.get(label, label) if label_map else label
             spans.append((start + offset, end + offset, label))
+        for label in annotated:
+            groups.setdefault(ANNOTATED_KEY, []).append((offset, len(words), label))
         missing.extend(i + offset for i in sentence.missing)
         for name, group in sentence.groups.items():
             moved = ((start + offset, end + offset, label) for start, end, label in group)

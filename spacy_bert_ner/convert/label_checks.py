@@ -7,17 +7,22 @@ from itertools import combinations
 
 from ..read.sentence import Notes
 from ..schemes import KAGGLE_TO_ONTONOTES
+from .annotated import check_annotated
 from .survey import Survey
 
 _MOST_PLACES = 20
 
 
-def check_labels(surveys: Sequence[Survey], label_map: Mapping[str, str]) -> None:
-    """Refuse data without any entity, and a label map with labels that the data do not have.
+def check_labels(
+    surveys: Sequence[Survey], label_map: Mapping[str, str], annotated: Sequence[str] = ()
+) -> None:
+    """Refuse data without any entity, and labels that do not fit the data.
 
     surveys (Sequence[Survey]): The files.
     label_map (Mapping[str, str]): Label in the file → label to write.
-    RAISES (ValueError): Names the labels that there are, near ones first.
+    annotated (Sequence[str]): The only labels that were annotated; none if all were.
+    RAISES (ValueError): Without an entity, if the label map has labels that the data do not
+        have, or if there are entities with labels that were not annotated.
     """
     labels = sorted({label for survey in surveys for label in survey.entities})
     if not labels:
@@ -26,6 +31,10 @@ def check_labels(surveys: Sequence[Survey], label_map: Mapping[str, str]) -> Non
             f"{files}: no entity, every tag is O. Expected tags such as B-PER; if they are in "
             "another column, name it with `tag_column`."
         )
+    if annotated:
+        mapped = [label_map.get(label, label) for label in labels]
+        files = ", ".join(survey.data.source.name for survey in surveys)
+        check_annotated(mapped, annotated, files)
     unknown = [label for label in label_map if label not in labels]
     if not unknown or (len(unknown) < len(label_map) and label_map == KAGGLE_TO_ONTONOTES):
         return  # the ready map may know labels that a slice of the corpus lacks

@@ -20,6 +20,8 @@ class Conversion(ReadSettings):
         `auto`: a text in files of texts, a sentence in others.
     spacing (str): `natural`, or `words`: a blank between any two words.
     label_map (Mapping[str, str]): Label in the file → label to write.
+    annotated (Sequence[str]): The only labels that were annotated, after `label_map`; others
+        count as unknown, not as absent. By default, all labels were annotated.
     to (str | None): The format to write, one of `WRITTEN_FORMATS` of `read.writers`; by
         default the output's ending decides.
     split (str | None): Shares of the parts, such as `80/10/10`.
@@ -38,6 +40,7 @@ class Conversion(ReadSettings):
     docs: str = "auto"
     spacing: str = "natural"
     label_map: Mapping[str, str] = field(default_factory=dict)
+    annotated: Sequence[str] = ()
     to: str | None = None
     split: str | None = None
     split_by: str = "sentence"

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -12,12 +13,15 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
 
+from ..convert.annotated import ANNOTATED_KEY, mark_annotated
+
 
 def make_kept_corpus_v1(
     path: Path | None,
     gold_preproc: bool = False,
     max_length: int = 0,
     limit: int = 0,
+    labels: list[str] | None = None,
     augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
 ) -> "KeptCorpus":
     """Make a corpus that is read from disk once, not at each evaluation.
@@ -31,6 +35,8 @@ def make_kept_corpus_v1(
     max_length (int): The most tokens in a doc; longer docs are split into sentences; 0
         for no limit.
     limit (int): The number of docs to read; 0 for all.
+    labels (Optional[List[str]]): The only labels that were annotated: others count as
+        unknown, not as absent. By default, the docs say so themselves.
     augmenter (Callable | None): Changes the examples once, when they are read.
     RETURNS (KeptCorpus): The corpus.
     RAISES (ValueError): If `path` is null.
@@ -44,12 +50,18 @@ def make_kept_corpus_v1(
             max_length=max_length,
             limit=limit,
             augmenter=augmenter,
+            labels=labels,
         )
     )
 
 
 class GroupCorpus(Corpus):
     """spaCy's DocBin reader, with span groups in sentences and errors that name the file."""
+
+    def __init__(self, path: str | Path, *, labels: list[str] | None = None, **kwargs: Any) -> None:
+        """Keep the settings; see `make_kept_corpus_v1`."""
+        super().__init__(path, **kwargs)
+        self.labels = labels
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
         """Read the docs that have tokens, at most `limit`.
@@ -67,7 +79,8 @@ class GroupCorpus(Corpus):
                 "data first, or correct the path."
             )
         docs = (doc for path in paths for doc in read_docs(path, vocab) if len(doc))
-        yield from islice(docs, self.limit or None)
+        for doc in islice(docs, self.limit or None):
+            yield doc if self.labels is None else mark_annotated(doc, self.labels)
 
     def make_examples_gold_preproc(
         self, nlp: Language, reference_docs: Iterable[Doc]
@@ -83,7 +96,8 @@ class GroupCorpus(Corpus):
             if not doc.has_annotation("SENT_START"):
                 yield self._make_example(nlp, doc, gold_preproc=True)
                 continue
-            spans = [span for group in doc.spans.values() for span in group]
+            groups = [group for key, group in doc.spans.items() if key != ANNOTATED_KEY]
+            spans = [span for group in groups for span in group]
             cut += [span.text for span in spans if span.end > span.sent.end]
             for sent in doc.sents:
                 yield self._make_example(nlp, copy_sentence(sent), gold_preproc=True)
@@ -124,21 +138,22 @@ def copy_sentence(sent: Span) -> Doc:
 
     sent (Span): The sentence.
     RETURNS (Doc): `sent.as_doc()` with all span groups; spans that extend beyond the
-        sentence are left out.
+        sentence are left out, and those of the annotated labels are cut.
     """
     doc = sent.as_doc()
     for key, group in sent.doc.spans.items():
+        spans = [(span, max(span.start, sent.start), min(span.end, sent.end)) for span in group]
         doc.spans[key] = [
             Span(
                 doc,
-                span.start - sent.start,
-                span.end - sent.start,
+                start - sent.start,
+                end - sent.start,
                 label=span.label,
                 kb_id=span.kb_id,
                 span_id=span.id,
             )
-            for span in group
-            if sent.start <= span.start and span.end <= sent.end
+            for span, start, end in spans
+            if start < end and (key == ANNOTATED_KEY or (start, end) == (span.start, span.end))
         ]
     return doc
 

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, dont_augment
 
+from ..convert.annotated import mark_annotated
 from ..convert.docs import doc_data_to_doc, sentences_to_doc_data
 from ..convert.settings import Conversion
 from ..convert.spacing import Spacer
@@ -36,6 +37,7 @@ def make_corpus_reader_v1(
     tag_column: int = -1,
     spacing: str = "natural",
     label_map: dict[str, str] | None = None,
+    labels: list[str] | None = None,
     seed: int = 0,
     augmenter: Augmenter | None = None,
 ) -> "CorpusReader":
@@ -58,6 +60,8 @@ def make_corpus_reader_v1(
     tag_column (int): The column of the tag, counted in the same way.
     spacing (str): `natural`, or `words` for a space between any two words.
     label_map (Optional[Dict[str, str]]): Label in the file → label to learn.
+    labels (Optional[List[str]]): The only labels that were annotated, after `label_map`: others
+        count as unknown, not as absent. By default, all labels were annotated.
     seed (int): The seed of the mixed groups.
     augmenter (Optional[Callable]): Makes further examples from each example.
     RETURNS (CorpusReader): The reader.
@@ -78,6 +82,7 @@ def make_corpus_reader_v1(
         tag_column=tag_column,
         spacing=spacing,
         label_map=label_map or {},
+        annotated=labels or (),
         limit=limit,
         seed=seed,
     )
@@ -132,6 +137,8 @@ class CorpusReader:
         for sentences in islice(groups, settings.limit or None):
             data = sentences_to_doc_data(sentences, spacer=spacer, label_map=settings.label_map)
             reference = doc_data_to_doc(data, nlp.vocab)
+            if settings.annotated:
+                mark_annotated(reference, settings.annotated)
             predicted = nlp.make_doc(reference.text)
             if self.gold_preproc:
                 predicted = Doc(nlp.vocab, words=data.words, spaces=data.spaces)

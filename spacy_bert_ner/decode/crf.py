@@ -1,4 +1,4 @@
-"""Tag scores and learned steps between tags → the likelihood of the gold path."""
+"""Tag scores and learned steps between tags → the likelihood of the paths that fit the gold."""
 
 from typing import NamedTuple
 
@@ -9,31 +9,31 @@ from .sentences import find_ends
 
 
 def compute_path_loss(
-    scores: np.ndarray, gold: np.ndarray, is_start: np.ndarray, steps: np.ndarray
+    scores: np.ndarray, possible: np.ndarray, is_start: np.ndarray, steps: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Compute the exact negative log-likelihood of the gold paths, and its gradients.
+    """Compute the exact negative log-likelihood of the gold annotation, and its gradients.
 
-    Words without a gold tag are summed out: the likelihood is that of all valid
-    paths through the tags that are known (Tsuboi et al. 2008). Source of the model:
-    Lafferty et al. 2001.
+    It is that of all valid paths through the possible tags (Tsuboi et al. 2008): of one
+    path if everything was annotated. Source of the model: Lafferty et al. 2001.
 
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
-    gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
+    possible (ndarray): The result of `list_possible_tags`. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
-    RETURNS (Tuple[float, ndarray, ndarray]): The loss per known word, in nats; d_scores
+    RETURNS (Tuple[float, ndarray, ndarray]): The loss per word of which
+        something is known, in nats; d_scores
         and d_steps, in the shapes of `scores` and `steps`.
     """
-    n_known = int((gold >= 0).sum())
+    n_possible = possible.sum(axis=1)
+    n_known = int((n_possible < possible.shape[1]).sum())
     if not n_known:
         return 0.0, np.zeros_like(scores), np.zeros_like(steps)
     every = sum_paths(scores, is_start, steps)
     known: Marginals | Followed
-    if n_known == len(gold):
-        known = follow_path(gold, scores, is_start, steps)
+    if (n_possible == 1).all():
+        known = follow_path(possible.argmax(axis=1), scores, is_start, steps)
     else:
-        is_wrong = (gold[:, None] >= 0) & (gold[:, None] != np.arange(scores.shape[1]))
-        known = sum_paths(np.where(is_wrong, -np.inf, scores), is_start, steps)
+        known = sum_paths(np.where(possible, scores, -np.inf), is_start, steps)
     loss = (every.log_sum - known.log_sum) / n_known
     return loss, (every.tags - known.tags) / n_known, (every.steps - known.steps) / n_known
 

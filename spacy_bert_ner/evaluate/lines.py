@@ -11,6 +11,7 @@ from spacy.training import Example
 
 from ..decode.annotate import get_score
 from ..schemes import Span, spans_to_tags
+from ..tag.annotated import is_annotated
 
 
 class Line(NamedTuple):
@@ -25,11 +26,11 @@ class Line(NamedTuple):
     units (List[Tuple[int, int]]): First character of each unit and the one after its last.
     gold (List[Tuple[int, int, str]]): Gold entities; start, end (exclusive) and label.
     found (List[Tuple[int, int, str]]): Entities that the pipeline found, except those
-        that touch a unit that nobody annotated.
+        that touch a unit that nobody annotated, or whose label nobody annotated there.
     scores (List[float | None]): Their probabilities; `None` if the pipeline has none.
     missing (FrozenSet[int]): The units that nobody annotated.
     n_words (int): Words of the gold doc.
-    n_ignored (int): Found entities left out because they touch a missing unit.
+    n_ignored (int): Found entities left out, because nobody annotated what they say.
     """
 
     doc: int
@@ -77,8 +78,12 @@ def example_to_line(eg: Example, number: int = 0) -> Line:
         if token.ent_iob == 0
         for unit in range(*np.searchsorted(borders, gold_starts[token.i : token.i + 2]).tolist())
     }
-    found = list(zip(_place(doc.ents, starts, borders), _list_scores(doc), strict=True))
-    kept = [(span, score) for span, score in found if missing.isdisjoint(range(*span[:2]))]
+    found = zip(_place(doc.ents, starts, borders), _list_scores(doc), doc.ents, strict=True)
+    kept = [
+        (span, score)
+        for span, score, ent in found
+        if missing.isdisjoint(range(*span[:2])) and is_annotated(eg, ent)
+    ]
     return Line(
         doc=number,
         text=doc.text,
@@ -88,7 +93,7 @@ def example_to_line(eg: Example, number: int = 0) -> Line:
         scores=[score for _, score in kept],
         missing=frozenset(missing),
         n_words=sum(not token.is_space for token in gold_doc),
-        n_ignored=len(found) - len(kept),
+        n_ignored=len(doc.ents) - len(kept),
     )
 
 

@@ -12,6 +12,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 
 from ..decode.crf import compute_path_loss
+from ..tag.annotated import find_unknown_tags, list_possible_tags
 from ..tag.gold import collect_labels, count_tags, read_gold_tags
 from ..tag.loss import balance_tags, compute_tag_loss, weigh_tags
 from ..tag.sizes import set_size
@@ -148,8 +149,13 @@ class LearningPipe(LabelledPipe):
         ]
         rows = join_scores(scores, self.model.ops)
         known = merge_neighbours(np.concatenate(gold), words.is_start, self._tag_set)
-        at, tags = rows.place(words.tokens, known, self._tag_set)
-        loss, dX, d_steps = self._compare(rows.X[at], tags, words.is_start)
+        unknown = [
+            find_unknown_tags(eg, w, self._tag_set)
+            for eg, w in zip(examples, doc_words, strict=True)
+        ]
+        possible = list_possible_tags(known, np.concatenate(unknown))
+        at, row_possible = rows.place(words.tokens, possible, self._tag_set)
+        loss, dX, d_steps = self._compare(rows.X[at], row_possible, words.is_start)
         if not np.isfinite(loss):
             raise ValueError(
                 f"The loss of '{self.name}' is {loss}, expected a finite number. Lower the "
@@ -160,10 +166,10 @@ class LearningPipe(LabelledPipe):
         return loss, rows.split(self.model.ops.xp.asarray(d_scores)), d_steps
 
     def _compare(
-        self, scores: np.ndarray, gold: np.ndarray, is_start: np.ndarray
+        self, scores: np.ndarray, possible: np.ndarray, is_start: np.ndarray
     ) -> tuple[float, np.ndarray, np.ndarray | None]:
         if self.has_transitions:
-            return compute_path_loss(scores, gold, is_start, self.tag_model.steps)
+            return compute_path_loss(scores, possible, is_start, self.tag_model.steps)
         weights = self.cfg["tag_weights"]
         weights = np.ones(len(self.tags)) if weights is None else np.asarray(weights)
-        return *compute_tag_loss(scores, gold, weights, self.loss), None
+        return *compute_tag_loss(scores, possible, weights, self.loss), None

@@ -13,7 +13,8 @@ from ..decode.entities import TagModel, Temperatures, measure_entities
 from ..machine import trim_heap
 from ..pipe.bert_ner import BertNer
 from ..pipe.upstream import pipe_before
-from ..tag.gold import MISSING_TAG, read_gold_tags
+from ..tag.annotated import MISSING_TAG, find_unknown_tags
+from ..tag.gold import read_gold_tags
 from ..tag.tag_set import TagSet, find_spans
 from ..tag.words import find_words
 from .reliability import MIN_ENTITIES, TEMPERATURES, choose_temperature, compute_ece
@@ -138,22 +139,25 @@ def score_batches(
         docs = pipe_before(nlp, name, [eg.predicted.copy() for eg in batch])
         words, scores = pipe.score_tags(docs)
         path = find_best_path(scores, words.is_start, tag_model.steps)
-        gold = np.concatenate(
-            [
-                read_gold_tags(eg, find_words(doc), tag_model.tag_set, spans_key=pipe.spans_key)
-                for eg, doc in zip(batch, docs, strict=True)
-            ]
-        )
-        yield ScoredBatch(scores, words.is_start, path, judge_path(path, gold, tag_model.tag_set))
+        gold, unknown = [], []
+        for eg, doc in zip(batch, docs, strict=True):
+            doc_words, tag_set = find_words(doc), tag_model.tag_set
+            gold.append(read_gold_tags(eg, doc_words, tag_set, spans_key=pipe.spans_key))
+            unknown.append(find_unknown_tags(eg, doc_words, tag_set))
+        is_right = judge_path(path, np.concatenate(gold), np.concatenate(unknown), tag_set)
+        yield ScoredBatch(scores, words.is_start, path, is_right)
 
 
-def judge_path(path: np.ndarray, gold: np.ndarray, tag_set: TagSet) -> np.ndarray:
+def judge_path(
+    path: np.ndarray, gold: np.ndarray, unknown: np.ndarray, tag_set: TagSet
+) -> np.ndarray:
     """Judge which entities on a path are right.
 
     path (ndarray): Indices into the tags. Shape: (n_words,).
     gold (ndarray): Indices of the gold tags, -1 where missing. Shape: (n_words,).
+    unknown (ndarray): The result of `find_unknown_tags`. Shape: (n_words, n_tags).
     tag_set (TagSet): The tags.
-    RETURNS (ndarray): 1, 0, or -1 where a gold tag is missing. Shape: (n_spans,).
+    RETURNS (ndarray): 1, 0, or -1 where nobody annotated the word or label. Shape: (n_spans,).
     """
     known = np.where(gold == MISSING_TAG, 0, gold)
     wanted = {
@@ -162,7 +166,8 @@ def judge_path(path: np.ndarray, gold: np.ndarray, tag_set: TagSet) -> np.ndarra
     }
     judged = []
     for first, last in np.stack(find_spans(path, tag_set), axis=1).tolist():
-        if (gold[first : last + 1] == MISSING_TAG).any():
+        within = slice(first, last + 1)
+        if (gold[within] == MISSING_TAG).any() or unknown[within, path[first]].any():
             judged.append(-1)
         else:
             judged.append(int((first, last, tag_set.labels[path[first]]) in wanted))

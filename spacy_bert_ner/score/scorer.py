@@ -10,8 +10,10 @@ from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..convert.annotated import ANNOTATED_KEY
 from ..corpus.docbin import GroupCorpus
 from ..decode.annotate import get_score
+from ..tag.annotated import is_annotated
 from ..tag.gold import find_gold_ents, find_missing, place_gold_ents
 from ..tag.words import find_words
 from .reliability import compute_ece
@@ -41,6 +43,7 @@ def score_entities(
     examples = list(examples)
     judged = [row[1:] for eg in examples for row in judge_entities(eg, spans_key)]
     probs, is_right = np.asarray(judged).reshape(-1, 2).T
+    examples = [leave_out_unknown(eg, spans_key) for eg in examples]
     if spans_key is None:
         scores = {**get_ner_prf(examples, **cfg), "ents_ece": compute_ece(probs, is_right)}
         return sort_labels(scores)
@@ -51,6 +54,24 @@ def score_entities(
     prefix = f"spans_{spans_key}"
     scores = Scorer.score_spans(examples, prefix, getter=read_group, allow_overlap=True)
     return sort_labels({**scores, f"{prefix}_ece": compute_ece(probs, is_right)})
+
+
+def leave_out_unknown(eg: Example, spans_key: str | None) -> Example:
+    """Leave out the predicted entities whose label was not annotated in the gold doc.
+
+    eg (Example): A predicted and a gold doc; neither is changed.
+    spans_key (str | None): As in `score_entities`.
+    RETURNS (Example): The example itself if all labels were annotated.
+    """
+    if ANNOTATED_KEY not in eg.reference.spans:
+        return eg
+    doc = eg.predicted.copy()
+    kept = [ent for ent in find_gold_ents(doc, spans_key) if is_annotated(eg, ent)]
+    if spans_key is None or spans_key not in doc.spans:
+        doc.set_ents(kept)
+    else:
+        doc.spans[spans_key] = kept
+    return Example(doc, eg.reference)
 
 
 def sort_labels(scores: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +88,7 @@ def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[
     eg (Example): A predicted and a gold doc.
     spans_key (str | None): As in `score_entities`.
     YIELDS (Tuple[str, float, bool]): One for each entity, except those without a score
-        or in text that nobody annotated.
+        or in text whose entities, or whose entities of this label, nobody annotated.
     """
     doc = eg.predicted
     words = find_words(doc)
@@ -86,7 +107,8 @@ def judge_entities(eg: Example, spans_key: str | None = None) -> Iterator[tuple[
         # `doc.ents`, or a group that something else has changed
         scores = [get_score(ent) for ent in ents]
     for ent, score in zip(ents, scores, strict=True):
-        if score is not None and not is_missing[ent.start : ent.end].any():
+        is_known = not is_missing[ent.start : ent.end].any() and is_annotated(eg, ent)
+        if score is not None and is_known:
             yield ent.label_, score, (ent.start, ent.end, ent.label_) in gold
 
 

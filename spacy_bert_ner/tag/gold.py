@@ -12,11 +12,10 @@ from spacy.tokens import Span as DocSpan
 from spacy.training import Example
 from spacy.util import filter_spans, logger
 
+from .annotated import MISSING_TAG
 from .tag_rows import merge_neighbours
 from .tag_set import Span, TagSet, spans_to_path
 from .words import Words, find_words
-
-MISSING_TAG = -1
 
 
 def find_gold_ents(doc: Doc, spans_key: str | None) -> list[DocSpan]:

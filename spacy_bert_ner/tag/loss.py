@@ -91,20 +91,25 @@ def balance_tags(counts: Sequence[int]) -> list[float]:
 
 
 def compute_tag_loss(
-    scores: np.ndarray, gold: np.ndarray, tag_weights: np.ndarray, settings: TagLoss
+    scores: np.ndarray, possible: np.ndarray, tag_weights: np.ndarray, settings: TagLoss
 ) -> tuple[float, np.ndarray]:
-    """Compute the weighted mean loss of the words whose gold tag is known.
+    """Compute the weighted mean loss of the words of which something is known.
+
+    It is computed from the total probability of a word's possible tags: of its gold tag if
+    everything was annotated.
 
     scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
-    gold (ndarray): Indices into the tags, -1 where unknown. Shape: (n_words,).
-    tag_weights (ndarray): Weight of a word, by its gold tag. Shape: (n_tags,).
+    possible (ndarray): The result of `list_possible_tags`. Shape: (n_words, n_tags).
+    tag_weights (ndarray): Weight of a word, by its gold tag, or "O" if others are
+        possible too. Shape: (n_tags,).
     settings (TagLoss): Label smoothing and focal gamma.
     RETURNS (Tuple[float, ndarray]): The loss in nats, and d_scores in the shape of
         the scores.
     """
     d_scores = np.zeros(scores.shape)
-    rows = np.flatnonzero(gold >= 0)
-    weights = tag_weights[gold[rows]]
+    rows = np.flatnonzero(~possible.all(axis=1))
+    # Column 0 is "O".
+    weights = tag_weights[possible[rows].argmax(axis=1)]
     if not weights.sum():
         return 0.0, d_scores
     weights = weights / weights.sum()
@@ -112,18 +117,19 @@ def compute_tag_loss(
     X -= X.max(axis=1, keepdims=True)
     log_probs = X - np.log(np.exp(X).sum(axis=1, keepdims=True))
     probs = np.exp(log_probs)
-    # Shape: (n_known, n_tags)
-    is_gold = gold[rows, None] == np.arange(scores.shape[1])
-    target = is_gold * (1 - settings.label_smoothing) + settings.label_smoothing / X.shape[1]
-    losses = -(target * log_probs).sum(axis=1)
-    gradient = probs - target
+    log_gold = np.log(np.where(possible[rows], probs, 0.0).sum(axis=1))
+    # The share of each possible tag in their probability. Shape: (n_known, n_tags)
+    shares = np.where(possible[rows], np.exp(log_probs - log_gold[:, None]), 0.0)
+    smoothing = settings.label_smoothing
+    losses = -(1 - smoothing) * log_gold - smoothing * log_probs.mean(axis=1)
+    gradient = probs - (1 - smoothing) * shares - smoothing / X.shape[1]
     if settings.focal_gamma:
-        p_gold = probs[is_gold]
+        p_gold = np.exp(log_gold)
         # Stay away from 0, where a power below 1 has no slope.
         rest = np.maximum(1 - p_gold, 1e-12)
         focus = rest**settings.focal_gamma
         slope = -settings.focal_gamma * rest ** (settings.focal_gamma - 1) * p_gold
-        gradient = focus[:, None] * gradient + (slope * losses)[:, None] * (is_gold - probs)
+        gradient = focus[:, None] * gradient + (slope * losses)[:, None] * (shares - probs)
         losses = focus * losses
     d_scores[rows] = weights[:, None] * gradient
     return float((weights * losses).sum()), d_scores

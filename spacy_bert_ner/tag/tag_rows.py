@@ -27,30 +27,31 @@ class TagRows(NamedTuple):
     lengths: list[np.ndarray] | None
 
     def place(
-        self, tokens: np.ndarray, tags: np.ndarray, tag_set: TagSet
+        self, tokens: np.ndarray, possible: np.ndarray, tag_set: TagSet
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the rows of some tokens, and the tags to learn there.
+        """Find the rows of some tokens, and the tags that each row may have.
 
-        The first piece gets the token's tag. The others get the tag that continues its
+        The first piece gets the token's tags. The others get the tags that continue its
         entity, as in Hugging Face's examples with `label_all_tokens`.
 
         tokens (ndarray): Indices of the tokens across all docs. Shape: (n_words,).
-        tags (ndarray): Their tags, -1 where missing. Shape: (n_words,).
+        possible (ndarray): The result of `list_possible_tags`. Shape: (n_words, n_tags).
         tag_set (TagSet): The tags.
-        RETURNS (Tuple[ndarray, ndarray]): Rows of `X`, and a tag for each. Shapes: (n,),
-            where n counts the rows of the tokens.
+        RETURNS (Tuple[ndarray, ndarray]): Rows of `X`, and their possible tags. Shapes: (n,)
+            and (n, n_tags), where n counts the rows of the tokens.
         """
         if self.lengths is None:
-            return tokens, tags
+            return tokens, possible
         all_lengths = np.concatenate(self.lengths)
         lengths = all_lengths[tokens]
         starts = (np.cumsum(all_lengths) - all_lengths)[tokens]
         rows = gather_ragged(np.arange(len(self.X)), starts, lengths)
-        # A missing tag, -1, stays missing. Shape: (n_tags + 1,)
-        going_on = np.append(find_tags_going_on(tag_set), -1)
-        row_tags = np.repeat(going_on[tags], lengths)
-        row_tags[np.cumsum(lengths) - lengths] = tags
-        return rows, row_tags
+        going_on = np.eye(len(tag_set.tags), dtype=bool)[find_tags_going_on(tag_set)]
+        # A missing tag stays missing. Shape: (n_words, n_tags)
+        later = (possible @ going_on) | possible.all(axis=1, keepdims=True)
+        row_possible = np.repeat(later, lengths, axis=0)
+        row_possible[np.cumsum(lengths) - lengths] = possible
+        return rows, row_possible
 
     def split(self, X: Any) -> TagScores:
         """Split an array into the rows of each doc, in the form of the scores.

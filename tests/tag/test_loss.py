@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_bert_ner.tag.annotated import list_possible_tags
 from spacy_bert_ner.tag.loss import balance_tags, compute_tag_loss, make_tag_loss_v1, weigh_tags
 from spacy_bert_ner.tag.tag_set import build_tag_set
 
@@ -18,18 +19,26 @@ SETTINGS = [
 ]
 
 
-def compute(scores, gold=GOLD, **settings):
+NOTHING_UNKNOWN = np.zeros((6, 5), dtype=bool)
+
+
+def compute(scores, gold=GOLD, unknown=NOTHING_UNKNOWN, **settings):
     loss = make_tag_loss_v1(**settings)
-    return compute_tag_loss(scores, gold, weigh_tags(loss.class_weights, TAG_SET, name="x"), loss)
+    weights = weigh_tags(loss.class_weights, TAG_SET, name="x")
+    return compute_tag_loss(scores, list_possible_tags(gold, unknown[: len(gold)]), weights, loss)
 
 
 def make_scores():
     return np.random.default_rng(0).normal(size=(6, 5)) * 2
 
 
+@pytest.mark.parametrize("is_partial", [False, True])
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_gradient_equals_finite_differences(settings):
+def test_gradient_equals_finite_differences(settings, is_partial):
     scores = make_scores()
+    # "B" was not annotated.
+    unknown = np.tile(np.asarray(TAG_SET.labels) == "B", (6, 1)) & is_partial
+    settings = {**settings, "unknown": unknown}
     _, d_scores = compute(scores, **settings)
     for cell in np.ndindex(scores.shape):
         above, below = scores.copy(), scores.copy()
