@@ -1,10 +1,12 @@
 """All sub-commands → the one app that spaCy's command line takes in."""
 
 from . import (  # noqa: F401 - each module adds its command
+    apply_corrections,
     convert,
     doctor_data,
     evaluate,
     fetch,
+    find_label_errors,
     find_threshold,
     from_hf,
     package,

@@ -1,0 +1,149 @@
+"""Does `review` find wrong labels that were put in on purpose, and choose better sentences?
+
+python benchmarks/review.py noise CORPUS WORK
+    changes 5 % of the entities of CORPUS/train.spacy at random (a quarter each: another label,
+    another border, removed, invented), and reports how many are among the first places, the
+    estimated share, and the F1 on CORPUS/test.spacy before and after their correction.
+
+Figures go to benchmarks/results/review.md by hand, with the size of the run.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import spacy
+import typer
+from spacy.tokens import DocBin, Span
+from spacy.util import load_config
+
+from spacy_bert_ner.corpus.docbin import read_docs
+from spacy_bert_ner.review.find import find_label_errors
+from spacy_bert_ner.review.folds import train_folds
+
+app = typer.Typer()
+CHANGES = ("label", "border", "removed", "invented")
+
+
+@app.callback()
+def main() -> None:
+    """Choose one of the experiments."""
+
+
+def add_noise(docs: list, share: float, seed: int) -> dict[int, list[tuple[int, int, str]]]:
+    """Change some entities in place; give doc → (start, end, what) of each change."""
+    rng = random.Random(seed)
+    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
+    places = [(i, k) for i, doc in enumerate(docs) for k in range(len(doc.ents))]
+    chosen = rng.sample(places, int(share * len(places)))
+    changed: dict[int, list[tuple[int, int, str]]] = {}
+    for number, (i, k) in enumerate(chosen):
+        doc, kind = docs[i], CHANGES[number % len(CHANGES)]
+        if any(what != "invented" for *_, what in changed.get(i, [])):
+            continue  # one change for each sentence, so that numbers of entities stay right
+        ents = list(doc.ents)
+        place = change(doc, ents, k, kind, labels, rng)
+        if place is None:
+            continue
+        doc.ents = ents
+        changed.setdefault(i, []).append((*place, kind))
+    return changed
+
+
+def change(doc, ents, k, kind, labels, rng):
+    """Change one entity of a list; give the tokens that are concerned, or None."""
+    ent = ents[k]
+    if kind == "removed":
+        del ents[k]
+        return ent.start, ent.end
+    if kind == "label":
+        label = rng.choice([label for label in labels if label != ent.label_])
+        ents[k] = Span(doc, ent.start, ent.end, label=label)
+        return ent.start, ent.end
+    taken = {i for other in ents for i in range(other.start, other.end)}
+    if kind == "border":
+        starts = [(ent.start - 1, ent.end), (ent.start, ent.end + 1)]
+        if ent.end - ent.start > 1:
+            starts += [(ent.start + 1, ent.end), (ent.start, ent.end - 1)]
+        inside = set(range(ent.start, ent.end))
+        options = [
+            (a, b)
+            for a, b in starts
+            if a >= 0 and b <= len(doc) and not (set(range(a, b)) - inside) & taken
+        ]
+        if not options:
+            return None
+        a, b = rng.choice(options)
+        ents[k] = Span(doc, a, b, label=ent.label_)
+        return min(a, ent.start), max(b, ent.end)
+    free = [i for i in range(len(doc)) if i not in taken and doc[i].is_alpha]
+    if not free:
+        return None
+    i = rng.choice(free)
+    ents.append(Span(doc, i, i + 1, label=rng.choice(labels)))
+    ents.sort(key=lambda span: span.start)
+    return i, i + 1
+
+
+@app.command()
+def noise(
+    corpus: Path,
+    work: Path,
+    encoder: Path = Path("assets/encoder"),
+    config: Path = Path("configs/config.cfg"),
+    share: float = 0.05,
+    folds: int = 3,
+    epochs: int = 2,
+    seed: int = 0,
+    retrain: bool = False,
+) -> None:
+    """Find the changed entities again."""
+    work.mkdir(parents=True, exist_ok=True)
+    vocab = spacy.blank("en").vocab
+    clean = list(read_docs(corpus / "train.spacy", vocab))
+    docs = [doc.copy() for doc in clean]
+    changed = add_noise(docs, share, seed)
+    data = work / "noisy.spacy"
+    DocBin(docs=docs).to_disk(data)
+    overrides = {"paths.encoder": str(encoder), "training.max_epochs": epochs}
+    loaded = load_config(config, overrides=overrides, interpolate=False)
+    models = train_folds(data, loaded, work / "folds", folds=folds, seed=seed)
+    candidates, summary = find_label_errors(data, models)
+    n_changed = sum(map(len, changed.values()))
+    hits, found = [], set()
+    for candidate in candidates:
+        doc, _, start, end = map(int, candidate.id.split("-")[:4])
+        ours = [x for x in changed.get(doc, []) if x[0] < end and start < x[1]]
+        hits.append(bool(ours))
+        found.update((doc, *x) for x in ours)
+    result = {
+        "sentences": len(docs),
+        "entities": summary["n_entities"],
+        "changed": n_changed,
+        "candidates": len(candidates),
+        "precision": {
+            n: sum(hits[:n]) / n for n in (50, 100, 200, 500, n_changed) if n <= len(hits)
+        },
+        "recall_at_twice": _recall(candidates, changed, 2 * n_changed),
+        "recall_of_all": {
+            kind: sum(x[3] == kind for x in found)
+            / max(1, sum(x[2] == kind for xs in changed.values() for x in xs))
+            for kind in CHANGES
+        },
+        "wrong_share": summary["wrong_share"],
+        "f1_of_a_perfect_model": summary["f1_of_a_perfect_model"],
+    }
+    print(json.dumps(result, indent=2))
+    (work / "result.json").write_text(json.dumps(result, indent=2), encoding="utf8")
+
+
+def _recall(candidates, changed, n: int) -> float:
+    found = set()
+    for candidate in candidates[:n]:
+        doc, _, start, end = map(int, candidate.id.split("-")[:4])
+        found.update((doc, *x) for x in changed.get(doc, []) if x[0] < end and start < x[1])
+    return len(found) / max(1, sum(map(len, changed.values())))
+
+
+if __name__ == "__main__":
+    app()

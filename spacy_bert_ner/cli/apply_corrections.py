@@ -1,0 +1,33 @@
+"""The command `apply-corrections`: flags over `spacy_bert_ner.review.apply`."""
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from ..targets import check_targets
+from . import _options as options
+from ._app import command
+
+
+@command("apply-corrections")
+def apply_corrections_cli(
+    data: Path = typer.Argument(..., help="The docs (.spacy) that were searched", exists=True),
+    answers: Path = typer.Argument(
+        ...,
+        help="Answers: the CSV table, candidates.jsonl with an answer (accept or reject) in each "
+        "line, or what Label Studio or Prodigy exported",
+        exists=True,
+    ),
+    output: Path = typer.Argument(..., help="The corrected docs (.spacy)"),
+    force: options.Force = False,
+) -> None:
+    """Correct gold labels as somebody answered the proposals of `find-label-errors`."""
+    from ..review.answers import read_answers
+    from ..review.apply import apply_corrections
+
+    check_targets(files=[output], inputs=[data, answers], force=force)
+    counts = apply_corrections(data, read_answers(answers), output, force=force)
+    rows = [(outcome, f"{n:,}") for outcome, n in counts.items()]
+    msg.table(rows, header=("answers", "places"), divider=True, aligns=("l", "r"))
+    msg.good(f"{output}")

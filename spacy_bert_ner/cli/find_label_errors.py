@@ -1,0 +1,101 @@
+"""The command `find-label-errors`: flags over `spacy_bert_ner.review.find`."""
+
+import sys
+from pathlib import Path
+
+import typer
+from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
+from spacy.util import load_config
+from thinc.api import require_gpu
+from wasabi import msg
+
+from ..files import recover_folder
+from ..machine import check_gpu
+from ..report.text import format_count, format_interval, format_percent
+from ..targets import check_targets
+from . import _options as options
+from ._app import command
+from ._errors import show_note
+from ._progress import show_progress
+
+
+@command(
+    "find-label-errors",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def find_label_errors_cli(
+    ctx: typer.Context,
+    data: Path = typer.Argument(..., help="Gold docs (.spacy)", exists=True),
+    output: Path = typer.Option(
+        None,
+        "--output",
+        "-o",
+        help="Folder of the results; for train.spacy, train.review next to it",
+    ),
+    folds: int = typer.Option(5, "--folds", help="Models to train, each without one part of DATA"),
+    config: Path = typer.Option(
+        Path("configs/config.cfg"), "--config", help="Config of these models"
+    ),
+    model: Path = typer.Option(
+        None, "--model", help="Train none: a pipeline that did not learn from DATA", exists=True
+    ),
+    name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
+    number: int = typer.Option(
+        500, "--number", help="Places on the page and in the exports; candidates.jsonl has all"
+    ),
+    seed: options.Seed = 0,
+    code: Path = typer.Option(None, "--code", "-c", help="Python file to import before"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    force: options.Force = False,
+) -> None:
+    """Find gold labels that are probably wrong, and estimate how many there are.
+
+    Change settings of the config as `train` does: --training.max_epochs 2. A run that was
+    stopped goes on where it was.
+    """
+    from ..review.find import FINDINGS, find_label_errors, write_findings
+    from ..review.folds import train_folds
+
+    output = output or data.with_suffix(".review")
+    overrides = parse_config_overrides(ctx.args)
+    inputs = [data, *filter(None, [model])]
+    check_targets(files=[output / file for file in FINDINGS], inputs=inputs, force=force)
+    import_code(code)
+    check_gpu(gpu_id)
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+    if model is not None:
+        recover_folder(model)
+        models = [(model, None)]
+    else:
+        if not config.exists():
+            raise ValueError(
+                f"{config} does not exist. Set `config`, or set `model` to a pipeline."
+            )
+        with show_validation_error(config):
+            loaded = load_config(config, overrides=overrides, interpolate=False)
+            models = train_folds(
+                data,
+                loaded,
+                output / "folds",
+                folds=folds,
+                seed=seed,
+                use_gpu=gpu_id,
+                stdout=sys.stdout,
+                stderr=sys.stderr,
+            )
+    candidates, summary = find_label_errors(data, models, name=name, progress=show_progress)
+    write_findings(candidates, summary, output, number=number, force=force)
+    rows = [(kind, f"{n:,}") for kind, n in summary["kinds"].items()]
+    msg.table(rows, header=("what may be wrong", "places"), divider=True, aligns=("l", "r"))
+    wrong, best = summary["wrong_share"], summary["f1_of_a_perfect_model"]
+    msg.text(
+        f"Estimated share of wrong labels: {format_percent(wrong['value'], 1)} % "
+        f"({format_interval(wrong['interval'])}). A perfect model would score F1 "
+        f"{format_percent(best['value'], 1)} ({format_interval(best['interval'])}) on such labels."
+    )
+    if summary["n_not_judged"]:
+        n = format_count(summary["n_not_judged"], "entity", "entities")
+        show_note(f"{n} not judged: no model that did not see them knows their label.")
+    for file in FINDINGS:
+        msg.good(f"{output / file}")

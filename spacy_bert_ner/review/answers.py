@@ -1,0 +1,119 @@
+"""Answers to proposals, as a tool or a spreadsheet gives them back → what each place holds."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..read.fields import CharSpan, Fields
+from ..read.json_values import read_json_records
+from ..read.label_studio import read_label_studio
+from ..read.sentence import FormatError, Notes
+from ..read.source import open_source
+from .tasks import ID_KEY
+
+_NO = ("reject", "ignore", "no")
+_YES = ("accept", "yes")
+
+
+class Answer(NamedTuple):
+    """What somebody says of a proposal.
+
+    id (str): Names the place; see `name_place`.
+    spans (Tuple[Tuple[int, int, str], ...] | None): The right entities, in characters of the
+        sentence; `None` if the gold is right.
+    is_whole (bool): Whether these are the entities of the whole sentence, and not only
+        those of the place.
+    """
+
+    id: str
+    spans: tuple[CharSpan, ...] | None
+    is_whole: bool = True
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """Read answers from a CSV table, from our JSON lines, Prodigy's, or Label Studio's JSON.
+
+    A place without an answer is left out.
+
+    path (Path): The file.
+    RETURNS (List[Answer]): The answers.
+    RAISES (FormatError): If a record has no id, or cannot be read.
+    """
+    if path.suffix == ".csv":
+        return list(_read_rows(path))
+    return [answer for task in read_json_records(open_source(path)) for answer in _read(task)]
+
+
+def _read(task: Fields) -> Iterator[Answer]:
+    value = task.mapping()
+    if "proposed" in value and "id" in value:
+        yield from _judge(task, str(value["id"]), "proposed", is_whole=False)
+    elif isinstance(value.get("data"), dict) or "annotations" in value:
+        name = _find_id(task, task.inner(value.get("data")))
+        for found in read_label_studio(task, Notes()):
+            yield Answer(name, tuple(sorted(found.spans)))
+    elif "spans" in value:
+        yield from _judge(task, _find_id(task, task), "spans", is_whole=True)
+    else:  # Label Studio's JSON-MIN
+        name = _find_id(task, task)
+        for found in read_label_studio(task, Notes()):
+            yield Answer(name, tuple(sorted(found.spans)))
+
+
+def _judge(task: Fields, name: str, key: str, *, is_whole: bool) -> Iterator[Answer]:
+    answer = task.get("answer")
+    if answer in _YES:
+        spans = tuple(sorted(task.inner(item).span() for item in task.items(key)))
+        yield Answer(name, spans, is_whole)
+    elif answer in _NO:
+        yield Answer(name, None, is_whole)
+    elif answer not in (None, ""):
+        raise task.error(f"the answer {answer!r:.60}, expected accept or reject. Correct it.")
+
+
+def _find_id(task: Fields, place: Fields) -> str:
+    name = place.get(ID_KEY)
+    if not isinstance(name, str):
+        raise task.error(
+            f"no '{ID_KEY}', expected that of a task that `find-label-errors` wrote. Export the "
+            "answers with the data of the tasks."
+        )
+    return name
+
+
+def _read_rows(path: Path) -> Iterator[Answer]:
+    # an answer is accept, reject, or the label that the place should have
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        file.seek(0)
+        rows = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
+        missing = {ID_KEY, "answer", "spans"} - set(rows.fieldnames or ())
+        if missing:
+            raise FormatError(
+                path.name,
+                f"no column {', '.join(sorted(missing))}, expected the table that "
+                "`find-label-errors` wrote. Keep its columns.",
+                line=1,
+            )
+        for number, row in enumerate(rows, start=2):
+            answer, name = (row["answer"] or "").strip(), (row[ID_KEY] or "").strip("' ")
+            if not answer:
+                continue
+            try:
+                spans = [(int(a), int(b), str(label)) for a, b, label in json.loads(row["spans"])]
+            except (ValueError, TypeError) as err:
+                raise FormatError(
+                    path.name,
+                    f"{row['spans']!r:.60} as 'spans', expected [[start, end, label], …]. Restore "
+                    "the column.",
+                    line=number,
+                ) from err
+            if answer.lower() in _NO:
+                yield Answer(name, None, is_whole=False)
+            elif answer.lower() in _YES:
+                yield Answer(name, tuple(spans), is_whole=False)
+            else:
+                label = "" if answer == "O" else answer
+                yield Answer(name, tuple((a, b, label) for a, b, _ in spans if label), False)

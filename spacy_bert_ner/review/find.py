@@ -1,0 +1,108 @@
+"""A corpus, and a config or a model → the places whose labels may be wrong, and a report."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import spacy
+
+from ..files import replaced_files
+from ..pipe.factory import find_component
+from ..progress import ShowProgress, hide_progress
+from .candidates import (
+    KINDS,
+    Candidate,
+    candidate_to_row,
+    candidate_to_task,
+    find_candidates,
+    write_candidates,
+)
+from .estimate import estimate_noise
+from .judge import Judgement, judge_sentences
+from .sentences import GoldSentence, read_sentences
+from .tasks import write_rows, write_tasks
+
+CANDIDATES = "candidates.jsonl"
+SUMMARY = "summary.json"
+ANSWERS = "answers.csv"
+TASKS = ("label-studio.json", "prodigy.jsonl")
+FINDINGS = (CANDIDATES, SUMMARY, ANSWERS, *TASKS)
+"""What `write_findings` writes."""
+
+
+def find_label_errors(
+    data: Path,
+    models: Sequence[tuple[Path, Iterable[int] | None]],
+    *,
+    name: str | None = None,
+    progress: ShowProgress = hide_progress,
+) -> tuple[list[Candidate], dict[str, Any]]:
+    """Rank the places of a corpus whose gold labels are improbable.
+
+    data (Path): The corpus (`.spacy`).
+    models (Sequence[Tuple[Path, Iterable[int] | None]]): Folders of pipelines, and the
+        numbers of the docs that each judges, which it has not learned from; `None` for all.
+    name (str | None): The `bert_ner` to use; `None` for the only one.
+    progress (ShowProgress): Watches the sentences.
+    RETURNS (Tuple[List[Candidate], Dict[str, Any]]): The candidates, the least probable
+        gold first, and a summary.
+    RAISES (ValueError): If the corpus has no sentences.
+    """
+    sentences: list[GoldSentence] = []
+    judgements: list[Judgement] = []
+    for model, numbers in models:
+        nlp = spacy.load(model)
+        wanted = None if numbers is None else set(numbers)
+        ours = [
+            sentence
+            for sentence in read_sentences(data, nlp.vocab)
+            if wanted is None or sentence.doc in wanted
+        ]
+        docs = [sentence.gold for sentence in ours]
+        judged = judge_sentences(nlp, name or find_component(nlp), docs)
+        text = f"Judging {data.name}"
+        judgements += progress(judged, text=text, total=len(docs))
+        sentences += ours
+    if not sentences:
+        raise ValueError(f"{data}: no sentences, expected gold docs. Convert the data again.")
+    candidates = find_candidates(sentences, judgements)
+    n_entities = sum(len(sentence.gold.ents) for sentence in sentences)
+    kinds = Counter(candidate.kind for candidate in candidates)
+    return candidates, {
+        "data": str(data),
+        "n_models": len(models),
+        "n_sentences": len(sentences),
+        "n_entities": n_entities,
+        "n_not_judged": sum(said.n_unjudged for said in judgements),
+        "n_candidates": len(candidates),
+        "kinds": {kind: kinds[kind] for kind in KINDS},
+        **estimate_noise(judgements),
+    }
+
+
+def write_findings(
+    candidates: Sequence[Candidate],
+    summary: dict[str, Any],
+    output: Path,
+    *,
+    number: int = 500,
+    force: bool = False,
+) -> None:
+    """Write all candidates, and the first ones as tasks to check.
+
+    candidates (Sequence[Candidate]): The candidates.
+    summary (Dict[str, Any]): The summary.
+    output (Path): The folder; other files in it stay.
+    number (int): The most tasks.
+    force (bool): Whether files of the same name are replaced.
+    """
+    first = candidates[:number]
+    with replaced_files(output, force=force) as folder:
+        write_candidates(candidates, folder / CANDIDATES)
+        text = json.dumps(summary, indent=2, ensure_ascii=False)
+        (folder / SUMMARY).write_text(text + "\n", encoding="utf8")
+        write_rows([candidate_to_row(candidate) for candidate in first], folder / ANSWERS)
+        for name in TASKS:
+            write_tasks([candidate_to_task(candidate) for candidate in first], folder / name)
