@@ -51,6 +51,7 @@ def read_checkpoint(
     dropout: float | None,
     attention_dropout: float | None = None,
     shapes: bool = False,
+    layers: int | None = None,
 ) -> Checkpoint:
     """Read an encoder from a local folder.
 
@@ -60,14 +61,18 @@ def read_checkpoint(
     attention_dropout (Optional[float]): Dropout rate of the attention weights; None
         uses `dropout`.
     shapes (bool): Whether to add a new table of word shapes.
+    layers (Optional[int]): How many of the first layers to keep; None for all.
     RETURNS (Checkpoint): The encoder.
     RAISES (FileNotFoundError): If the folder or one of its files is missing.
-    RAISES (ValueError): If it holds code or pickles, or lacks weights or a fast tokenizer.
+    RAISES (ValueError): If it holds code or pickles, or lacks weights or a fast tokenizer,
+        or has fewer layers.
     """
     check_folder(path)
     with reading(path), torch.device("cpu"):
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         _set_dropout(config, dropout, attention_dropout)
+        if layers is not None:
+            _cut_layers(config, layers)
         cls = _find_class(config)
         model, info = cls.from_pretrained(
             path,
@@ -102,6 +107,7 @@ def bytes_to_checkpoint(
     dropout: float | None,
     attention_dropout: float | None = None,
     shapes: bool = False,
+    layers: int | None = None,
 ) -> Checkpoint:
     """Read an encoder that `checkpoint_to_bytes` wrote.
 
@@ -114,9 +120,10 @@ def bytes_to_checkpoint(
     attention_dropout (Optional[float]): Dropout rate of the attention weights; None
         uses `dropout`.
     shapes (bool): Whether the config asks for word shapes; as in training.
+    layers (Optional[int]): The layers that the config asks for; as in training.
     RETURNS (Checkpoint): The encoder.
     RAISES (ValueError): If the bytes are not an encoder of ours, are damaged or refer to
-        code, or if `pooling` or `shapes` differ from training.
+        code, or if `pooling`, `shapes` or `layers` differ from training.
     """
     check_seal(data)
     files = read_texts(data)
@@ -136,6 +143,12 @@ def bytes_to_checkpoint(
         )
     refuse_code(json.loads(files[CONFIG]), "saved encoder, config.json")
     config = AutoConfig.for_model(**json.loads(files[CONFIG]))
+    has = getattr(config, "num_hidden_layers", None)
+    if layers not in (None, has):
+        raise ValueError(
+            f"The encoder was trained with {has} layers, but the config has `layers = {layers}`. "
+            f"Set `layers = {has}` in [components.transformer.model] of config.cfg."
+        )
     _set_dropout(config, dropout, attention_dropout)
     cls = _find_class(config)
     with reading("saved encoder"), torch.device("cpu"):
@@ -156,6 +169,16 @@ def _find_class(config: Any) -> Any:
         raise ValueError(f"no encoder has the type {config.model_type!r}")
     found = MODEL_MAPPING[type(config)]
     return found[0] if isinstance(found, tuple) else found  # Funnel has two
+
+
+def _cut_layers(config: Any, layers: int) -> None:
+    has = getattr(config, "num_hidden_layers", 0)
+    if layers > has:
+        raise ValueError(
+            f"`layers = {layers}`, but this encoder has {has}. Set `layers` to {has} or less, or "
+            "to null for all of them."
+        )
+    config.num_hidden_layers = layers
 
 
 def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:

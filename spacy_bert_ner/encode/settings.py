@@ -29,11 +29,12 @@ class Settings:
     attention: str = "sdpa"
     gradient_checkpointing: bool = False
     shapes: bool = False
+    layers: int | None = None
 
     @property
     def reading(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): The settings needed to read the encoder's weights."""
-        names = ("attention", "dropout", "attention_dropout", "shapes")
+        names = ("attention", "dropout", "attention_dropout", "shapes", "layers")
         return {name: getattr(self, name) for name in names}
 
     def find_batch_pieces(self, device_type: str, *, is_train: bool = False) -> int:
@@ -87,6 +88,7 @@ def check_transformer_settings(settings: Settings) -> None:
     _check_choice("attention", settings.attention, ATTENTIONS)
     parse_freeze(settings.freeze)
     _check_least("window", settings.window, 1)
+    _check_least("layers", settings.layers, 1)
     _check_least("context", settings.context, 0)
     _check_least("batch_pieces", settings.batch_pieces, 1)
     for name in ("dropout", "attention_dropout"):

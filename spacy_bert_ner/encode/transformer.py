@@ -59,6 +59,7 @@ def build_transformer_model_v1(
     attention: str = "sdpa",
     gradient_checkpointing: bool = False,
     shapes: bool = False,
+    layers: int | None = None,
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build the model of a `transformer` component: one vector for each token.
 
@@ -95,6 +96,8 @@ def build_transformer_model_v1(
         of its pieces. Use it with uncased encoders. The vectors start at zero and learn
         at the rate of the last layer. Once they are trained, `freeze = "N layers"` keeps
         them.
+    layers (Optional[int]): Keep only the first layers of the encoder, which is that much
+        faster; None for all. The rest should be learned from a teacher (`bert-ner teach`).
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): If a setting has an invalid value.
     """
@@ -111,6 +114,7 @@ def build_transformer_model_v1(
         attention=attention,
         gradient_checkpointing=gradient_checkpointing,
         shapes=shapes,
+        layers=layers,
     )
     check_transformer_settings(settings)
     return TransformerModel(

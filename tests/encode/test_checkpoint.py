@@ -192,3 +192,35 @@ def test_cut_bytes_are_refused(get_encoder, change):
     data = data[:change] if change < 0 else data + b"x"
     with pytest.raises(ValueError, match=r"expected [\d,]+: the file was cut or changed"):
         bytes_to_checkpoint(data, **SAVED)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_the_first_layers_are_kept(get_encoder, kind):
+    whole = read(get_encoder(kind))
+    if kind == "funnel":
+        with pytest.raises(ValueError, match=r"`layers = 1`, but this encoder"):
+            read_checkpoint(get_encoder(kind), **OPTIONS, layers=1)
+        return
+    cut = read_checkpoint(get_encoder(kind), **OPTIONS, layers=1)
+    with torch.no_grad():
+        hidden = whole.model(input_ids=IDS, output_hidden_states=True).hidden_states
+        found = cut.model(input_ids=IDS, output_hidden_states=True).hidden_states
+    assert len(found) == 2 < len(hidden)
+    torch.testing.assert_close(found[0], hidden[0])
+    if kind != "modernbert":  # it normalises what its last layer gives
+        torch.testing.assert_close(found[1], hidden[1])
+    data = checkpoint_to_bytes(cut, pooling="first")
+    for layers in (None, 1):
+        loaded = bytes_to_checkpoint(data, **SAVED, layers=layers)
+        with torch.no_grad():
+            assert torch.equal(
+                loaded.model(input_ids=IDS).last_hidden_state,
+                cut.model(input_ids=IDS).last_hidden_state,
+            )
+    with pytest.raises(ValueError, match="trained with 1 layers, but the config has `layers = 2`"):
+        bytes_to_checkpoint(data, **SAVED, layers=2)
+
+
+def test_more_layers_than_there_are_are_refused(get_encoder):
+    with pytest.raises(ValueError, match=r"`layers = 99`, but this encoder has \d+\."):
+        read_checkpoint(get_encoder(), **OPTIONS, layers=99)
