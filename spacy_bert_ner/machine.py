@@ -1,8 +1,11 @@
-"""A requested GPU → an error if it can't be used; freed memory → back to the system."""
+"""The machine → what of it this process may use: GPU, processors, memory."""
 
 import ctypes
+import math
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -46,6 +49,52 @@ def trim_heap() -> bool:
         return False
     trim(0)
     return True
+
+
+def count_processors(root: Path = Path("/")) -> int:
+    """Count the processors that this process may use.
+
+    The machine may have more: an affinity (`taskset`, Slurm) or a quota of processor time
+    (Docker's `--cpus`, a limit in Kubernetes) may give the process a part of them.
+
+    root (Path): Where the file systems `proc` and `sys` are mounted.
+    RETURNS (int): The number, at least 1; part of a processor counts as one.
+    """
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        n_processors = os.process_cpu_count()
+    elif hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        n_processors = len(os.sched_getaffinity(0))
+    else:
+        n_processors = os.cpu_count()
+    return math.ceil(min([n_processors or 1, *_read_quotas(root)]))
+
+
+def _read_quotas(root: Path) -> Iterator[float]:
+    # Of the process's control groups and all groups above them; inside a container, the
+    # path is often that of the host, and only the top folder is there.
+    cgroups, mounts = root / "proc/self/cgroup", root / "sys/fs/cgroup"
+    lines = cgroups.read_text().splitlines() if os.access(cgroups, os.R_OK) else []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = mounts / controllers
+        group = top / path.lstrip("/")
+        for folder in (group, *group.parents[: len(group.parts) - len(top.parts)]):
+            quota, period = _read_numbers(folder / "cpu.max")  # version 2
+            if not period:
+                quota, _ = _read_numbers(folder / "cpu.cfs_quota_us")
+                period, _ = _read_numbers(folder / "cpu.cfs_period_us")
+            if quota > 0 and period > 0:
+                yield quota / period
+
+
+def _read_numbers(path: Path) -> tuple[int, int]:
+    # "100000 100000", "max 100000" or "-1"; no limit is 0.
+    texts = path.read_text().split() if os.access(path, os.R_OK) else []
+    numbers = [int(text) if text.lstrip("-").isdigit() else 0 for text in texts]
+    first, second = (*numbers, 0, 0)[:2]
+    return first, second
 
 
 def check_gpu(gpu_id: int) -> None:

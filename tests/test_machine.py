@@ -1,6 +1,7 @@
-"""The GPU that was asked for, and freed memory that is given back."""
+"""The GPU that was asked for, the processors that may be used, and freed memory."""
 
 import ctypes
+import os
 import platform
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 
 from spacy_bert_ner import machine
 from spacy_bert_ner import machine as memory
-from spacy_bert_ner.machine import make_trim_memory_v1, trim_heap
+from spacy_bert_ner.machine import count_processors, make_trim_memory_v1, trim_heap
 
 
 def measure_resident():
@@ -53,6 +54,57 @@ def test_another_c_library_is_left_alone(monkeypatch):
 def test_every_is_checked():
     with pytest.raises(ValueError, match="every = 0, expected at least 1"):
         make_trim_memory_v1(every=0)
+
+
+def write_files(root, files):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+V1 = "proc/self/cgroup", "3:cpu,cpuacct:/a/b\n2:memory:/a\n"
+V2 = "proc/self/cgroup", "0::/a/b\n"
+GROUPS = "sys/fs/cgroup/"
+OLD = GROUPS + "cpu,cpuacct/"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, 8),
+        ({V2[0]: V2[1]}, 8),
+        ({V2[0]: V2[1], GROUPS + "a/b/cpu.max": "max 100000\n"}, 8),
+        ({V2[0]: V2[1], GROUPS + "a/b/cpu.max": "100000 100000\n"}, 1),
+        # the group above allows less
+        ({V2[0]: V2[1], GROUPS + "a/b/cpu.max": "max 100000", GROUPS + "a/cpu.max": "9 3"}, 3),
+        # inside a container, only the top folder is there
+        ({V2[0]: V2[1], GROUPS + "cpu.max": "150000 100000\n"}, 2),
+        ({V2[0]: V2[1], GROUPS + "cpu.max": "5000 100000\n"}, 1),
+        ({V2[0]: V2[1], GROUPS + "cpu.max": "1600000 100000\n"}, 8),
+        ({V1[0]: V1[1], OLD + "a/b/cpu.cfs_quota_us": "-1", OLD + "a/b/cpu.cfs_period_us": "9"}, 8),
+        ({V1[0]: V1[1], OLD + "a/b/cpu.cfs_quota_us": "8", OLD + "a/b/cpu.cfs_period_us": "4"}, 2),
+        ({V1[0]: V1[1], OLD + "cpu.cfs_quota_us": "8", OLD + "cpu.cfs_period_us": "2"}, 4),
+        # limits of other groups
+        ({V2[0]: V2[1], GROUPS + "c/cpu.max": "1 1"}, 8),
+        ({V1[0]: V1[1], GROUPS + "memory/a/cpu.max": "1 1"}, 8),
+    ],
+)
+def test_processors_are_those_that_the_quota_allows(tmp_path, monkeypatch, files, expected):
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 8, raising=False)
+    write_files(tmp_path, files)
+    assert count_processors(tmp_path) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
+def test_processors_are_those_that_the_affinity_allows(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "process_cpu_count", raising=False)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(before)])
+    try:
+        assert count_processors(tmp_path) == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert count_processors(tmp_path) == len(before)
 
 
 def set_device(monkeypatch, *, cuda="13.0", available=True, count=1, cupy=True):

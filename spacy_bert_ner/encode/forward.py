@@ -11,7 +11,9 @@ from ..pieces.shapes import TABLE
 from ..pieces.table import gather_ragged
 from ..pieces.windows import Bucket
 from .memory import run_in_halves
+from .precision import predicting
 from .settings import parse_freeze
+from .threads import run_side_by_side
 
 
 def compute_vectors(
@@ -22,8 +24,11 @@ def compute_vectors(
     width: int,
     pooling: str,
     device: torch.device,
+    threads: int | None = None,
 ) -> torch.Tensor:
     """Run buckets through an encoder and pool the pieces of each token.
+
+    Without gradients, the buckets are computed side by side on a CPU.
 
     model (torch.nn.Module): A Hugging Face encoder.
     buckets (Sequence[Bucket]): The batch.
@@ -32,23 +37,34 @@ def compute_vectors(
     pooling (str): Which pieces give a token's vector: "first", "mean" or "last". With
         "pieces", the tokens of the buckets are already pieces.
     device (torch.device): Where the encoder is.
+    threads (Optional[int]): Buckets to compute at the same time, as in `count_threads`.
     RETURNS (torch.Tensor): A vector for each token in float32, zeros for a token
         without pieces. Shape: (n_tokens, width).
     """
-    # shape: (n_tokens, width)
-    Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=device)
     parts = [
         (bucket.ids.ravel(), bucket.lengths, bucket.tokens, *_find_rows(bucket, pooling))
         for bucket in buckets
     ]
+    # shape: (n_tokens, width)
+    Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=device)
     arrays = list(_copy_to_device(parts, device))
     inputs = [ids.view(b.ids.shape) for b, (ids, *_) in zip(buckets, arrays, strict=True)]
-    if torch.is_grad_enabled():
+    is_learning = torch.is_grad_enabled()
+    if is_learning:
         inputs = _embed(model, inputs)
-    for bucket, X, (_, lengths, tokens, *rows) in zip(buckets, inputs, arrays, strict=True):
-        is_padded = bool((bucket.lengths != bucket.ids.shape[1]).any())
-        X = read_bucket(model, X, lengths if is_padded else None)
+
+    def fill(i: int) -> None:
+        _, lengths, tokens, *rows = arrays[i]
+        is_padded = bool((buckets[i].lengths != buckets[i].ids.shape[1]).any())
+        X = read_bucket(model, inputs[i], lengths if is_padded else None)
         Y.index_copy_(0, tokens, _pool(X.reshape(-1, width), rows).float())
+
+    if is_learning:
+        for i in range(len(buckets)):
+            fill(i)
+    else:
+        n_threads = threads if device.type == "cpu" else 1
+        run_side_by_side(predicting(device)(fill), len(buckets), threads=n_threads)
     return Y
 
 

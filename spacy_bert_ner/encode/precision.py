@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import functools
+from collections.abc import Iterator
 
 import torch
 
@@ -60,3 +61,18 @@ def on_device(device: torch.device) -> contextlib.AbstractContextManager:
     """
     default = torch.get_default_device().type
     return contextlib.nullcontext() if default in ("cpu", device.type) else device
+
+
+@contextlib.contextmanager
+def predicting(device: torch.device) -> Iterator[None]:
+    """Compute without gradients, whatever modes of torch the calling thread has set.
+
+    device (torch.device): Where the encoder runs.
+    """
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        torch.autocast(device.type, enabled=False),
+        on_device(device),
+    ):
+        yield

@@ -30,6 +30,7 @@ class Settings:
     gradient_checkpointing: bool = False
     shapes: bool = False
     layers: int | None = None
+    threads: int | None = None
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -91,6 +92,7 @@ def check_transformer_settings(settings: Settings) -> None:
     _check_least("layers", settings.layers, 1)
     _check_least("context", settings.context, 0)
     _check_least("batch_pieces", settings.batch_pieces, 1)
+    _check_least("threads", settings.threads, 1)
     for name in ("dropout", "attention_dropout"):
         rate = getattr(settings, name)
         if rate is not None and not 0 <= rate < 1:

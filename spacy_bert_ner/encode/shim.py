@@ -19,7 +19,7 @@ from .fork import use_one_thread_in_a_fork
 from .forward import compute_vectors, freeze_parameters
 from .handover import Handover
 from .memory import TO_PREDICT, TO_TRAIN, explained_memory
-from .precision import copy_in_precision, find_dtype, on_device
+from .precision import copy_in_precision, find_dtype, on_device, predicting
 from .settings import Settings
 from .shaped_embedding import make_shaped
 from .torch_params import exchanged_params
@@ -125,7 +125,7 @@ class EncoderShim(PyTorchShim):
         if is_train and self.settings.freeze != "all":
             return self._encode_to_update(*inputs)
         use_one_thread_in_a_fork()
-        with torch.no_grad(), explained_memory(TO_PREDICT):
+        with predicting(self.device), explained_memory(TO_PREDICT):
             Y = self._run(self._get_model_to_predict(), *inputs)
         return cast(Floats2d, torch2xp(Y)), _ignore_gradient
 
@@ -223,6 +223,7 @@ class EncoderShim(PyTorchShim):
                 width=self.width,
                 pooling=self.settings.pooling,
                 device=self.device,
+                threads=self.settings.threads,
             )
 
     @contextlib.contextmanager

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
-from thinc.api import PyTorchShim, xp2torch
+from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
 
 from ..optimize.parameter_groups import Key
+from .threads import one_thread_inside
 
 
 @contextlib.contextmanager
@@ -34,8 +35,15 @@ def exchanged_params(
 class TorchShim(PyTorchShim):
     """Hold a torch module for thinc, and let averaged weights reach it.
 
-    thinc's own shim looks for keys that no optimizer uses.
+    thinc's own shim looks for keys that no optimizer uses. To predict, the module uses
+    the calling thread only: it is small, and on a busy machine more threads would mostly
+    wait for each other.
     """
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """RETURNS (Any): What the module gives for these inputs."""
+        with one_thread_inside():
+            return super().predict(inputs)
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:

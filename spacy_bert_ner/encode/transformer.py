@@ -60,6 +60,7 @@ def build_transformer_model_v1(
     gradient_checkpointing: bool = False,
     shapes: bool = False,
     layers: int | None = None,
+    threads: int | None = None,
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build the model of a `transformer` component: one vector for each token.
 
@@ -98,6 +99,10 @@ def build_transformer_model_v1(
         them.
     layers (Optional[int]): Keep only the first layers of the encoder, which is that much
         faster; None for all. The rest should be learned from a teacher (`bert-ner teach`).
+    threads (Optional[int]): Parts of a batch to compute at the same time when predicting
+        on a CPU, by one thread each. None for as many as the process may use: its
+        processors (affinity and container quota), but no more than torch's threads
+        (`OMP_NUM_THREADS`, `torch.set_num_threads`). The vectors do not depend on it.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): If a setting has an invalid value.
     """
@@ -115,6 +120,7 @@ def build_transformer_model_v1(
         gradient_checkpointing=gradient_checkpointing,
         shapes=shapes,
         layers=layers,
+        threads=threads,
     )
     check_transformer_settings(settings)
     return TransformerModel(
