@@ -1,26 +1,20 @@
 """Files in a temporary folder → their place on disk, all at once, without touching others."""
 
-import errno
 import hashlib
 import json
 import os
-import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .scratch import explained, held, temporary_folder
 from .targets import check_targets, read_record
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-# How safetensors quotes a system error that it does not raise as an OSError.
-_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
-def replaced_folder(path: Path, *, record: str | None = None) -> Iterator[Path]:
+def replaced_folder(path: Path, *, record: str) -> Iterator[Path]:
     """Provide a new folder to fill, which replaces another one at the end.
 
     Whenever the process is killed, either the old or the new folder is complete; after
@@ -28,22 +22,22 @@ def replaced_folder(path: Path, *, record: str | None = None) -> Iterator[Path]:
     fails, the old one is unchanged.
 
     path (Path): The folder to replace or create. Links are followed.
-    record (str | None): Name of the file in the old folder that lists the files written
-        there: only these are removed, others are kept. `None` removes all files.
+    record (str): Name of the file in the old folder that lists the files written there:
+        only these are removed, others are kept.
     YIELDS (Path): An empty folder next to it.
+    RAISES (BlockingIOError): If another process is replacing the folder.
     RAISES (OSError): If it can't be written, for example because the disk is full.
     """
     path = Path(os.path.realpath(path))
     recover_folder(path)
     aside, old = _name_aside(path), _name_old(path)
-    with _explained(path):
+    with explained(path), ExitStack() as stack:
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)  # left by a killed process
-        shutil.rmtree(old, ignore_errors=True)
+        _make_alone(aside, path, stack)
         try:
-            aside.mkdir()
+            shutil.rmtree(old, ignore_errors=True)
             yield aside
-            if record is not None and path.exists():
+            if path.exists():
                 _keep_others(path, aside, read_record(path / record))
             _sync(aside)
             if path.exists():
@@ -61,6 +55,20 @@ def replaced_folder(path: Path, *, record: str | None = None) -> Iterator[Path]:
             raise
     _sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _make_alone(aside: Path, path: Path, stack: ExitStack) -> None:
+    try:
+        if aside.exists():  # left by a killed process, unless another one holds it
+            with held(aside):
+                shutil.rmtree(aside)
+        aside.mkdir()
+        stack.enter_context(held(aside))
+    except (BlockingIOError, FileExistsError, FileNotFoundError) as error:
+        raise BlockingIOError(
+            f"{path}: another process is writing it. Wait until that has ended, or choose another "
+            "location."
+        ) from error
 
 
 def recover_folder(path: Path) -> None:
@@ -118,41 +126,25 @@ def replaced_files(
     RAISES (OSError): If it can't be written, for example because the disk is full.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    with _explained(folder):
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as tmp:
-                aside = Path(tmp)
-                yield aside
-                _sync(aside)
-                names = [path.name for path in sorted(aside.iterdir())]
-                check_targets(files=[folder / name for name in names], force=force)
-                stale = read_record(folder / record) if record is not None else set()
-                for name in names:
-                    (aside / name).replace(folder / name)
-                for name in stale.difference(names):
-                    if Path(name).name == name:
-                        (folder / name).unlink(missing_ok=True)
-        except BaseException:
-            for place in made:
-                with suppress(OSError):
-                    place.rmdir()
-            raise
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
     try:
-        yield
-    except Exception as error:
-        found = _SYSTEM_ERROR.search(str(error))
-        number = int(found[1]) if found else getattr(error, "errno", None)
-        if number not in _NO_ROOM:
-            raise
-        raise OSError(
-            f"{path} could not be written: {os.strerror(number)}. What was there before is "
-            "unchanged. Free some space or choose another location, then try again."
-        ) from error
+        with temporary_folder(folder) as aside:
+            yield aside
+            _sync(aside)
+            names = [path.name for path in sorted(aside.iterdir())]
+            check_targets(files=[folder / name for name in names], force=force)
+            stale = read_record(folder / record) if record is not None else set()
+            for name in names:
+                (aside / name).replace(folder / name)
+            for name in stale.difference(names):
+                if Path(name).name == name:
+                    (folder / name).unlink(missing_ok=True)
+    except BaseException:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+        raise
 
 
 def _sync(folder: Path) -> None:

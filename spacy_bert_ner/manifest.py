@@ -1,6 +1,7 @@
 """A model folder ↔ the hashes of its files: truncated, changed and missing files are found."""
 
 import json
+import shlex
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
-from .files import hash_file, read_json, recover_folder
+from .files import hash_file, read_json, recover_folder, replaced_files
 from .install import PLUGIN, install_packages, list_requirements
 
 MANIFEST = "manifest.json"
@@ -39,7 +40,8 @@ def write_manifest(folder: Path) -> dict[str, Any]:
         for name, path in _list_files(folder)
     }
     manifest = {"format": _FORMAT, "files": files}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
+    with replaced_files(folder, force=True) as aside:
+        (aside / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf8")
     return manifest
 
 
@@ -64,7 +66,7 @@ def check_manifest(folder: Path) -> list[str]:
         raise BrokenModelError(
             f"{folder}: no {MANIFEST}, so its files cannot be checked. Training and packaging "
             "write it. To record the current files of a folder that you trust, run "
-            f"`python -m spacy bert-ner verify {folder}` with `write`."
+            f"{_make_command(folder)}."
         )
     files = read_manifest(folder)
     problems = list(_compare(folder, files))
@@ -74,6 +76,11 @@ def check_manifest(folder: Path) -> list[str]:
             f"{'; '.join(problems)}. {_ADVICE}"
         )
     return [name for name, _ in _list_files(folder) if name not in files]
+
+
+def _make_command(folder: Path, *, is_there: bool = False) -> str:
+    command = f"python -m spacy bert-ner verify {shlex.quote(str(folder))} --write"
+    return f"`{command}{' --force' if is_there else ''}`"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -211,8 +218,8 @@ def verify(name: str | Path) -> int:
     if added:
         raise BrokenModelError(
             f"{folder}: added since {MANIFEST} was written: {', '.join(added)}; its {n_files} "
-            "other files are unchanged. Remove the added files, or record them: "
-            f"run `python -m spacy bert-ner verify {folder}` with `write`."
+            "other files are unchanged. Remove the added files, or record them with "
+            f"{_make_command(folder, is_there=True)}."
         )
     check_versions(read_meta(folder))
     return n_files
@@ -234,7 +241,7 @@ def load_checked(name: str | Path, **options: Any) -> Language:
     if not (folder / MANIFEST).exists():
         warnings.warn(
             f"{folder} has no {MANIFEST}, so its files are loaded unchecked. To write it, run "
-            f"`python -m spacy bert-ner verify {folder}` with `write`.",
+            f"{_make_command(folder)}.",
             stacklevel=2,
         )
     elif added := check_manifest(folder):

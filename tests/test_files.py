@@ -23,11 +23,11 @@ class FaultError(Exception):
 def test_folder_is_replaced_at_once(tmp_path):
     path = tmp_path / "model"
     for text in ("old", "new"):
-        with replaced_folder(path) as folder:
+        with replaced_folder(path, record="manifest.json") as folder:
             (folder / "file").write_text(text)
             assert text == "old" or (path / "file").read_text() == "old"
     assert (path / "file").read_text() == "new"
-    with pytest.raises(FaultError), replaced_folder(path) as folder:
+    with pytest.raises(FaultError), replaced_folder(path, record="manifest.json") as folder:
         (folder / "file").write_text("broken")
         raise FaultError
     assert (path / "file").read_text() == "new"
@@ -104,7 +104,10 @@ def test_a_fault_in_the_second_rename_brings_the_old_folder_back(tmp_path, monke
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(OSError, match="Input/output error"), replaced_folder(path) as folder:
+    with (
+        pytest.raises(OSError, match="Input/output error"),
+        replaced_folder(path, record="manifest.json") as folder,
+    ):
         (folder / "file").write_text("new")
     assert (path / "file").read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["model"]
@@ -128,7 +131,7 @@ def test_a_folder_behind_a_link_is_replaced_where_it_is(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "model").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
-    with replaced_folder(tmp_path / "link") as folder:
+    with replaced_folder(tmp_path / "link", record="manifest.json") as folder:
         (folder / "file").write_text("new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "disk" / "model" / "file").read_text() == "new"
@@ -185,7 +188,10 @@ def test_a_fault_leaves_no_new_folder(tmp_path):
 )
 def test_a_full_disk_is_one_sentence_that_names_the_place(tmp_path, make, fault):
     message = r"out could not be written: No space left on device\."
-    with pytest.raises(OSError, match=message), make(tmp_path / "out") as folder:
+    with (
+        pytest.raises(OSError, match=message),
+        make(tmp_path / "out", record="manifest.json") as folder,
+    ):
         (folder / "a").write_text("half")
         raise fault
     assert list(tmp_path.iterdir()) == []

@@ -72,7 +72,7 @@ def test_a_folder_without_a_manifest_is_loaded_with_a_warning(model):
     (model / "manifest.json").unlink()
     with pytest.warns(UserWarning, match=r"no manifest\.json, so its files are loaded unchecked"):
         assert spacy_bert_ner.load(model).pipe_names == ["ner"]
-    with pytest.raises(BrokenModelError, match=r"no manifest\.json.*verify .*` with `write`"):
+    with pytest.raises(BrokenModelError, match=r"no manifest\.json.*verify .* --write`"):
         verify(model)
 
 
@@ -114,7 +114,7 @@ def test_added_files_are_named(model):
         (model / name).parent.mkdir(exist_ok=True)
         (model / name).write_text("")
     with pytest.raises(
-        BrokenModelError, match=r"written: ner/patterns\.jsonl; its .* with `write`"
+        BrokenModelError, match=r"written: ner/patterns\.jsonl; its .* --write --force`"
     ):
         verify(model)
     with pytest.warns(UserWarning, match=r"does not name: ner/patterns\.jsonl"):

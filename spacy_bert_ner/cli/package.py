@@ -1,6 +1,5 @@
 """The command `package`: flags over `spacy_bert_ner.package.wheels`."""
 
-import tempfile
 from pathlib import Path
 
 import typer
@@ -9,6 +8,7 @@ from wasabi import msg
 from ..files import recover_folder, replaced_folder
 from ..install import install_wheels
 from ..manifest import MANIFEST, write_manifest
+from ..scratch import temporary_folder
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
@@ -49,8 +49,8 @@ def package_cli(
     with replaced_folder(output, record=MANIFEST) as folder:
         wheels = build(folder)
         if twice:
-            with tempfile.TemporaryDirectory(prefix="again-") as tmp:
-                check_same(wheels, build(Path(tmp)))
+            with temporary_folder() as tmp:
+                check_same(wheels, build(tmp))
         write_manifest(folder)
         sizes = {output / path.relative_to(folder): path.stat().st_size for path in wheels}
     for path, size in sizes.items():

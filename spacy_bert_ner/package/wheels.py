@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 import zipfile
@@ -18,6 +17,7 @@ from spacy.cli.package import generate_readme, package
 
 from ..files import hash_file
 from ..manifest import MANIFEST, check_manifest, find_supported, read_meta, write_manifest
+from ..scratch import temporary_folder
 from .clean import clean_model
 from .half import halve_weights
 
@@ -90,8 +90,8 @@ def build_model_wheel(
     if folder.exists():
         shutil.rmtree(folder)
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as tmp:
-        staged = Path(tmp) / "model"
+    with temporary_folder() as tmp:
+        staged = tmp / "model"
         shutil.copytree(model, staged)
         srsly.write_json(staged / "meta.json", full_meta)
         clean_model(staged)
@@ -138,15 +138,15 @@ def build_wheel(source: Path, output: Path) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     # Setuptools would pack what an earlier build left there.
     shutil.rmtree(source / "build", ignore_errors=True)
-    with tempfile.TemporaryDirectory() as tmp:
+    with temporary_folder() as tmp:
         done = subprocess.run(
-            [*command, "--wheel-dir", tmp, str(source)],
+            [*command, "--wheel-dir", str(tmp), str(source)],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "SOURCE_DATE_EPOCH": str(get_epoch())},
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(get_epoch()), "TMPDIR": str(tmp)},
         )
-        wheels = list(Path(tmp).glob("*.whl"))
+        wheels = list(tmp.glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise ValueError(

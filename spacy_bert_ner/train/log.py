@@ -1,12 +1,13 @@
 """The evaluations of a training run ↔ lines of JSON."""
 
-import os
 from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import srsly
+
+from ..files import replaced_files
 
 LogRow = dict[str, Any]
 Best = tuple[float, int]  # score and step
@@ -91,7 +92,6 @@ def add_record(path: Path, record: LogRow, *, earlier: Sequence[int]) -> None:
     record (Dict[str, Any]): The evaluation.
     earlier (Sequence[int]): The steps of the earlier evaluations of this run.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = _read_whole_lines(path) if path.exists() else []
     kept = lines[: len(earlier)]
     is_same_run = [_read_step(line) for line in kept] == list(earlier[: len(kept)])
@@ -101,12 +101,9 @@ def add_record(path: Path, record: LogRow, *, earlier: Sequence[int]) -> None:
             n += 1
         path.rename(path.with_suffix(f".{n}{path.suffix}"))
         kept = []
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf8") as stream:
-        stream.writelines([*kept, srsly.json_dumps(record) + "\n"])
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    with replaced_files(path.parent, force=True) as folder:
+        text = "".join([*kept, srsly.json_dumps(record) + "\n"])
+        (folder / path.name).write_text(text, encoding="utf8")
 
 
 def _read_whole_lines(path: Path) -> list[str]:

@@ -13,6 +13,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ..figures import require_matplotlib
+from ..files import replaced_files
 from ..install import install_extra
 from ..pipe.bert_ner import BertNer
 from .check_dev import read_spans
@@ -180,7 +181,8 @@ class Run:
             score, step = self.best
             self.stdout.write(f"Best: score {score:.4f} at step {step}\n")
         if self.plot and self.path is not None and self.path.exists():
-            draw_learning_curve(self.path, self.path.parent)
+            with replaced_files(self.path.parent, force=True) as folder:
+                draw_learning_curve(self.path, folder)
 
     def _show(self, record: LogRow) -> None:
         row = {

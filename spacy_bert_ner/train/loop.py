@@ -21,7 +21,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 
 from ..files import replaced_folder
-from ..manifest import write_manifest
+from ..manifest import MANIFEST, write_manifest
 from ..optimize.joint_optimizer import JointOptimizer
 from .check_dev import check_dev
 from .epochs import Progress, iterate_batches
@@ -193,10 +193,10 @@ class Training:
         """Save the checkpoint, and the pipeline if this is the best evaluation."""
         best = find_best(self.progress.results)
         if best is not None and best[1] == self.progress.step:
-            with replaced_folder(self.output / DIR_MODEL_BEST) as folder:
+            with replaced_folder(self.output / DIR_MODEL_BEST, record=MANIFEST) as folder:
                 self.save(folder)
             self.saved_best = best
-        with replaced_folder(self.output / DIR_CHECKPOINT) as folder:
+        with replaced_folder(self.output / DIR_CHECKPOINT, record=MANIFEST) as folder:
             save_checkpoint(folder, self.nlp, self.optimizer, self.progress, data=self.data)
         self.saved_step = self.progress.step
 

@@ -11,6 +11,7 @@ from thinc.api import Config
 from wasabi import Printer
 
 from ..files import replaced_folder
+from ..manifest import MANIFEST
 from .loop import Training
 from .output import (
     DIR_CHECKPOINT,
@@ -91,7 +92,7 @@ def _train(run: Training, output: Path, stdout: IO, stderr: IO) -> None:
         stdout.write(_printer.info(text) + "\n")
     try:
         run.train(stdout, stderr)
-        with replaced_folder(run.output / DIR_MODEL_LAST) as folder:
+        with replaced_folder(run.output / DIR_MODEL_LAST, record=MANIFEST) as folder:
             run.save(folder)
     except BaseException as error:
         stdout.write(_printer.warn(run.describe_stop(error)) + "\n")

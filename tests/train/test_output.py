@@ -131,7 +131,7 @@ def test_a_second_unfinished_run_keeps_the_first(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_says_what_is_saved(tmp_path, monkeypatch):
-    def fill(path):
+    def fill(path, record):
         raise OSError(28, "No space left on device")
 
     from spacy_bert_ner.train import loop

@@ -53,12 +53,12 @@ def stop_in_saving(name, monkeypatch, module=loop, *, nth=1):
     """Stop where a certain folder is put into its place, for the nth time."""
     replaced_folder, seen = module.replaced_folder, []
 
-    def stop(path):
+    def stop(path, record):
         if path.name == name:
             seen.append(path)
             if len(seen) == nth:
                 raise StopError
-        return replaced_folder(path)
+        return replaced_folder(path, record=record)
 
     monkeypatch.setattr(module, "replaced_folder", stop)
 
