@@ -1,7 +1,6 @@
 """Folders that one process fills alone: kept apart, and gone even after a kill."""
 
 import fcntl
-import os
 import signal
 import subprocess
 import sys
@@ -69,7 +68,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, start, kind
     with replaced_folder(tmp_path / "model", record="manifest.json") as folder:
         (folder / "b").write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "mine", "model"]
-    assert os.listdir(tmp_path / "model") == ["b"]
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["b"]
 
 
 def test_a_folder_that_was_taken_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
@@ -101,7 +100,7 @@ def test_without_locks_nothing_of_another_process_is_removed(tmp_path, monkeypat
         assert first.is_dir() and second.is_dir()
     with replaced_folder(tmp_path / "model", record="manifest.json") as folder:
         (folder / "b").write_text("whole")
-    assert os.listdir(tmp_path) == ["model"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_link_is_never_followed(tmp_path):

@@ -19,6 +19,7 @@ class Progress:
     step (int): The number of the last step, counted from 0; -1 before the first.
     words (int): The number of words seen.
     seconds (float): The time taken.
+    losses (Dict[str, float]): The losses since the last evaluation.
     results (List[Tuple[float, int]]): The score and step of each evaluation.
     epoch (int): The number of the epoch, counted from 0.
     n_batches (int): The number of batches of this epoch that are done.
@@ -29,6 +30,7 @@ class Progress:
     step: int = -1
     words: int = 0
     seconds: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
     results: list[tuple[float, int]] = field(default_factory=list)
     epoch: int = 0
     n_batches: int = 0

@@ -1,7 +1,7 @@
 """An initialized pipeline → a training run, saved at each evaluation."""
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +25,7 @@ from ..manifest import MANIFEST, write_manifest
 from ..optimize.joint_optimizer import JointOptimizer
 from .check_dev import check_dev
 from .epochs import Progress, iterate_batches
+from .interrupts import deferred_interrupts
 from .log import Best, DivergedError, find_best
 from .output import DIR_CHECKPOINT
 from .resume import hash_data, load_checkpoint, save_checkpoint
@@ -59,6 +60,10 @@ class Training:
         self.saved_best: Best | None = None
         self.saved_step: int | None = None
         self.random_state: dict[str, Any] | None = None
+        # False in the middle of a step, and while an evaluation is saved.
+        self.is_whole = True
+        self._is_exhausted = False  # whether all batches were taken
+        self._start = perf_counter()
 
     def resume(self) -> None:
         """Go back to the checkpoint."""
@@ -71,73 +76,97 @@ class Training:
     def train(self, stdout: IO, stderr: IO) -> None:
         """Run all remaining steps, with evaluations, logs and checkpoints.
 
+        Ctrl-C and SIGTERM end it between two steps, or during an evaluation.
+
         stdout (IO): The stream for the log.
         stderr (IO): The stream for the progress bar.
         """
         check_dev(self.dev_corpus(self.nlp), self.settings)
-        frozen = self.settings["frozen_components"]
-        with self.nlp.select_pipes(disable=frozen):
+        with self.nlp.select_pipes(disable=self.settings["frozen_components"]):
             log_step, finish_log = self.settings["logger"](self.nlp, stdout, stderr)
+        self._start = perf_counter() - self.progress.seconds
+        batches = self._iterate_batches()
         try:
-            for info in self.iterate_steps():
-                if info is None:
+            # The logger counts the steps since the last evaluation; a resumed run has made some.
+            for _ in range(self.progress.step - self._evaluated_step - self._is_due()):
+                log_step(None)
+            while not self._is_over():
+                if self._is_due():
+                    self._save_evaluation(self._evaluate(), log_step)
+                elif self._take_step(batches) and not self._is_due():
                     log_step(None)
-                    continue
-                with self.nlp.select_pipes(disable=frozen):
-                    update_meta(self.settings, self.nlp, info)
-                info["output_path"] = str(self.output / DIR_MODEL_LAST)
-                # The logger stops a diverged run before its weights are saved.
-                log_step(info)
-                self.save_results()
         finally:
             finish_log()
 
-    def iterate_steps(self) -> Iterator[dict[str, Any] | None]:
-        """Run the steps one by one.
+    @property
+    def _evaluated_step(self) -> int:
+        return self.progress.results[-1][1] if self.progress.results else -1
 
-        YIELDS (Dict[str, Any] | None): The report for loggers after an evaluation; `None`
-            after other steps.
-        """
+    def _is_due(self) -> bool:
+        step, settings = self.progress.step, self.settings
+        if step == self._evaluated_step:
+            return False
+        # The model has learned almost nothing at step 0, so it is not evaluated.
+        is_regular = step > 0 and step % settings["eval_frequency"] == 0
+        return is_regular or self._is_exhausted or 0 < settings["max_steps"] <= step
+
+    def _is_over(self) -> bool:
+        step, settings = self.progress.step, self.settings
+        if step != self._evaluated_step:
+            return False
+        best = find_best(self.progress.results)
+        has_lost_patience = settings["patience"] and best and step - best[1] >= settings["patience"]
+        return self._is_exhausted or bool(has_lost_patience) or 0 < settings["max_steps"] <= step
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with deferred_interrupts():
+            self.is_whole = False
+            yield
+            self.is_whole = True
+
+    def _take_step(self, batches: Iterator[tuple[int, list]]) -> bool:
         progress = self.progress
-        start = perf_counter() - progress.seconds
-        losses: dict[str, float] = {}
-        if self._is_over():  # the checkpoint was written at the last evaluation
-            return
-        for epoch, batch in self._iterate_batches():
+        with self._changing():
+            found = next(batches, None)
+            if found is None:
+                self._is_exhausted = True
+                return False
+            epoch, batch = found
             progress.step += 1
-            self._update(batch, epoch, losses)
+            self._update(batch, epoch, progress.losses)
             progress.words += sum(len(eg) for eg in batch)
-            is_last = 0 < self.settings["max_steps"] <= progress.step
-            # The model has learned almost nothing at step 0, so it is not evaluated.
-            is_due = progress.step > 0 and progress.step % self.settings["eval_frequency"] == 0
-            if not is_due and not is_last:
-                yield None
-                continue
-            yield self._evaluate(epoch, losses, start)
-            losses = {}
-            if self._is_over():
-                return
-        if losses:
-            yield self._evaluate(progress.epoch - 1, losses, start)
+            progress.seconds = perf_counter() - self._start
+        return True
 
-    def _evaluate(self, epoch: int, losses: dict[str, float], start: float) -> dict[str, Any]:
-        averages = self.optimizer.averages
+    def _evaluate(self) -> dict[str, Any]:
+        progress, averages = self.progress, self.optimizer.averages
         with self.nlp.use_params(averages) if averages else nullcontext():
             score, scores = create_evaluation_callback(
                 self.nlp, self.dev_corpus, self.settings["score_weights"]
             )()
-        self.progress.seconds = perf_counter() - start
-        self.progress.results.append((score, self.progress.step))
+        progress.seconds = perf_counter() - self._start
         return {
-            "epoch": epoch,
-            "step": self.progress.step,
+            "epoch": progress.epoch - self._is_exhausted,
+            "step": progress.step,
             "score": score,
             "other_scores": scores,
-            "losses": losses,
-            "checkpoints": self.progress.results,
-            "seconds": int(self.progress.seconds),
-            "words": self.progress.words,
+            "losses": progress.losses,
+            "checkpoints": progress.results,
+            "seconds": int(progress.seconds),
+            "words": progress.words,
+            "output_path": str(self.output / DIR_MODEL_LAST),
         }
+
+    def _save_evaluation(self, info: dict[str, Any], log_step: Callable) -> None:
+        with self._changing():
+            self.progress.results.append((info["score"], info["step"]))
+            self.progress.losses = {}
+            with self.nlp.select_pipes(disable=self.settings["frozen_components"]):
+                update_meta(self.settings, self.nlp, info)
+            # The logger stops a diverged run before its weights are saved.
+            log_step(info)
+            self._save_results()
 
     def _iterate_batches(self) -> Iterator[tuple[int, list]]:
         return iterate_batches(
@@ -171,12 +200,6 @@ class Training:
                 proc.finish_update(self.optimizer)  # type: ignore[attr-defined]
         self.optimizer.step_schedules()
 
-    def _is_over(self) -> bool:
-        step, settings = self.progress.step, self.settings
-        best = find_best(self.progress.results)
-        has_lost_patience = settings["patience"] and best and step - best[1] >= settings["patience"]
-        return bool(has_lost_patience) or 0 < settings["max_steps"] <= step
-
     def save(self, folder: Path) -> None:
         """Save the pipeline to a folder, with a manifest of its files.
 
@@ -189,16 +212,23 @@ class Training:
             )
         write_manifest(folder)
 
-    def save_results(self) -> None:
-        """Save the checkpoint, and the pipeline if this is the best evaluation."""
+    def _save_results(self) -> None:
         best = find_best(self.progress.results)
         if best is not None and best[1] == self.progress.step:
             with replaced_folder(self.output / DIR_MODEL_BEST, record=MANIFEST) as folder:
                 self.save(folder)
             self.saved_best = best
+        self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
         with replaced_folder(self.output / DIR_CHECKPOINT, record=MANIFEST) as folder:
             save_checkpoint(folder, self.nlp, self.optimizer, self.progress, data=self.data)
         self.saved_step = self.progress.step
+
+    def save_interrupted(self) -> None:
+        """Save the checkpoint of a run that was interrupted, if its last step is complete."""
+        if self.is_whole and self.progress.step not in (-1, self.saved_step):
+            self._save_checkpoint()
 
     def describe_stop(self, error: BaseException) -> str:
         """Describe where the training run stopped and what is saved.
@@ -206,12 +236,13 @@ class Training:
         error (BaseException): What stopped it.
         RETURNS (str): The message.
         """
-        text = f"Stopped by {type(error).__name__} after step {self.progress.step}. "
-        if self.saved_best is None:
-            return text + f"Nothing is saved in {self.output} yet"
-        score, step = self.saved_best
-        text += f"The best score was {score:.4f} at step {step}, saved in "
-        text += f"{self.output / DIR_MODEL_BEST}"
-        if self.saved_step is None or isinstance(error, DivergedError):
-            return text
-        return text + f". With `resume`, the run continues after step {self.saved_step}"
+        parts = [f"Stopped by {type(error).__name__} after step {self.progress.step}"]
+        if self.saved_best is not None:
+            score, step = self.saved_best
+            place = self.output / DIR_MODEL_BEST
+            parts.append(f"The best score was {score:.4f} at step {step}, saved in {place}")
+        if self.saved_step is not None and not isinstance(error, DivergedError):
+            parts.append(f"With `resume`, the run continues after step {self.saved_step}")
+        if len(parts) == 1:
+            parts.append(f"Nothing is saved in {self.output} yet")
+        return ". ".join(parts)

@@ -26,15 +26,17 @@ _LOCK = ".lock"
 def locked_output(output: Path) -> Iterator[None]:
     """Make an output folder, and keep other training runs out of it.
 
-    The operating system releases the lock when the process ends, even if it is killed.
+    The operating system releases the lock when the process ends, even if it is killed. Its
+    file is removed at the end.
 
     output (Path): The folder.
     RAISES (OSError): If the folder cannot be created or written to.
     RAISES (ValueError): If another training run writes to it.
     """
+    path = output / _LOCK
     try:
         output.mkdir(parents=True, exist_ok=True)
-        file = (output / _LOCK).open("a+", encoding="utf8")
+        file = path.open("a+", encoding="utf8")
     except OSError as error:
         raise OSError(
             f"{output}: {_describe(output) or error.strerror}, expected a writable folder, or a "
@@ -42,7 +44,10 @@ def locked_output(output: Path) -> Iterator[None]:
         ) from error
     with file:
         _lock(file, output)
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _describe(output: Path) -> str:
@@ -57,6 +62,9 @@ def _describe(output: Path) -> str:
 def _lock(file: IO[str], output: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = output / _LOCK
+        if not (path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))):
+            raise BlockingIOError  # another run removed it meanwhile
     except BlockingIOError as error:
         file.seek(0)
         raise ValueError(

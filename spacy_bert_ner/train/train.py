@@ -40,8 +40,9 @@ def train(
 
     The weights are the same as those of `spacy train`. After each evaluation, the pipeline
     is saved to output/model-best if it is the best so far, and the state of the run to
-    output/checkpoint. Both are complete even if the process is killed. At the end, the
-    pipeline of the last step is saved to output/model-last.
+    output/checkpoint. Both are complete even if the process is killed. Ctrl-C also saves
+    the state, after the current step. At the end, the pipeline of the last step is saved to
+    output/model-last.
 
     If the output folder holds an earlier result, the run works in output/unfinished. When
     it has finished, its results replace the earlier ones, which move to output/before-1
@@ -67,7 +68,7 @@ def train(
         if resume and folder is None:
             raise ValueError(
                 f"{output / DIR_CHECKPOINT} does not exist, expected the checkpoint of a run that "
-                "stopped. A run has a checkpoint from its first evaluation until it finishes. "
+                "stopped. A run has one from its first evaluation, or from Ctrl-C, until it ends. "
                 "Train without `resume`."
             )
         nlp = init_nlp(config, use_gpu=use_gpu)
@@ -95,9 +96,14 @@ def _train(run: Training, output: Path, stdout: IO, stderr: IO) -> None:
         with replaced_folder(run.output / DIR_MODEL_LAST, record=MANIFEST) as folder:
             run.save(folder)
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):  # or SIGTERM, as the command line raises it
+            run.save_interrupted()
         stdout.write(_printer.warn(run.describe_stop(error)) + "\n")
         raise
     kept = finish_run(run.output)
     if kept is not None:
-        stdout.write(_printer.info(f"The earlier result is now in {kept}") + "\n")
+        stdout.write(
+            _printer.info(f"The earlier result is now in {kept}: remove it if you do not need it")
+            + "\n"
+        )
     stdout.write(_printer.good(f"Saved the best pipeline in {output / DIR_MODEL_BEST}") + "\n")

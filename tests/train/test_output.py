@@ -1,5 +1,6 @@
 """The output folder: one run at a time, checked before the first step, earlier results kept."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -22,6 +23,19 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
     ):
         pass
     with locked_output(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_before_it_was_taken_does_not_count(tmp_path, monkeypatch):
+    flock = fcntl.flock
+
+    def end_meanwhile(file, operation):
+        (tmp_path / ".lock").unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", end_meanwhile)
+    with pytest.raises(ValueError, match="another training run"), locked_output(tmp_path):
         pass
 
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import random
 import shutil
+import signal
 import time
 
 import pytest
@@ -140,6 +141,59 @@ def test_auto_resume_goes_on_or_starts(tmp_path, monkeypatch, unbroken):
     nlp, text = run(tmp_path, auto_resume=True)
     assert "Continuing after step 9" in text
     assert_same(tmp_path / "out", nlp, unbroken["plain"])
+
+
+def interrupt_at(step, monkeypatch, *, times=1):
+    """Send Ctrl-C in the middle of a step."""
+    update = loop.Training._update
+
+    def interrupt(self, *args):
+        for _ in range(times if self.progress.step == step else 0):
+            signal.raise_signal(signal.SIGINT)
+        update(self, *args)
+
+    monkeypatch.setattr(loop.Training, "_update", interrupt)
+
+
+def read_step(folder):
+    return json.loads((folder / "checkpoint" / "progress.json").read_text())["step"]
+
+
+# Step 7 is before the first evaluation, 15 is the last one before the second evaluation.
+@pytest.mark.parametrize(("name", "step"), [("plain", 7), ("pending", 15), ("streamed", 20)])
+def test_ctrl_c_loses_no_step(tmp_path, monkeypatch, unbroken, name, step):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_at(step, patch)
+        run(tmp_path, **RUNS[name])
+    assert read_step(tmp_path / "out") == step
+    forget()
+    nlp, text = run(tmp_path, resume=True, **RUNS[name])
+    assert f"Continuing after step {step}" in text
+    assert_same(tmp_path / "out", nlp, unbroken[name])
+
+
+def test_ctrl_c_while_it_evaluates_loses_no_step(tmp_path, monkeypatch, unbroken):
+    make = loop.create_evaluation_callback
+
+    def interrupt(nlp, *args):
+        if (tmp_path / "out" / "checkpoint").exists():
+            signal.raise_signal(signal.SIGINT)
+        return make(nlp, *args)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "create_evaluation_callback", interrupt)
+        run(tmp_path)
+    assert read_step(tmp_path / "out") == 18
+    forget()
+    nlp, _ = run(tmp_path, resume=True)
+    assert_same(tmp_path / "out", nlp, unbroken["plain"])
+
+
+def test_a_second_ctrl_c_ends_the_run_at_once(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_at(20, patch, times=2)
+        run(tmp_path)
+    assert read_step(tmp_path / "out") == 18
 
 
 def test_what_the_logger_stops_is_not_resumed(tmp_path, monkeypatch):
