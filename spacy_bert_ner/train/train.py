@@ -102,8 +102,6 @@ def _train(run: Training, output: Path, stdout: IO, stderr: IO) -> None:
         raise
     kept = finish_run(run.output)
     if kept is not None:
-        stdout.write(
-            _printer.info(f"The earlier result is now in {kept}: remove it if you do not need it")
-            + "\n"
-        )
+        text = f"The earlier result is now in {kept}. Remove it when you no longer need it"
+        stdout.write(_printer.info(text) + "\n")
     stdout.write(_printer.good(f"Saved the best pipeline in {output / DIR_MODEL_BEST}") + "\n")

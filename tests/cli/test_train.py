@@ -69,10 +69,10 @@ def test_sigterm_ends_a_run_with_a_message_and_it_can_be_resumed(tmp_path, confi
         code, output = run("train", config, "--output", tmp_path / "out")
     assert code == 128 + signal.SIGTERM
     assert "after step 12. The best score was" in output
-    assert "With `resume`, the run continues after step 9" in output
+    assert "With `resume`, the run continues after step 12" in output
     assert "Stopped by SIGTERM." in output
     code, output = run("train", config, "--output", tmp_path / "out", "--resume")
-    assert code == 0 and "Continuing after step 9" in output
+    assert code == 0 and "Continuing after step 12" in output
 
 
 @pytest.mark.parametrize("path", ["${paths.train}", "literal"])
