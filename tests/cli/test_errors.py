@@ -1,6 +1,8 @@
 """Errors of commands and scripts: one message with flags on stderr, or a traceback to report."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -141,8 +143,14 @@ def test_help_imports_nothing_that_only_a_command_needs():
     assert done.stdout == "\n", done.stdout
 
 
-def test_a_manifest_error_names_the_flag_of_verify(tmp_path):
-    spacy.blank("en").to_disk(tmp_path / "model")
-    code, output = run("verify", tmp_path / "model")
-    assert code == 1
-    assert f"run `python -m spacy bert-ner verify {tmp_path / 'model'}` with --write" in output
+def test_the_command_that_verify_advises_works(tmp_path):
+    model = tmp_path / "my model"
+    spacy.blank("en").to_disk(model)
+    for damage in (None, "added.txt"):
+        if damage:
+            (model / damage).write_text("added")
+        code, output = run("verify", model)
+        assert code == 1
+        command = re.search(r"`python -m spacy bert-ner (verify .*)`", output)[1]
+        assert run(*shlex.split(command))[0] == 0
+        assert run("verify", model)[0] == 0
