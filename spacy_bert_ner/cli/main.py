@@ -12,6 +12,7 @@ from . import (  # noqa: F401 - each module adds its command
     package,
     plot,
     push,
+    serve,
     to_hf,
     train,
     try_wheels,

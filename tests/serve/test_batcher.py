@@ -1,0 +1,202 @@
+"""Texts of all clients share batches of bounded size, and none disturbs another."""
+
+import asyncio
+import threading
+from itertools import pairwise
+
+import pytest
+import spacy
+from support.pipelines import DATA
+
+pytest.importorskip("prometheus_client")
+
+from spacy_bert_ner.serve.batcher import Batcher, QueueFullError, count_words, is_thread_safe
+from spacy_bert_ner.serve.metrics import Metrics
+from spacy_bert_ner.serve.settings import ServerSettings
+
+TEXT = DATA[0][0]
+LONG = " ".join([TEXT] * 20)
+
+
+class Watched:
+    """A pipeline that notes its batches; `hold` makes it wait in those that have this text."""
+
+    def __init__(self, nlp, monkeypatch):
+        self.batches = []
+        self.holds = threading.Event()
+        self.held = None
+        pipe = nlp.pipe
+
+        def note(texts, **options):
+            self.batches.append(list(texts))
+            if self.held in texts:
+                assert self.holds.wait(20)
+            if any(text == "fail" for text in texts):
+                raise ValueError("no such text")
+            return pipe(texts, **options)
+
+        monkeypatch.setattr(nlp, "pipe", note)
+
+
+@pytest.fixture
+def watched(trained, monkeypatch):
+    return Watched(trained, monkeypatch)
+
+
+def run(nlp, use, **settings):
+    """Run a coroutine function of a batcher that works."""
+
+    async def main():
+        batcher = Batcher(nlp, ServerSettings("", **settings), Metrics())
+        task = asyncio.create_task(batcher.run())
+        try:
+            return await asyncio.wait_for(use(batcher), 30)
+        finally:
+            task.cancel()
+
+    return asyncio.run(main())
+
+
+def test_clients_share_a_batch(trained, watched):
+    async def use(batcher):
+        return await asyncio.gather(*(batcher.find([TEXT]) for _ in range(10)))
+
+    found = run(trained, use, wait_ms=50)
+    assert watched.batches == [[TEXT] * 10]
+    assert {str(ents) for [ents] in found} == {str(found[0][0])} and len(found[0][0]) == 2
+
+
+def test_batches_are_bounded_in_words_and_keep_the_order(trained, watched):
+    texts = [f"{TEXT} {i}" for i in range(40)]
+    n = count_words(texts[-1])
+
+    async def use(batcher):
+        return await batcher.find(texts)
+
+    run(trained, use, batch_words=5 * n)
+    assert [text for batch in watched.batches for text in batch] == texts
+    assert {len(batch) for batch in watched.batches} == {5}
+
+
+def test_short_texts_do_not_wait_for_a_long_one(trained, watched):
+    watched.held = LONG
+
+    async def use(batcher):
+        long = asyncio.create_task(batcher.find([LONG]))
+        while not watched.batches:
+            await asyncio.sleep(0.001)
+        for _ in range(5):
+            await batcher.find([TEXT])
+        assert not long.done()
+        watched.holds.set()
+        return await long
+
+    [ents] = run(trained, use, batch_words=32)
+    assert len(ents) == 40
+
+
+def test_a_pipeline_that_threads_disturb_serves_short_and_long_texts_in_turns(
+    trained, watched, monkeypatch
+):
+    monkeypatch.setattr("spacy_bert_ner.serve.batcher.is_thread_safe", lambda nlp: False)
+    watched.held = TEXT  # so that all the rest is queued when the second batch begins
+
+    async def use(batcher):
+        first = asyncio.create_task(batcher.find([TEXT]))
+        while not watched.batches:
+            await asyncio.sleep(0.001)
+        long = asyncio.create_task(batcher.find([LONG] * 3))
+        short = asyncio.create_task(batcher.find([f"{TEXT} {i}" for i in range(9)]))
+        await asyncio.sleep(0.01)
+        watched.holds.set()
+        await asyncio.gather(first, long, short)
+
+    run(trained, use, batch_words=32, wait_ms=0)
+    is_long = [batch == [LONG] for batch in watched.batches]
+    assert sum(is_long) == 3
+    assert not any(a and b for a, b in pairwise(is_long))
+
+
+def test_a_text_that_fails_fails_alone(trained, watched):
+    async def use(batcher):
+        asked = (batcher.find([text]) for text in (TEXT, "fail", TEXT))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, error, last = run(trained, use, wait_ms=50)
+    assert isinstance(error, ValueError) and first == last and len(first[0]) == 2
+    assert watched.batches[0] == [TEXT, "fail", TEXT]
+
+
+def test_what_is_given_up_is_not_predicted(trained, watched):
+    watched.held = LONG
+
+    async def use(batcher):
+        first = asyncio.create_task(batcher.find([LONG]))
+        while not watched.batches:
+            await asyncio.sleep(0.001)
+        second = asyncio.create_task(batcher.find(["given up"] * 5))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        watched.holds.set()
+        await first
+        await batcher.find([TEXT])
+        return batcher.queued
+
+    assert run(trained, use, batch_words=1000) == 0
+    assert not any("given up" in batch for batch in watched.batches)
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back(trained, watched):
+    watched.held = TEXT
+
+    async def use(batcher):
+        first = asyncio.create_task(batcher.find([TEXT]))
+        while not watched.batches:
+            await asyncio.sleep(0.001)
+        with pytest.raises(QueueFullError) as refusal:
+            await batcher.find([TEXT] * 3)
+        assert refusal.value.retry_after >= 1
+        watched.holds.set()
+        await first
+        # One request is accepted whatever its length: otherwise nothing could ever serve it.
+        return await batcher.find([TEXT] * 10)
+
+    assert len(run(trained, use, queue_words=20)) == 10
+
+
+def test_new_words_do_not_stay_in_memory(trained, monkeypatch):
+    monkeypatch.setattr("spacy_bert_ner.serve.batcher._ZONE_WORDS", 50)
+    before = len(trained.vocab.strings)
+
+    async def use(batcher):
+        for i in range(60):
+            short = batcher.find([f"word{i}a word{i}b word{i}c"])
+            long = batcher.find([" ".join(f"long{i}x{k}" for k in range(40))])
+            await asyncio.gather(short, long)
+
+    run(trained, use, batch_words=20, wait_ms=0)
+    kept = len(trained.vocab.strings) - before
+    assert kept < 400, f"{kept} of 2,580 new words"
+
+
+def test_threads_share_a_pipeline_only_if_its_models_allow_it(trained):
+    import torch
+    from thinc.api import PyTorchWrapper
+
+    assert is_thread_safe(trained)
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("tagger")
+    pipe.model = PyTorchWrapper(torch.nn.Linear(2, 2))
+    assert not is_thread_safe(nlp)
+
+
+def test_many_clients_get_what_nlp_finds(trained):
+    texts = [f"{TEXT} {'London is big ' * (i % 20)}" for i in range(100)]
+    expected = [[(ent.text, ent.start_char) for ent in trained(text).ents] for text in texts]
+
+    async def use(batcher):
+        return await asyncio.gather(*(batcher.find([text]) for text in texts))
+
+    found = run(trained, use, batch_words=64)
+    assert [[(ent.text, ent.start) for ent in ents] for [ents] in found] == expected

@@ -1,0 +1,254 @@
+"""A real server: slow, half-sent, idle and large requests; a stop that loses nothing."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httptools")
+pytest.importorskip("prometheus_client")
+
+from support.serving import make_request, read_answer, serving
+
+from spacy_bert_ner.manifest import write_manifest
+from spacy_bert_ner.serve.server import bind
+from spacy_bert_ner.serve.settings import ServerSettings
+
+REQUEST = make_request({"texts": ["London is big"]})
+
+
+@pytest.fixture(scope="module")
+def served(trained):
+    with serving(trained, timeout=1.0) as served:
+        yield served
+
+
+def is_alive(served):
+    with served.connect() as sock:
+        sock.sendall(REQUEST)
+        status, _, found = read_answer(sock)
+    return status == 200 and found["results"][0]["entities"][0]["text"] == "London"
+
+
+def test_one_connection_serves_many_requests(served):
+    with served.connect() as sock:
+        for _ in range(5):
+            sock.sendall(REQUEST)
+            assert read_answer(sock)[0] == 200
+
+
+@pytest.mark.parametrize("sends", ["whole", "asks before", "in chunks"])
+def test_a_body_of_50_mb_is_refused(served, sends):
+    body = bytes(50_000_000)
+    with served.connect() as sock:
+        if sends == "whole":
+            sock.sendall(make_request(body))
+        elif sends == "asks before":
+            whole = make_request(body, headers="expect: 100-continue\r\n")
+            sock.sendall(whole[: -len(body)])
+        else:
+            head = b"POST /v1/entities HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+            sock.sendall(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        status, _, found = read_answer(sock)
+    assert status == 413 and "2,000,000 bytes" in found["detail"]
+    assert is_alive(served)
+
+
+def test_a_body_that_stops_half_way_is_given_up(served):
+    with served.connect() as sock:
+        sock.sendall(REQUEST[:-5])
+        started = time.monotonic()
+        status, headers, found = read_answer(sock)
+        assert status == 408 and "took too long" in found["detail"]
+        assert headers["connection"] == "close"
+        assert 0.5 < time.monotonic() - started < 10
+    assert is_alive(served)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x00\xff", b"GET\r\n\r\n", b"POST / HTTP/1.1\r\ncontent-length: x\r\n\r\n", b"a" * 100_000],
+)
+def test_what_is_no_http_ends_the_connection(served, data):
+    with served.connect() as sock:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+    assert is_alive(served)
+
+
+def test_connections_that_do_nothing_cost_nobody_else_and_are_closed(served):
+    # The server closes them after 2 × 1 + 1 seconds.
+    idle = [served.connect() for _ in range(300)]
+    slow = [served.connect() for _ in range(20)]
+    for sock in slow:
+        sock.sendall(REQUEST[:20])
+    assert is_alive(served)
+    for sock in [*idle, *slow]:
+        sock.settimeout(15)
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(1) == b""
+        sock.close()
+    assert is_alive(served)
+
+
+def test_an_answer_that_takes_too_long_is_given_up(served, trained, monkeypatch):
+    pipe = trained.pipe
+
+    def slow(texts, **options):
+        time.sleep(1.5)
+        return pipe(texts, **options)
+
+    monkeypatch.setattr(trained, "pipe", slow)
+    with served.connect() as sock:
+        sock.sendall(REQUEST)
+        status, headers, found = read_answer(sock)
+    assert status == 503 and int(headers["retry-after"]) > 0
+    assert "took too long" in found["detail"]
+    monkeypatch.undo()
+    assert is_alive(served)
+
+
+def load(connect, stopped, *, keep):
+    """Send requests until the server says that it stops; give what became of each.
+
+    A request counts as sent once all its bytes are.
+    """
+    found = []
+    sock = None
+    while True:
+        try:
+            sock = sock or connect()
+        except OSError:  # nobody listens any more
+            assert stopped.is_set()
+            return found
+        sock.sendall(REQUEST)
+        answer = read_answer(sock)
+        found.append(answer and answer[0])
+        if answer is None or answer[0] == 503:
+            return found
+        if not keep or answer[1].get("connection") == "close":
+            sock.close()
+            sock = None
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_stop_under_load_answers_every_request(trained, keep):
+    stopped = threading.Event()
+    for _ in range(3):
+        stopped.clear()
+        with serving(trained) as served, ThreadPoolExecutor(16) as pool:
+            jobs = [pool.submit(load, served.connect, stopped, keep=keep) for _ in range(16)]
+            time.sleep(0.3)
+            stopped.set()
+            served.stop()
+            found = [status for job in jobs for status in job.result()]
+        assert set(found) <= {200, 503} and found.count(200) > 16, set(found)
+
+
+def test_a_stop_waits_for_answers_but_not_for_half_a_request(trained, monkeypatch):
+    pipe = trained.pipe
+
+    def slow(texts, **options):
+        time.sleep(1.5)
+        return pipe(texts, **options)
+
+    with serving(trained, timeout=20.0) as served:
+        monkeypatch.setattr(trained, "pipe", slow)
+        with served.connect() as half, served.connect() as whole:
+            half.sendall(REQUEST[:-5])
+            whole.sendall(REQUEST)
+            time.sleep(0.3)
+            started = time.monotonic()
+            served.stop()
+            assert read_answer(whole)[0] == 200
+            served.thread.join(30)
+    assert time.monotonic() - started < 8
+
+
+def test_a_port_in_use_is_named():
+    with bind("127.0.0.1", 0) as sock:
+        sock.listen()
+        port = sock.getsockname()[1]
+        with pytest.raises(OSError, match=r"in use: '127.0.0.1:\d+'"):
+            bind("127.0.0.1", port)
+
+
+def test_settings_are_checked():
+    with pytest.raises(ValueError, match="`workers` is 0, expected 1 or more"):
+        ServerSettings("", workers=0)
+
+
+@pytest.fixture
+def start(trained, tmp_path):
+    """Start the command in a process of its own; give the process and its port."""
+    trained.to_disk(tmp_path / "model")
+    write_manifest(tmp_path / "model")
+    started = []
+
+    def start(*flags):
+        command = [sys.executable, "-m", "spacy", "bert-ner", "serve", str(tmp_path / "model")]
+        process = subprocess.Popen(
+            [*command, "--port", "0", *flags], stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        port = None
+        for line in process.stderr:
+            if line.startswith("{") and json.loads(line)["event"] == "ready":
+                port = json.loads(line)["port"]
+                break
+        assert port
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        return process, port
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_under_load_loses_no_accepted_request(start, workers):
+    for round_ in range(20 if workers == 1 else 3):
+        process, port = start("--workers", str(workers))
+        stopped = threading.Event()
+
+        def connect(port=port):
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+        with ThreadPoolExecutor(16) as pool:
+            jobs = [
+                pool.submit(load, connect, stopped, keep=bool((i + round_) % 2)) for i in range(16)
+            ]
+            time.sleep(0.5)
+            stopped.set()
+            os.kill(process.pid, signal.SIGTERM)
+            found = [status for job in jobs for status in job.result()]
+        assert process.wait(30) == 0
+        assert set(found) <= {200, 503} and found.count(200) > 16, set(found)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_replaced(start):
+    process, port = start("--workers", "2")
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True
+    ).stdout.split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
+            sock.sendall(REQUEST)
+            assert read_answer(sock)[0] == 200
+    process.terminate()
+    assert process.wait(60) == 0

@@ -1,0 +1,67 @@
+"""A server in a thread of the test process, and requests as raw bytes."""
+
+import json
+import socket
+import threading
+from contextlib import contextmanager
+
+from spacy_bert_ner.serve.app import make_app
+from spacy_bert_ner.serve.server import bind, make_server
+from spacy_bert_ner.serve.settings import ServerSettings
+
+
+class Served:
+    """A running server: its port, the application and the uvicorn server."""
+
+    def __init__(self, nlp, settings):
+        self.guard = make_app(nlp, settings)
+        self.sock = bind("127.0.0.1", 0)
+        self.port = self.sock.getsockname()[1]
+        is_ready = threading.Event()
+        self.server = make_server(self.guard, is_ready)
+        self.thread = threading.Thread(target=self.server.run, args=([self.sock],))
+        self.thread.start()
+        assert is_ready.wait(30)
+
+    def stop(self):
+        """As SIGTERM does."""
+        self.server.should_exit = True
+
+    def connect(self, timeout=20):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
+
+@contextmanager
+def serving(nlp, **settings):
+    served = Served(nlp, ServerSettings("", **settings))
+    try:
+        yield served
+    finally:
+        served.stop()
+        served.thread.join(60)
+        assert not served.thread.is_alive()
+
+
+def make_request(body, *, path="/v1/entities", headers=""):
+    """A POST as bytes; `body` is bytes, or what becomes JSON."""
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n{headers}\r\n"
+    )
+    return head.encode() + body
+
+
+def read_answer(sock):
+    """Read one answer: its status, headers and JSON; `None` if the connection ends before."""
+    file = sock.makefile("rb")
+    first = file.readline()
+    if not first:
+        return None
+    headers = {}
+    while (line := file.readline().strip()) != b"":
+        name, _, value = line.partition(b":")
+        headers[name.decode().lower()] = value.strip().decode()
+    body = file.read(int(headers["content-length"]))
+    return int(first.split()[1]), headers, json.loads(body)
