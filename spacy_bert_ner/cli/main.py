@@ -1,6 +1,7 @@
 """All sub-commands → the one app that spaCy's command line takes in."""
 
 from . import (  # noqa: F401 - each module adds its command
+    annotate,
     apply_corrections,
     convert,
     doctor_data,

@@ -71,15 +71,26 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
             with packed:
                 yield io.BufferedReader(_Checked(packed, name), 1 << 18)
         return
-    with path.open("rb") as stream:
-        start = stream.read(6)
-        stream.seek(0)
-        opener = next((_OPENERS[magic] for magic in _OPENERS if start.startswith(magic)), None)
-        if opener is None:
-            yield stream
-            return
-        with opener(stream, name) as unpacked:
-            yield io.BufferedReader(_Checked(unpacked, name), 1 << 18)
+    with path.open("rb") as stream, unpack(stream, name) as unpacked:
+        yield unpacked
+
+
+@contextmanager
+def unpack(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Open the unpacked bytes of a stream; plain ones stay as they are.
+
+    stream (BinaryIO): The packed or plain bytes, at their beginning.
+    name (str): What messages call the file.
+    RAISES (FormatError): As `open_packed` does.
+    """
+    start = stream.read(6)
+    stream.seek(0)
+    opener = next((_OPENERS[magic] for magic in _OPENERS if start.startswith(magic)), None)
+    if opener is None:
+        yield stream
+        return
+    with opener(stream, name) as unpacked:
+        yield io.BufferedReader(_Checked(unpacked, name), 1 << 18)
 
 
 def _open_gzip(stream: BinaryIO, name: str) -> Any:

@@ -23,15 +23,16 @@ _LOCK = ".lock"
 
 
 @contextmanager
-def locked_output(output: Path) -> Iterator[None]:
-    """Make an output folder, and keep other training runs out of it.
+def locked_output(output: Path, *, what: str = "training run") -> Iterator[None]:
+    """Make an output folder, and keep others that would write to it out.
 
     The operating system releases the lock when the process ends, even if it is killed. Its
     file is removed at the end.
 
     output (Path): The folder.
+    what (str): What writes to it.
     RAISES (OSError): If the folder cannot be created or written to.
-    RAISES (ValueError): If another training run writes to it.
+    RAISES (ValueError): If another process writes to it.
     """
     path = output / _LOCK
     try:
@@ -43,7 +44,7 @@ def locked_output(output: Path) -> Iterator[None]:
             "path where one can be created. Choose another output folder."
         ) from error
     with file:
-        _lock(file, output)
+        _lock(file, output, what)
         try:
             yield
         finally:
@@ -59,21 +60,21 @@ def _describe(output: Path) -> str:
     return ""
 
 
-def _lock(file: IO[str], output: Path) -> None:
+def _lock(file: IO[str], output: Path, what: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path = output / _LOCK
         if not (path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))):
-            raise BlockingIOError  # another run removed it meanwhile
+            raise BlockingIOError  # the other one removed it meanwhile
     except BlockingIOError as error:
         file.seek(0)
         raise ValueError(
-            f"{output}: another training run writes to this folder ({file.read().strip()}). Wait "
+            f"{output}: another {what} writes to this folder ({file.read().strip()}). Wait "
             "until it ends, stop it, or choose another output folder."
         ) from error
     except OSError as error:
         warnings.warn(
-            f"{output} cannot be locked ({error.strerror}). Make sure that no other training run "
+            f"{output} cannot be locked ({error.strerror}). Make sure that no other {what} "
             "writes to it.",
             stacklevel=2,
         )

@@ -1,0 +1,1 @@
+"""Label any amount of text with a pipeline: part by part, resumable, on any engine."""
