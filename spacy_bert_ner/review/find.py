@@ -21,6 +21,7 @@ from .candidates import (
 )
 from .estimate import estimate_noise
 from .judge import Judgement, judge_sentences
+from .page import render_findings
 from .sentences import GoldSentence, read_sentences
 from .tasks import write_rows, write_tasks
 
@@ -28,7 +29,8 @@ CANDIDATES = "candidates.jsonl"
 SUMMARY = "summary.json"
 ANSWERS = "answers.csv"
 TASKS = ("label-studio.json", "prodigy.jsonl")
-FINDINGS = (CANDIDATES, SUMMARY, ANSWERS, *TASKS)
+PAGE = "label-errors.html"
+FINDINGS = (PAGE, CANDIDATES, SUMMARY, ANSWERS, *TASKS)
 """What `write_findings` writes."""
 
 
@@ -90,12 +92,12 @@ def write_findings(
     number: int = 500,
     force: bool = False,
 ) -> None:
-    """Write all candidates, and the first ones as tasks to check.
+    """Write all candidates, and the first ones as a page and as tasks to check.
 
     candidates (Sequence[Candidate]): The candidates.
     summary (Dict[str, Any]): The summary.
     output (Path): The folder; other files in it stay.
-    number (int): The most tasks.
+    number (int): The most places on the page and in the tasks.
     force (bool): Whether files of the same name are replaced.
     """
     first = candidates[:number]
@@ -103,6 +105,7 @@ def write_findings(
         write_candidates(candidates, folder / CANDIDATES)
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (folder / SUMMARY).write_text(text + "\n", encoding="utf8")
+        (folder / PAGE).write_text(render_findings(first, summary), encoding="utf8")
         write_rows([candidate_to_row(candidate) for candidate in first], folder / ANSWERS)
         for name in TASKS:
             write_tasks([candidate_to_task(candidate) for candidate in first], folder / name)
