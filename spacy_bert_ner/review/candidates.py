@@ -18,13 +18,18 @@ KINDS = ("label", "border", "label and border", "missed", "invented", "inconsist
 that should not be there; a label that differs from that of the same text elsewhere."""
 
 
+FLOOR = 0.01
+"""How exact the probabilities are: one of 1e-9 says no more than one of 1e-4."""
+
+
 class Candidate(NamedTuple):
     """A place in a sentence whose gold labels may be wrong.
 
     id (str): Names the place; `apply-corrections` finds it by this.
     kind (str): One of `KINDS`.
     gold_probability (float): Probability of the gold reading of the place.
-    proposed_probability (float): Probability of the proposed one.
+    proposed_probability (float | None): Probability of the proposed one; `None` if the
+        model does not propose it, but other places do.
     doc (Doc): The sentence, with its gold entities.
     gold (Tuple[Tuple[int, int, str], ...]): Those at the place, in tokens of the sentence.
     proposed (Tuple[Tuple[int, int, str], ...]): The proposed ones.
@@ -34,7 +39,7 @@ class Candidate(NamedTuple):
     id: str
     kind: str
     gold_probability: float
-    proposed_probability: float
+    proposed_probability: float | None
     doc: Doc
     gold: tuple[Span, ...]
     proposed: tuple[Span, ...]
@@ -55,7 +60,7 @@ def find_candidates(
     sentences (Sequence[GoldSentence]): The sentences.
     judgements (Sequence[Judgement]): What a model that did not learn from a sentence says
         of it. Shape: (n_sentences,).
-    RETURNS (List[Candidate]): The least probable gold first.
+    RETURNS (List[Candidate]): The least probable gold, next to what is proposed, first.
     """
     table = LabelTable([sentence.gold for sentence in sentences])
     found = []
@@ -68,13 +73,15 @@ def find_candidates(
             start, end, _ = place.gold[0]
             other = table.find_other_label(sentence.gold[start:end].ents[0])
             if other:
-                changed = place._replace(found=((start, end, other),), found_prob=0.0)
-                found.append(make_candidate(sentence, changed, "inconsistent", table))
+                changed = place._replace(found=((start, end, other),))
+                made = make_candidate(sentence, changed, "inconsistent", table)
+                found.append(made._replace(proposed_probability=None))
     return sorted(found, key=_rank)
 
 
-def _rank(candidate: Candidate) -> tuple[float, float, str]:
-    return candidate.gold_probability, -candidate.proposed_probability, candidate.id
+def _rank(candidate: Candidate) -> tuple[float, str]:
+    gold, proposed = candidate.gold_probability, candidate.proposed_probability or 0.0
+    return (gold + FLOOR) / (proposed + FLOOR), candidate.id
 
 
 def name_kind(gold: Sequence[Span], found: Sequence[Span]) -> str:
@@ -130,7 +137,7 @@ def candidate_to_task(candidate: Candidate) -> Task:
         "proposed": describe_spans(candidate.doc, candidate.proposed),
     }
     data = doc_to_data(candidate.doc, candidate.reading)
-    return Task(candidate.id, data, info, candidate.proposed_probability)
+    return Task(candidate.id, data, info, candidate.proposed_probability or 0.0)
 
 
 def candidate_to_row(candidate: Candidate) -> list[Any]:

@@ -32,7 +32,7 @@ def render_findings(candidates: Sequence[Candidate], summary: dict[str, Any]) ->
             "labels": [i for i, label in enumerate(labels) if label in find_labels(x)],
             "limits": [i for i, limit in enumerate(LIMITS) if x.gold_probability >= limit],
             "gold": x.gold_probability,
-            "proposed": x.proposed_probability if x.kind != "inconsistent" else None,
+            "proposed": x.proposed_probability,
             "elsewhere": x.elsewhere,
             "sample": show_candidate(x),
         }

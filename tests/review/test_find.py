@@ -146,5 +146,9 @@ def test_the_estimate_is_the_share_of_wrong_labels():
     low, high = found["wrong_share"]["interval"]
     assert found["wrong_share"]["value"] == 0.05 and 0.03 < low < 0.05 < high < 0.07
     assert found["f1_of_a_perfect_model"]["value"] == pytest.approx(0.95)
+    invented = Place(0, 1, ((0, 1, "A"),), (), 0.001, 0.999)
+    more = estimate_noise([*said, *[Judgement([invented], 0)] * 50])
+    assert more["wrong_share"]["value"] == pytest.approx(100 / 1050)
+    assert more["f1_of_a_perfect_model"]["value"] == pytest.approx(2 * 950 / (2000 + 50))
     assert found["n_certain"] == 1000 and found["certain_from"] == 0.99
     assert estimate_noise([])["wrong_share"] == {"value": None, "interval": None}
