@@ -14,6 +14,7 @@ from . import (  # noqa: F401 - each module adds its command
     plot,
     push,
     serve,
+    suggest,
     to_hf,
     train,
     try_wheels,

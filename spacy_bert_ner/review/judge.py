@@ -1,7 +1,7 @@
 """Tag scores and gold entities → how probable the gold reading is, place by place."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.language import Language
@@ -58,34 +58,61 @@ def judge_sentences(nlp: Language, name: str, docs: Iterable[Doc]) -> Iterator[J
     docs (Iterable[Doc]): The sentences, with gold entities; they are not changed.
     YIELDS (Judgement): One for each sentence.
     """
-    ner = nlp.get_pipe(name)
+    for doc, _, words, scores, model in score_docs(nlp, name, docs):
+        yield judge_words(doc, words, scores, model)
+
+
+class Scored(NamedTuple):
+    """A doc and the calibrated scores of its words.
+
+    doc (Doc): The doc as it was given.
+    seen (Doc): A copy of its words, after the components before the `bert_ner`.
+    words (Words): Its words.
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
+    model (TagModel): The tags and the calibrated steps.
+    """
+
+    doc: Doc
+    seen: Doc
+    words: Words
+    scores: np.ndarray
+    model: TagModel
+
+
+def score_docs(nlp: Language, name: str, docs: Iterable[Doc]) -> Iterator[Scored]:
+    """Score the tags of docs in batches, without their entities.
+
+    nlp (Language): The pipeline.
+    name (str): Name of its `bert_ner`.
+    docs (Iterable[Doc]): The docs; they are not changed.
+    YIELDS (Scored): One for each doc.
+    """
+    ner: Any = nlp.get_pipe(name)
+    temperature = ner.temperatures.default
+    tag_set, transitions = ner.tag_model
+    model = TagModel(tag_set, None if transitions is None else transitions / temperature)
     for batch in minibatch(docs, nlp.batch_size):
-        blank = pipe_before(nlp, name, [make_blank_copy(doc) for doc in batch])
-        words, scores = ner.score_tags(blank)  # type: ignore[attr-defined]
-        ends = np.cumsum([len(doc) for doc in blank])
-        temperature = ner.temperatures.default  # type: ignore[attr-defined]
-        for doc, end in zip(batch, ends.tolist(), strict=True):
-            first, last = np.searchsorted(words.tokens, [end - len(doc), end])
+        seen = pipe_before(nlp, name, [make_blank_copy(doc) for doc in batch])
+        words, scores = ner.score_tags(seen)
+        start = 0
+        for doc, copy in zip(batch, seen, strict=True):
+            first, last = np.searchsorted(words.tokens, [start, start + len(doc)])
             ours = Words(
-                words.tokens[first:last] - (end - len(doc)),
+                words.tokens[first:last] - start,
                 words.is_start[first:last],
                 words.is_preset[first:last],
             )
-            model = ner.tag_model  # type: ignore[attr-defined]
-            yield judge_words(doc, ours, scores[first:last] / temperature, model, temperature)
+            yield Scored(doc, copy, ours, scores[first:last] / temperature, model)
+            start += len(doc)
 
 
-def judge_words(
-    doc: Doc, words: Words, scores: np.ndarray, model: TagModel, temperature: float
-) -> Judgement:
+def judge_words(doc: Doc, words: Words, scores: np.ndarray, model: TagModel) -> Judgement:
     """Compare the gold entities of one sentence with the tag scores of its words.
 
     doc (Doc): The sentence, with its gold entities.
     words (Words): Its words.
-    scores (ndarray): Scores of each word's tags, already divided by the temperature.
-        Shape: (n_words, n_tags).
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
     model (TagModel): The tags and steps.
-    temperature (float): Divisor of the steps.
     RETURNS (Judgement): Places in the tokens of the doc.
     """
     gold = place_entities(doc, words)
@@ -93,7 +120,7 @@ def judge_words(
     n_unjudged = len(doc.ents) - len(known)
     if not len(words.tokens):
         return Judgement([], n_unjudged)
-    steps = model.steps / temperature
+    steps = model.steps
     path = find_best_path(scores, words.is_start, steps)
     found = path_to_spans(path, np.arange(len(path)), model.tag_set)
     is_missing = np.asarray([doc[i].ent_iob == 0 for i in words.tokens.tolist()])

@@ -42,7 +42,7 @@ def test_a_reading_has_the_share_of_all_paths_that_have_exactly_it(problem):
 
 def judge(words, tags, scores, model):
     doc = Doc(VOCAB, words=words, ents=tags)
-    return judge_words(doc, find_words(doc), np.asarray(scores, dtype=float), model, 1.0)
+    return judge_words(doc, find_words(doc), np.asarray(scores, dtype=float), model)
 
 
 def test_places_join_what_overlaps_and_leave_out_what_cannot_be_judged(trained):

@@ -1,0 +1,59 @@
+"""The command `suggest`: flags over `spacy_bert_ner.review.suggest`."""
+
+from pathlib import Path
+
+import spacy
+import typer
+from wasabi import msg
+
+from ..machine import check_gpu
+from ..report.text import format_count
+from ..targets import check_targets
+from . import _options as options
+from ._app import command
+from ._errors import show_note
+from ._progress import show_progress
+
+
+@command("suggest")
+def suggest_cli(
+    model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
+    texts: Path = typer.Argument(
+        ..., help="Unlabelled texts: .jsonl with a text in each line, or .txt", exists=True
+    ),
+    output: Path = typer.Option(
+        None, "--output", "-o", help="Folder of the tasks; for texts.jsonl, texts.suggested"
+    ),
+    number: int = typer.Option(200, "--number", "-n", help="How many texts to suggest"),
+    known: list[Path] = typer.Option(
+        [], "--known", help="Corpus (.spacy) whose sentences are not suggested again", exists=True
+    ),
+    label: list[str] = typer.Option([], "--label", help="A label that you want more of"),
+    name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    force: options.Force = False,
+) -> None:
+    """Choose the texts that teach most, and write them with what the model finds in them."""
+    from ..review.suggest import SUGGESTIONS, read_unlabelled, suggest, write_suggestions
+
+    output = output or texts.with_suffix(".suggested")
+    files = [output / file for file in SUGGESTIONS]
+    check_targets(files=files, inputs=[model, texts, *known], force=force)
+    check_gpu(gpu_id)
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
+    nlp = options.load_pipeline(model)
+    tasks = suggest(
+        nlp,
+        options.choose_component(nlp, name),
+        read_unlabelled(texts),
+        number=number,
+        known=known,
+        labels=label,
+        progress=show_progress,
+    )
+    write_suggestions(tasks, output, force=force)
+    if len(tasks) < number:
+        show_note(f"Only {format_count(len(tasks), 'text')} are new and have words.")
+    for file in files:
+        msg.good(f"{file}")
