@@ -15,6 +15,7 @@ from . import (  # noqa: F401 - each module adds its command
     push,
     serve,
     suggest,
+    teach,
     to_hf,
     train,
     try_wheels,

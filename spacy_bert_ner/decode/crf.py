@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..tag.targets import Targets
 from .marginals import Marginals, sum_paths
 from .sentences import find_ends
 
@@ -71,3 +72,23 @@ def follow_path(
     along = np.take_along_axis(scores, path[:, None], axis=1).sum(dtype=np.float64)
     between = steps[before, path].sum(dtype=np.float64) + steps[lasts, border].sum(dtype=np.float64)
     return Followed(float(along + between), np.eye(border)[path], taken)
+
+
+def compute_taught_loss(
+    scores: np.ndarray, targets: Targets, is_start: np.ndarray, steps: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Compute the exact cross-entropy of all paths with those of a teacher, and its gradients.
+
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
+    targets (Targets): What the teacher believes of the words.
+    is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
+    steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
+    RETURNS (Tuple[float, ndarray, ndarray]): The cross-entropy per word, in nats; d_scores and
+        d_steps, in the shapes of `scores` and `steps`.
+    """
+    every = sum_paths(scores, is_start, steps)
+    # The rules forbid the others, whose count is 0.
+    between = np.where(np.isfinite(steps), steps, 0.0) * targets.steps
+    loss = every.log_sum - (scores * targets.tags).sum(dtype=np.float64) - between.sum()
+    n = len(scores)
+    return loss / n, (every.tags - targets.tags) / n, (every.steps - targets.steps) / n

@@ -11,13 +11,15 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 
-from ..decode.crf import compute_path_loss
+from ..decode.crf import compute_path_loss, compute_taught_loss
+from ..decode.marginals import sum_paths
 from ..tag.annotated import find_unknown_tags, list_possible_tags
 from ..tag.gold import collect_labels, count_tags, read_gold_tags
-from ..tag.loss import balance_tags, compute_tag_loss, weigh_tags
+from ..tag.loss import TagLoss, balance_tags, compute_tag_loss, compute_taught_tag_loss, weigh_tags
 from ..tag.sizes import set_size
-from ..tag.tag_rows import TagScores, join_scores, merge_neighbours
-from ..tag.words import find_words, join_words
+from ..tag.tag_rows import TagRows, TagScores, join_scores, merge_neighbours
+from ..tag.targets import Targets, join_targets, read_targets
+from ..tag.words import Words, find_words, join_words
 from .labelled_pipe import LabelledPipe
 from .upstream import require_transformer
 
@@ -154,8 +156,15 @@ class LearningPipe(LabelledPipe):
             for eg, w in zip(examples, doc_words, strict=True)
         ]
         possible = list_possible_tags(known, np.concatenate(unknown))
-        at, row_possible = rows.place(words.tokens, possible, self._tag_set)
-        loss, dX, d_steps = self._compare(rows.X[at], row_possible, words.is_start)
+        targets = [
+            read_targets(eg, w, self._tag_set) for eg, w in zip(examples, doc_words, strict=True)
+        ]
+        if any(target is not None for target in targets):
+            at = words.tokens
+            loss, dX, d_steps = self._compare_taught(rows, words, possible, targets, doc_words)
+        else:
+            at, row_possible = rows.place(words.tokens, possible, self._tag_set)
+            loss, dX, d_steps = self._compare(rows.X[at], row_possible, words.is_start)
         if not np.isfinite(loss):
             raise ValueError(
                 f"The loss of '{self.name}' is {loss}, expected a finite number. Lower the "
@@ -173,3 +182,34 @@ class LearningPipe(LabelledPipe):
         weights = self.cfg["tag_weights"]
         weights = np.ones(len(self.tags)) if weights is None else np.asarray(weights)
         return *compute_tag_loss(scores, possible, weights, self.loss), None
+
+    def _compare_taught(
+        self,
+        rows: TagRows,
+        words: Words,
+        possible: np.ndarray,
+        targets: Sequence[Targets | None],
+        doc_words: Sequence[Words],
+    ) -> tuple[float, np.ndarray, np.ndarray | None]:
+        if rows.lengths is not None or self.loss != TagLoss():
+            raise ValueError(
+                f"'{self.name}' scores pieces, or its loss has settings of single tags, but "
+                "teachers only know the tags of words. Learn from them with "
+                "spacy-bert-ner.TokenClassifier.v1, and without settings of the loss."
+            )
+        scores, steps = rows.X[words.tokens], self.tag_model.steps
+        ends = np.cumsum([len(w.tokens) for w in doc_words]).tolist()
+        views = []
+        for target, w, end in zip(targets, doc_words, ends, strict=True):
+            within = slice(end - len(w.tokens), end)
+            if target is None and len(w.tokens):
+                # Its gold paths, in the proportions that the component gives them.
+                X = np.where(possible[within], scores[within], -np.inf)
+                fitting = sum_paths(X, w.is_start, steps)
+                target = Targets(fitting.tags, fitting.steps)
+            if target is not None:
+                views.append(target)
+        joined = join_targets(views)
+        if self.has_transitions:
+            return compute_taught_loss(scores, joined, words.is_start, steps)
+        return *compute_taught_tag_loss(scores, joined.tags), None

@@ -133,3 +133,16 @@ def compute_tag_loss(
         losses = focus * losses
     d_scores[rows] = weights[:, None] * gradient
     return float((weights * losses).sum()), d_scores
+
+
+def compute_taught_tag_loss(scores: np.ndarray, probs: np.ndarray) -> tuple[float, np.ndarray]:
+    """Compute the mean cross-entropy of each word's tags with those of a teacher.
+
+    scores (ndarray): Scores of each word's tags. Shape: (n_words, n_tags).
+    probs (ndarray): What the teacher believes. Shape: (n_words, n_tags).
+    RETURNS (Tuple[float, ndarray]): The loss in nats, and d_scores in the shape of the scores.
+    """
+    X = scores.astype(np.float64)
+    X -= X.max(axis=1, keepdims=True)
+    log_probs = X - np.log(np.exp(X).sum(axis=1, keepdims=True))
+    return float(-(probs * log_probs).sum()) / len(X), (np.exp(log_probs) - probs) / len(X)

@@ -1,0 +1,1 @@
+"""What teachers find in texts becomes what a smaller pipeline learns."""

@@ -1,0 +1,168 @@
+"""Teachers, texts and a config → targets on disk, in parts → a student that has learned them."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from thinc.api import Config
+
+from ..corpus.docbin import GroupCorpus
+from ..files import hash_file
+from ..progress import ShowProgress, hide_progress
+from ..train.train import train
+from .targets import Teacher, agree_on_tags, teach
+
+PART = 2_000
+"""Docs of one part: what is lost if the process is killed."""
+_STATE = "targets.json"
+
+
+def train_student(
+    teachers: Sequence[Teacher],
+    config: Config,
+    output: Path,
+    *,
+    gold: Path | None = None,
+    texts: Sequence[Path] = (),
+    gold_weight: float = 0.5,
+    agreement: float = 0.0,
+    use_gpu: int = -1,
+    progress: ShowProgress = hide_progress,
+    stdout: IO = sys.stdout,
+    stderr: IO = sys.stderr,
+) -> Language:
+    """Train a pipeline on what other pipelines believe of gold docs and of further texts.
+
+    The targets are written to output/targets once, in parts, and a run that was stopped
+    continues with the next part. Then the config is trained on them, with `paths.train` set
+    to that folder, and resumed in the same way.
+
+    teachers (Sequence[Teacher]): Pipelines with the same labels.
+    config (Config): The student's config, not interpolated.
+    output (Path): The output folder.
+    gold (Path | None): Gold docs (`.spacy`).
+    texts (Sequence[Path]): Unlabelled texts: `.txt` with one text per line, `.jsonl` with
+        the field "text", or `.spacy`.
+    gold_weight (float): Weight of the gold annotation, from 0 to 1; the teachers have the rest.
+    agreement (float): Leave out texts on which a smaller share of the teachers agrees with
+        what all of them find on average.
+    use_gpu (int): The number of the GPU; -1 for the CPU.
+    progress (ShowProgress): Watches the teachers.
+    stdout (IO): The stream for messages and the log.
+    stderr (IO): The stream for the progress bar.
+    RETURNS (Language): The student, with the weights of the last step.
+    RAISES (ValueError): If the teachers differ, a file cannot be read, the config does not
+        use `${paths.train}`, or output/targets holds the targets of something else.
+    """
+    if not teachers or not (gold or texts):
+        raise ValueError("Expected at least one teacher, and gold docs or texts to teach.")
+    if "${paths.train}" not in config.to_str(interpolate=False):
+        raise ValueError(
+            "The config does not use ${paths.train}, so the student could not learn from the "
+            "targets. Write it as the `path` of [corpora.train]."
+        )
+    nlp = teachers[0].nlp
+    tag_set = agree_on_tags(teachers)
+    folder = output / "targets"
+    files = [path for path in (gold, *texts) if path is not None]
+    state = {
+        "files": [[path.name, hash_file(path)] for path in files],
+        "teachers": [hash_teacher(teacher) for teacher in teachers],
+        "tags": list(tag_set.tags),
+        "gold_weight": gold_weight,
+        "agreement": agreement,
+    }
+    start_targets(folder, state)
+    examples = (eg for path in files for eg in read_examples(path, nlp, has_gold=path == gold))
+    rest = iter(progress(examples, text="Teaching"))
+    number = 0
+    while batch := list(islice(rest, PART)):
+        number += 1
+        path = folder / f"part-{number:05}.spacy"
+        if not path.exists():
+            docs = teach(teachers, batch, tag_set, gold_weight=gold_weight, agreement=agreement)
+            write_part(docs, path)
+    ours = config.copy()
+    ours["paths"]["train"] = str(folder)
+    return train(ours, output, use_gpu=use_gpu, auto_resume=True, stdout=stdout, stderr=stderr)
+
+
+def start_targets(folder: Path, state: dict) -> None:
+    """Start a folder of targets, or check that it was started for the same ones.
+
+    folder (Path): The folder.
+    state (Dict[str, Any]): What the targets depend on.
+    RAISES (ValueError): If it holds the targets of something else.
+    """
+    path = folder / _STATE
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf8")) == state:
+            return
+        raise ValueError(
+            f"{folder} holds the targets of other teachers, texts or settings. Choose another "
+            "output folder, or remove it."
+        )
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty, expected an empty folder or none.")
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(state, indent=2), encoding="utf8")
+    aside.replace(path)
+
+
+def write_part(docs: Iterable[Doc], path: Path) -> None:
+    """Write docs with their targets; the file is complete or not there."""
+    aside = path.with_suffix(".part")
+    DocBin(docs=docs, store_user_data=True).to_disk(aside)
+    aside.replace(path)
+
+
+def hash_teacher(teacher: Teacher) -> str:
+    """Hash a teacher: its config and its weights."""
+    return hashlib.sha256(teacher.nlp.to_bytes(exclude=["vocab", "tokenizer"])).hexdigest()
+
+
+def read_examples(path: Path, nlp: Language, *, has_gold: bool) -> Iterator[Example]:
+    """Read gold docs or texts, one sentence or text at a time.
+
+    path (Path): The file.
+    nlp (Language): Its tokenizer splits the texts.
+    has_gold (bool): Whether entities of a `.spacy` file are gold.
+    YIELDS (Example): Two docs with the same words; without gold entities, nothing is
+        annotated in the second one.
+    RAISES (ValueError): If the file has another ending, or a line is no text.
+    """
+    if path.suffix == ".spacy":
+        for eg in GroupCorpus(path, gold_preproc=True)(nlp):
+            yield eg if has_gold else Example(eg.predicted, eg.predicted)
+        return
+    if has_gold or path.suffix not in (".jsonl", ".txt"):
+        wanted = ".spacy" if has_gold else ".spacy, .jsonl or .txt"
+        raise ValueError(f"{path}: expected a file with the ending {wanted}.")
+    for number, text in enumerate(read_texts(path), start=1):
+        if not isinstance(text, str):
+            raise ValueError(
+                f'{path}:{number}: expected an object with a "text", such as '
+                '{"text": "Ada lives in London."}.'
+            )
+        if text.strip():
+            doc = nlp.make_doc(text)
+            yield Example(doc, doc)
+
+
+def read_texts(path: Path) -> Iterator[object]:
+    """Read the texts of a file, line by line."""
+    if path.suffix == ".txt":
+        with path.open(encoding="utf8") as lines:
+            yield from (line.rstrip("\n") for line in lines)
+        return
+    for record in srsly.read_jsonl(path):
+        yield record.get("text") if isinstance(record, dict) else None
