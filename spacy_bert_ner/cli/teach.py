@@ -25,7 +25,7 @@ def teach_cli(
     output: Path = typer.Option(..., "--output", "-o", help="Output folder"),
     train: Path = typer.Option(None, "--train", help="Gold docs (.spacy)", exists=True),
     texts: list[Path] = typer.Option(
-        [], "--texts", help="Unlabelled texts: .txt, .jsonl or .spacy; may be repeated", exists=True
+        [], "--texts", help="Unlabelled texts: a file, folder or glob; may be repeated"
     ),
     gold_weight: float = typer.Option(
         0.5,

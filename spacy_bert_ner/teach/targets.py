@@ -138,13 +138,13 @@ def teach(
         for eg in batch:
             words = find_words(eg.reference)
             start, end = end, end + len(words.tokens)
-            views = [View(X[start:end], T, words.is_start) for X, T in scored]
+            views = [TeacherView(X[start:end], T, words.is_start) for X, T in scored]
             gold = read_gold_tags(eg, words, tag_set)
             possible = list_possible_tags(gold, find_unknown_tags(eg, words, tag_set))
-            targets = average(views, possible, gold_weight)
+            targets = average_views(views, possible, gold_weight)
             log_probs = np.log(np.maximum(targets.tags, TINY))
             fitting = np.where(possible, log_probs, -np.inf)
-            path = View(fitting, build_steps(tag_set), words.is_start).find_path()
+            path = TeacherView(fitting, build_steps(tag_set), words.is_start).find_path()
             same = [np.array_equal(view.find_path(), path) for view in views]
             if not possible.all() or np.mean(same) >= agreement:
                 doc = copy_words(eg.reference, eg.reference.vocab)
@@ -153,7 +153,7 @@ def teach(
                 yield write_targets(doc, targets, tag_set)
 
 
-class View(NamedTuple):
+class TeacherView(NamedTuple):
     """What one teacher says about one doc.
 
     scores (ndarray): Shape: (n_words, n_tags).
@@ -175,10 +175,12 @@ class View(NamedTuple):
         return Targets(found.tags, found.steps)
 
 
-def average(views: Sequence[View], possible: np.ndarray, gold_weight: float) -> Targets:
+def average_views(
+    views: Sequence[TeacherView], possible: np.ndarray, gold_weight: float
+) -> Targets:
     """Average what the teachers and the gold annotation say about one doc.
 
-    views (Sequence[View]): What each teacher says.
+    views (Sequence[TeacherView]): What each teacher says.
     possible (ndarray): The tags that fit the gold annotation. Shape: (n_words, n_tags).
     gold_weight (float): Weight of the annotation, from 0 to 1.
     RETURNS (Targets): The average of their marginals.

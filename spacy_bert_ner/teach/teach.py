@@ -4,16 +4,18 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
-import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import Config
 
+from ..annotate.places import InputFile, find_files
+from ..annotate.records import find_fault
+from ..annotate.rows import parse_fields, read_file_rows
 from ..corpus.docbin import GroupCorpus
 from ..files import hash_file
 from ..progress import ShowProgress, hide_progress
@@ -49,8 +51,8 @@ def train_student(
     config (Config): The student's config, not interpolated.
     output (Path): The output folder.
     gold (Path | None): Gold docs (`.spacy`).
-    texts (Sequence[Path]): Unlabelled texts: `.txt` with one text per line, `.jsonl` with
-        the field "text", or `.spacy`.
+    texts (Sequence[Path]): Unlabelled texts, in the field "text" of the files, folders and
+        globs that `annotate` reads.
     gold_weight (float): Weight of the gold annotation, from 0 to 1; the teachers have the rest.
     agreement (float): Leave out texts on which a smaller share of the teachers agrees with
         what all of them find on average.
@@ -72,16 +74,19 @@ def train_student(
     nlp = teachers[0].nlp
     tag_set = agree_on_tags(teachers)
     folder = output / "targets"
-    files = [path for path in (gold, *texts) if path is not None]
+    files = find_files(texts) if texts else []
     state = {
-        "files": [[path.name, hash_file(path)] for path in files],
+        "gold": hash_file(gold) if gold else None,
+        "texts": [[file.name, hash_file(Path(file.location))] for file in files],
         "teachers": [hash_teacher(teacher) for teacher in teachers],
         "tags": list(tag_set.tags),
         "gold_weight": gold_weight,
         "agreement": agreement,
     }
     start_targets(folder, state)
-    examples = (eg for path in files for eg in read_examples(path, nlp, has_gold=path == gold))
+    examples = chain(
+        read_gold(gold, nlp) if gold else (), *(read_texts_to_teach(file, nlp) for file in files)
+    )
     rest = iter(progress(examples, text="Teaching"))
     number = 0
     while batch := list(islice(rest, PART)):
@@ -130,39 +135,33 @@ def hash_teacher(teacher: Teacher) -> str:
     return hashlib.sha256(teacher.nlp.to_bytes(exclude=["vocab", "tokenizer"])).hexdigest()
 
 
-def read_examples(path: Path, nlp: Language, *, has_gold: bool) -> Iterator[Example]:
-    """Read gold docs or texts, one sentence or text at a time.
+def read_gold(path: Path, nlp: Language) -> Iterator[Example]:
+    """Read the sentences of gold docs.
 
-    path (Path): The file.
-    nlp (Language): Its tokenizer splits the texts.
-    has_gold (bool): Whether entities of a `.spacy` file are gold.
-    YIELDS (Example): Two docs with the same words; without gold entities, nothing is
-        annotated in the second one.
-    RAISES (ValueError): If the file has another ending, or a line is no text.
+    path (Path): The file (`.spacy`).
+    nlp (Language): For its vocabulary.
+    YIELDS (Example): Two docs with the same words.
     """
-    if path.suffix == ".spacy":
-        for eg in GroupCorpus(path, gold_preproc=True)(nlp):
-            yield eg if has_gold else Example(eg.predicted, eg.predicted)
-        return
-    if has_gold or path.suffix not in (".jsonl", ".txt"):
-        wanted = ".spacy" if has_gold else ".spacy, .jsonl or .txt"
-        raise ValueError(f"{path}: expected a file with the ending {wanted}.")
-    for number, text in enumerate(read_texts(path), start=1):
-        if not isinstance(text, str):
+    yield from GroupCorpus(path, gold_preproc=True)(nlp)
+
+
+def read_texts_to_teach(file: InputFile, nlp: Language) -> Iterator[Example]:
+    """Read the texts of a file.
+
+    file (InputFile): The file.
+    nlp (Language): Its tokenizer splits the texts.
+    YIELDS (Example): Twice the same doc, without annotation.
+    RAISES (ValueError): If a record has no text.
+    """
+    for number, (_, row) in enumerate(read_file_rows(file), start=1):
+        fields = parse_fields(file, row)
+        text = fields.get("text") if isinstance(fields, dict) else None
+        fault = find_fault(text, nlp.max_length) if isinstance(fields, dict) else fields
+        if fault:
             raise ValueError(
-                f'{path}:{number}: expected an object with a "text", such as '
+                f'{file.name}, record {number}: {fault}. Texts are in the field "text", such as '
                 '{"text": "Ada lives in London."}.'
             )
-        if text.strip():
-            doc = nlp.make_doc(text)
+        if str(text).strip():
+            doc = nlp.make_doc(str(text))
             yield Example(doc, doc)
-
-
-def read_texts(path: Path) -> Iterator[object]:
-    """Read the texts of a file, line by line."""
-    if path.suffix == ".txt":
-        with path.open(encoding="utf8") as lines:
-            yield from (line.rstrip("\n") for line in lines)
-        return
-    for record in srsly.read_jsonl(path):
-        yield record.get("text") if isinstance(record, dict) else None

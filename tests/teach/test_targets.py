@@ -14,7 +14,7 @@ from spacy_bert_ner.decode.best_path import build_steps
 from spacy_bert_ner.tag.tag_set import build_tag_set
 from spacy_bert_ner.tag.targets import Targets, join_targets, read_targets, write_targets
 from spacy_bert_ner.tag.words import find_words
-from spacy_bert_ner.teach.targets import Teacher, View, agree_on_tags, average, teach
+from spacy_bert_ner.teach.targets import Teacher, TeacherView, agree_on_tags, average_views, teach
 
 
 @given(problems(), st.data())
@@ -29,8 +29,11 @@ def test_targets_are_the_average_of_all_paths(problem, data):
     )[:, None]
     weight = data.draw(st.sampled_from([0.0, 0.3, 1.0]))
     steps = build_steps(tag_set, transitions)
-    views = [View(scores, steps, is_start), View(-scores, build_steps(tag_set), is_start)]
-    found = average(views, possible, weight)
+    views = [
+        TeacherView(scores, steps, is_start),
+        TeacherView(-scores, build_steps(tag_set), is_start),
+    ]
+    found = average_views(views, possible, weight)
 
     expected = np.zeros(scores.shape)
     for X, T in ((scores, transitions), (-scores, np.zeros_like(transitions))):

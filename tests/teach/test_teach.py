@@ -14,6 +14,7 @@ from support.pipelines import make_nlp, train
 from support.tag_problems import all_paths, problems, sum_scores
 from support.trainings import CONFIG, make_config, write_corpus
 
+from spacy_bert_ner.annotate.places import InputFile
 from spacy_bert_ner.decode.best_path import build_steps
 from spacy_bert_ner.decode.crf import compute_taught_loss
 from spacy_bert_ner.decode.marginals import sum_paths
@@ -22,7 +23,7 @@ from spacy_bert_ner.tag.tag_set import build_tag_set
 from spacy_bert_ner.tag.targets import Targets, write_targets
 from spacy_bert_ner.teach import teach as module
 from spacy_bert_ner.teach.targets import Teacher
-from spacy_bert_ner.teach.teach import read_examples, train_student
+from spacy_bert_ner.teach.teach import read_texts_to_teach, train_student
 
 
 @given(problems(), st.integers(0, 10**6))
@@ -177,7 +178,7 @@ def test_the_command_takes_settings_of_the_config(tmp_path, teacher):
     exit_code, output = run(
         "teach", tmp_path / "teacher", "--config", tmp_path / "config.cfg",
         "--train", tmp_path / "train.spacy", "--texts", write_texts(tmp_path / "texts.jsonl", 5),
-        "--paths.dev", tmp_path / "dev.spacy", "--training.max_epochs", "2",
+        "--paths.dev", tmp_path / "dev.spacy", "--components.ner.model.hidden", "4",
         "--output", tmp_path / "out",
     )  # fmt: skip
     assert exit_code == 0, output
@@ -188,23 +189,18 @@ def test_the_command_takes_settings_of_the_config(tmp_path, teacher):
     ]
     assert len(docs) == 45
     config = spacy.util.load_config(tmp_path / "out" / "model-last" / "config.cfg")
-    assert config["training"]["max_epochs"] == 2
+    assert config["components"]["ner"]["model"]["hidden"] == 4
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("a.csv", "x", r"a\.csv: expected a file with the ending \.spacy, \.jsonl or \.txt"),
-        ("a.jsonl", '{"text": "a"}\n{"txt": "b"}\n', r"a\.jsonl:2: expected an object with a"),
-    ],
-)
-def test_files_that_hold_no_texts_are_refused(tmp_path, name, text, message):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=message):
-        list(read_examples(tmp_path / name, spacy.blank("en"), has_gold=False))
+def test_records_without_a_text_are_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n{"txt": "b"}\n')
+    with pytest.raises(ValueError, match=r'record 2: .* Texts are in the field "text"'):
+        list(read_texts_to_teach(InputFile("a.jsonl", str(path)), spacy.blank("en")))
 
 
 def test_a_text_file_has_one_text_in_each_line(tmp_path):
-    (tmp_path / "a.txt").write_text("one two\n\nthree\n")
-    found = read_examples(tmp_path / "a.txt", spacy.blank("en"), has_gold=False)
+    path = tmp_path / "a.txt"
+    path.write_text("one two\n\nthree\n")
+    found = read_texts_to_teach(InputFile("a.txt", str(path)), spacy.blank("en"))
     assert [eg.reference.text for eg in found] == ["one two", "three"]
