@@ -47,11 +47,13 @@ def sentences_to_doc_data(
             spans.append((start + offset, end + offset, label))
         for label in annotated:
             groups.setdefault(ANNOTATED_KEY, []).append((offset, len(words), label))
-        missing.extend(i + offset for i in sentence.missing)
+        if sentence.missing:
+            missing.extend(i + offset for i in sentence.missing)
         for name, group in sentence.groups.items():
             moved = ((start + offset, end + offset, label) for start, end, label in group)
             groups.setdefault(name, []).extend(moved)
-    groups = _cut_groups(groups, len(words))
+    if groups:
+        groups = _cut_groups(groups, len(words))
     return DocData(words, spaces, spans, starts, tuple(missing), groups)
 
 

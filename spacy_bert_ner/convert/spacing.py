@@ -69,10 +69,10 @@ class Spacer:
             return _space_foreign_words(words)
         spaces = [True] * len(words)
         open_quotes: set[str] = set()
-        for i, word in enumerate(words):
-            kind = self.kinds.get(word)
-            if kind is None:
-                continue
+        kinds = self.kinds
+        for i in [i for i, word in enumerate(words) if word in kinds]:
+            word = words[i]
+            kind = kinds[word]
             before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
             if kind == _QUOTE:
                 kind = self._turn_quote(word, words, i, open_quotes)

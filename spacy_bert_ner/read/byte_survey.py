@@ -12,7 +12,6 @@ REPLACING = "utf-8-replace"
 _ASCII = bytes(range(128))
 _ESCAPED = re.compile(r"[\udc80-\udcff]")
 _MOST_LINES = 20
-_NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -35,6 +34,7 @@ class ByteSurvey:
         self.lines = 0
         self.last = b""
         self.n_non_ascii = 0
+        self.high: set[int] = set()  # the distinct bytes above 127
         self.longest_line = self._open_line = 0
         self.n_multibyte = 0  # characters that are UTF-8 of two bytes or more
         self.n_invalid = 0  # bytes that are not UTF-8
@@ -47,7 +47,9 @@ class ByteSurvey:
         """
         self.digest.update(chunk)
         if not chunk.isascii():
-            self.n_non_ascii += len(chunk.translate(None, _ASCII))
+            high = chunk.translate(None, _ASCII)
+            self.n_non_ascii += len(high)
+            self.high.update(high)
         if is_text:
             self._add_text(chunk)
         self.size += len(chunk)
@@ -77,6 +79,13 @@ class ByteSurvey:
                 f"not {self.forced}: {err.reason}. Leave `encoding` out to have it recognised.",
                 line=self._line_of(err.object, err.start),
             ) from err
+
+    def has_encoding(self, codec: str) -> bool:
+        """Whether each byte is a character of an encoding, so that all of them together are."""
+        try:
+            return all(bytes((byte,)).decode(codec) for byte in self.high)
+        except UnicodeDecodeError:
+            return False
 
     def find_fault(self) -> FormatError | None:
         """RETURNS (FormatError | None): What is wrong with a file that is mostly UTF-8."""
@@ -127,13 +136,16 @@ class ByteSurvey:
         self.longest_line = max(self.longest_line, self._open_line)
 
     def _count_utf8(self, chunk: bytes) -> None:
+        n_open = len(self.decoder.getstate()[0])
         text = self.decoder.decode(chunk)
-        escaped = len(_ESCAPED.findall(text))
-        self.n_multibyte += len(_NON_ASCII.findall(text)) - escaped
+        n_read = n_open + len(chunk) - len(self.decoder.getstate()[0])
+        escaped = n_read - len(text.encode("utf-8", "ignore"))
+        n_ascii = len(chunk) - len(chunk.translate(None, _ASCII))
+        self.n_multibyte += len(text) - n_ascii - escaped
         self.n_invalid += escaped
         if escaped and len(self.invalid_lines) <= _MOST_LINES:
             for number, line in enumerate(text.split("\n"), start=self.lines + 1):
-                if _ESCAPED.search(line):
+                if not line.isascii() and _ESCAPED.search(line):
                     self.invalid_lines.append(number)
 
     def _line_of(self, chunk: bytes, position: int) -> int:

@@ -9,6 +9,9 @@ from .table import Dialect, Row, read_lines
 from .tag_forms import MOST_TAGS
 
 DOCSTART = "-DOCSTART-"
+MARKS = '#-,;"' + "".join(char for char in map(chr, range(0x3001)) if char.isspace())
+"""First characters of the lines that may be no row: comments, borders and white space."""
+
 _POS = re.compile(r"[A-Z]{1,5}\$?|[^\w\s]{1,5}")
 _PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})?:(?=\S)")
 
@@ -27,7 +30,7 @@ class Column:
     is_index (bool): Whether it counts the words of each sentence.
     is_constant (bool): Whether it is the same in all words of a sentence.
     n_blank (int): Cells of nothing but blanks.
-    n_chars (int): Characters of all cells.
+    n_chars (int): Characters of all cells, where cells may hold blanks.
     prefix (str): The `en:` that each cell begins with, as in WikiAnn.
     """
 
@@ -44,8 +47,8 @@ class Column:
     def add(self, raw: Sequence[str], starts: Sequence[bool], *, has_blanks: bool) -> None:
         """Take in some cells, and whether each starts a sentence."""
         cells = [cell.strip(" ") for cell in raw] if has_blanks else raw
-        self.n_chars += sum(map(len, cells))
         if has_blanks:
+            self.n_chars += sum(map(len, cells))
             self.n_blank += cells.count("") - raw.count("")
         if self.prefix is None:
             match = _PREFIX.match(cells[0])
@@ -87,6 +90,7 @@ class ColumnSurvey:
         self.border_widths: set[int] = set()
         self.columns: list[Column] = []
         self.n_rows = 0
+        self.has_tabs = False
         self.n_gaps = 0
         self.n_misfits = 0
         self._is_start = True
@@ -111,32 +115,37 @@ class ColumnSurvey:
 
         RETURNS (ColumnSurvey): This survey.
         """
-        for first, lines in read_lines(source):
-            self._add(first, lines)
+        for _, lines in read_lines(source):
+            self._add(lines)
         return self
 
-    def _add(self, first: int, lines: list[str]) -> None:
+    def _add(self, lines: list[str]) -> None:
         # comments may be words: a reader who knows the tags decides
-        kept, starts = [], []
-        is_start = self._is_start
-        for number, line in enumerate(lines, start=first):
-            if line[:1] in '#-,; \t"' or number == self.n_header or line.isspace():
-                if is_border_line(line):
-                    self.n_gaps += not is_start
-                    is_start = True
-                    continue
-                if line[0] == "#" or number == self.n_header:
-                    continue
-                if line.lstrip().startswith(DOCSTART):
-                    self.border_widths.add(len(self.dialect.split([line.strip()])[0]))
-                    is_start = True
-                    continue
-            kept.append(line)
-            starts.append(is_start)
-            is_start = False
-        self._is_start = is_start
+        self.has_tabs = self.has_tabs or "\t" in "".join(lines)
+        kept: list[str] = []
+        starts: list[bool] = []
+        after = 0
+        for i in [i for i, line in enumerate(lines) if line[:1] in MARKS]:
+            self._keep(lines[after:i], kept, starts)
+            after, line = i + 1, lines[i]
+            if is_border_line(line):
+                self.n_gaps += not self._is_start
+                self._is_start = True
+            elif line.lstrip().startswith(DOCSTART):
+                self.border_widths.add(len(self.dialect.split([line.strip()])[0]))
+                self._is_start = True
+            elif line[0] != "#":
+                self._keep([line], kept, starts)
+        self._keep(lines[after:], kept, starts)
         if kept:
             self._add_rows(self.dialect.split(kept), starts)
+
+    def _keep(self, rows: list[str], kept: list[str], starts: list[bool]) -> None:
+        if rows:
+            kept += rows
+            starts.append(self._is_start)
+            starts += [False] * (len(rows) - 1)
+            self._is_start = False
 
     def survey_tags(self, source: Source, n_columns: int, tag: int) -> "ColumnSurvey":
         """Pass over a file whose header names the columns: only the tags are of interest.
@@ -148,18 +157,11 @@ class ColumnSurvey:
             column.is_index = column.is_constant = False
         raw: Counter[str] = Counter()
         for first, lines in read_lines(source):
-            rows = self.dialect.split(lines[max(self.n_header - first + 1, 0) :])
-            widths = set(map(len, rows))
-            if widths != {n_columns}:
-                # blank rows and comments have other columns; the reader finds what is wrong
-                n_gaps = sum(map(is_border_line, lines))
-                self.n_gaps += n_gaps
-                self.n_misfits += sum(len(row) != n_columns for row in rows) > n_gaps
-                rows = [row for row in rows if len(row) == n_columns]
-            self.n_rows += len(rows)
-            cells = [row[tag] for row in rows]
-            if not self.n_gaps and "" in cells:
-                self.n_gaps += not all(map(any, rows))
+            lines = lines[max(self.n_header - first + 1, 0) :]
+            cells = self._find_cells(lines, n_columns, tag)
+            self.n_rows += len(cells)
+            if "" in cells or len(cells) < len(lines):
+                self.n_gaps += sum(map(is_border_line, lines))
             if not self.columns[tag].is_open:
                 raw.update(cells)
                 self.columns[tag].is_open = len(raw) > MOST_TAGS
@@ -167,6 +169,26 @@ class ColumnSurvey:
         for cell, n in raw.items():
             self.columns[tag].cells[cell.strip(" ")] += n
         return self
+
+    def _find_cells(self, lines: list[str], n_columns: int, tag: int) -> list[str]:
+        # the tags of lines that have all columns; the reader finds what is wrong with others
+        delimiter, text = self.dialect.delimiter, "".join(lines)
+        quoted: list[str] = []
+        if self.dialect.is_quoted and '"' in text:
+            quoted = [line for line in lines if '"' in line]
+            lines = [line for line in lines if '"' not in line]
+            text = "".join(lines)
+        is_even = delimiter and text.count(delimiter) == len(lines) * (n_columns - 1)
+        if is_even and tag == n_columns - 1:
+            cells = [line.rpartition(delimiter)[2] for line in lines]
+        else:
+            rows = self.dialect.split(lines)
+            cells = [row[tag] for row in rows if len(row) == n_columns]
+        if quoted:
+            rows = [row for row in self.dialect.split(quoted) if len(row) == n_columns]
+            self.n_misfits += len(rows) < len(quoted)
+            cells += [row[tag] for row in rows]
+        return cells
 
     def _add_rows(self, rows: list[Row], starts: list[bool]) -> None:
         self.n_rows += len(rows)

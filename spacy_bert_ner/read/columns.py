@@ -67,8 +67,9 @@ def read_columns(
     grouper = Grouper(source, layout, faults, notes)
     maker = _Maker(source, layout, faults)
     sentence = None
+    is_joined = bool(layout.ends) or layout.misc >= 0
     for whole in grouper.read():
-        for group in _split_group(whole, layout):
+        for group in _split_group(whole, layout) if is_joined else (whole,):
             sentence = maker.make(group)
             if sentence is None:
                 faults.skip(f"{source.name}:{group.lines[0]}", notes)
@@ -97,9 +98,6 @@ def describe_layout(layout: Layout) -> str:
 
 def _split_group(group: Group, layout: Layout) -> Iterator[Group]:
     # at the words that end a sentence, or where the file says so in its features
-    if not layout.ends and layout.misc < 0:
-        yield group
-        return
     cuts = {0, len(group.rows)}
     for i, row in enumerate(group.rows, start=1):
         is_end = len(row) > layout.word and row[layout.word] in layout.ends

@@ -82,8 +82,7 @@ def _choose_quoting(source: Source, dialect: Dialect, width: int) -> Dialect:
 def survey_plain(source: Source, settings: ReadSettings) -> ColumnSurvey:
     """RETURNS (ColumnSurvey): What rows without a header hold, under the dialect that fits most."""
     by_runs = ColumnSurvey(Dialect("")).survey(source)
-    has_tabs = any("\t" in line for _, lines in read_lines(source) for line in lines[:100])
-    if not has_tabs and by_runs.is_even and by_runs.width > 1:
+    if not by_runs.has_tabs and by_runs.is_even and by_runs.width > 1:
         return by_runs
     by_tabs = ColumnSurvey(Dialect("\t", settings.quoting == "csv")).survey(source)
     if by_tabs.width > 1 and by_tabs.share > by_runs.share:

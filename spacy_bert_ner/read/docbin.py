@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ _MISSING, _INSIDE, _OUTSIDE, _BEGIN = 0, 1, 2, 3  # Token.ent_iob
 _UNKNOWN_START, _START, _NOT_A_START = 0, 1, 2**64 - 1  # Token.sent_start, unsigned
 _NO_GROUPS = b"\x90"  # as spaCy packs a doc without span groups
 _FLUSH = 16_384  # tokens
+_LEVEL = 3  # of zlib: half the time of its default, for files that are 5 % larger
 
 
 def read_docbin(source: Source, *, notes: Notes) -> Iterator[Sentence]:
@@ -118,9 +118,10 @@ class DocBinWriter:
         self.n_tokens = n_tokens
         self._part = path.with_name(path.name + ".part")
         self._file = self._part.open("wb")
-        self._zlib = zlib.compressobj()
+        self._zlib = zlib.compressobj(_LEVEL)
         self._ids: dict[str, int] = {"": 0}
-        self._columns = tuple(array("Q") for _ in _ATTRS)
+        self._orths: list[int] = []
+        self._waiting: list[DocData] = []  # docs of these orths
         self._spaces = bytearray()
         self._lengths: list[int] = []
         self._groups: list[bytes] = []
@@ -130,28 +131,16 @@ class DocBinWriter:
 
     def add(self, doc: DocData) -> None:
         """Add a doc."""
-        words, n_words = doc.words, len(doc.words)
         ids = self._ids
-        iob, types = [_OUTSIDE] * n_words, [0] * n_words
-        for i in doc.missing:
-            iob[i] = _MISSING
-        for start, end, label in doc.spans:
-            iob[start:end] = [_INSIDE] * (end - start)
-            iob[start] = _BEGIN
-            types[start:end] = [self._id(label)] * (end - start)
-        for word in words:
+        for word in doc.words:
             if word not in ids:
-                self._id(word)
-        orths = [ids[word] for word in words]
-        starts = [_NOT_A_START if doc.starts else _UNKNOWN_START] * n_words
-        for start in doc.starts or [0]:
-            starts[start] = _START
-        for column, values in zip(self._columns, (orths, iob, types, starts), strict=True):
-            column.extend(values)
+                ids[word] = get_string_id(word)
+        self._orths += [ids[word] for word in doc.words]
+        self._waiting.append(doc)
         self._spaces.extend(doc.spaces)
-        self._lengths.append(n_words)
+        self._lengths.append(len(doc.words))
         self._groups.append(self._pack_groups(doc) if doc.groups else _NO_GROUPS)
-        if len(self._columns[0]) >= _FLUSH:
+        if len(self._orths) >= _FLUSH:
             self._flush()
 
     def close(self) -> None:
@@ -196,10 +185,27 @@ class DocBinWriter:
 
     def _flush(self) -> None:
         # Shape: (n_tokens, n_attrs)
-        rows = np.stack([np.asarray(column) for column in self._columns], axis=1)
+        rows = np.empty((len(self._orths), len(_ATTRS)), dtype="uint64")
+        orths, iob, types, starts = rows.T
+        orths[:], iob[:], types[:], starts[:] = self._orths, _OUTSIDE, 0, _NOT_A_START
+        first = 0
+        for doc in self._waiting:
+            last = first + len(doc.words)
+            if doc.missing:
+                iob[first:last][list(doc.missing)] = _MISSING
+            for start, end, label in doc.spans:
+                iob[first + start : first + end] = _INSIDE
+                iob[first + start] = _BEGIN
+                types[first + start : first + end] = self._id(label)
+            if doc.starts:
+                starts[first:last][doc.starts] = _START
+            else:
+                starts[first:last] = _UNKNOWN_START
+                starts[first] = _START
+            first = last
         self._write(rows.tobytes())
-        for column in self._columns:
-            del column[:]
+        self._orths.clear()
+        self._waiting.clear()
 
     def _write(self, data: bytes) -> None:
         self._file.write(self._zlib.compress(data))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .column_survey import DOCSTART, is_border_line
+from .column_survey import DOCSTART, MARKS, is_border_line
 from .faults import Faults
 from .layout import Layout
 from .sentence import FormatError, Notes
@@ -66,7 +66,7 @@ class Grouper:
         RAISES (FormatError): If nothing parts the sentences of a long file.
         """
         rows: list[Row] = []
-        lines: list[int] = []
+        lines: Sequence[int] = ()
         document = n_groups = 0
         for first, text in read_lines(self.source):
             chunk = self.layout.dialect.split(text)
@@ -74,15 +74,15 @@ class Grouper:
             cuts = self._cut_by_id if self.layout.id >= 0 else self._cut_by_line
             for cut in cuts(first, text, chunk):
                 rows += chunk[start : cut.at]
-                lines.extend(range(first + start, first + cut.at))
+                lines = _add_lines(lines, range(first + start, first + cut.at))
                 start = cut.at + cut.is_left_out
                 if cut.is_end and rows:
                     yield Group(rows, lines, document)
-                    rows, lines = [], []
+                    rows, lines = [], ()
                     n_groups += 1
                 document += cut.is_document
             rows += chunk[start:]
-            lines.extend(range(first + start, first + len(chunk)))
+            lines = _add_lines(lines, range(first + start, first + len(chunk)))
             self.last_line = first + len(text) - 1
             if len(rows) > _MOST_PENDING and self.layout.id < 0:
                 self._refuse_unparted(len(rows))
@@ -102,10 +102,12 @@ class Grouper:
 
     def _cut_by_line(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
         word, header = self.layout.word, self.layout.n_header - first
+        after = 0
         for i, line in enumerate(text):
-            if not (line[:1] in '#-,; \t"' or word or i == header or line.isspace()):
-                self._at_start = False
+            if not (line[:1] in MARKS or i == header or (word and DOCSTART in line)):
                 continue
+            self._at_start = self._at_start and i == after
+            after = i + 1
             is_document = line.startswith(DOCSTART) or chunk[i][word : word + 1] == [DOCSTART]
             if is_document or is_border_line(line):
                 self._at_start = True
@@ -121,6 +123,7 @@ class Grouper:
                 yield _Cut(i, is_end=is_new, is_document=is_new)
             else:
                 self._at_start = False
+        self._at_start = self._at_start and after == len(text)
 
     def _is_comment(self, line: str, row: Row) -> bool:
         layout = self.layout
@@ -177,3 +180,11 @@ class Grouper:
                 ),
             )
             self._id = " "
+
+
+def _add_lines(lines: Sequence[int], more: range) -> Sequence[int]:
+    if not lines:
+        return more
+    if isinstance(lines, range) and (lines.stop == more.start or not more):
+        return range(lines.start, more.stop) if more else lines
+    return [*lines, *more]

@@ -17,6 +17,7 @@ from .packed import PACKED_SUFFIXES, find_member, open_packed
 from .sentence import FormatError
 
 _CHUNK = 1 << 16
+_PIECE = 1 << 10  # most pieces of a text that is nearly ASCII are ASCII
 BINARY_STARTS = (
     b"PAR1",
     b"PK\x03\x04",
@@ -136,7 +137,7 @@ def open_source(location: str | Path, *, encoding: str | None = None, lang: str 
         return source
     if fault := survey.find_fault():
         raise fault
-    return _guess(source, lang) if survey.n_invalid else source
+    return _guess(source, lang, survey) if survey.n_invalid else source
 
 
 def is_docbin_name(name: str) -> bool:
@@ -144,20 +145,14 @@ def is_docbin_name(name: str) -> bool:
     return Path(name).name.lower().removesuffix(".gz").endswith(".spacy")
 
 
-def _guess(source: Source, lang: str) -> Source:
+def _guess(source: Source, lang: str, survey: ByteSurvey) -> Source:
     with source.open_bytes() as stream:
-        words = collect_words(iter(partial(stream.read, _CHUNK), b""))
+        words = collect_words(iter(partial(stream.read, _PIECE), b""))
     guesses = guess_encoding(words, lang)
     if guesses and guesses[0].certainty >= BAR and guesses[0].lang == lang:
         best = guesses[0]
-        survey = ByteSurvey(source.name, best.encoding)
-        with source.open_bytes() as stream:
-            for chunk in iter(partial(stream.read, _CHUNK), b""):
-                # ASCII is the same in every encoding that can be guessed
-                if not chunk.isascii() or survey.decoder.getstate()[0]:
-                    survey.decode_forced(chunk)
-                survey.lines += chunk.count(b"\n")
-        survey.decode_forced(b"", final=True)
+        if not survey.has_encoding(best.encoding):
+            _check_encoding(source, best.encoding)
         return replace(source, encoding=best.encoding, how=f"not UTF-8, guessed {best}")
     others = [guess for guess in guesses if guess.lang != lang]
     listed = "; ".join(map(str, guesses)) or "none"
@@ -168,6 +163,15 @@ def _guess(source: Source, lang: str) -> Source:
         advice=[{"encoding": guess.encoding, "lang": guess.lang} for guess in others]
         or [{"encoding": "latin-1"}],
     )
+
+
+def _check_encoding(source: Source, encoding: str) -> None:
+    survey = ByteSurvey(source.name, encoding)
+    with source.open_bytes() as stream:
+        for chunk in iter(partial(stream.read, _CHUNK), b""):
+            survey.decode_forced(chunk)
+            survey.lines += chunk.count(b"\n")
+    survey.decode_forced(b"", final=True)
 
 
 def _survey_folder(path: Path) -> Source:
