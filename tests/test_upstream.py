@@ -30,7 +30,6 @@ CONFIG = "sets options that only spaCy's parser has"
 NO_DATA = "initializes without labels or examples, which is an error here"
 REFUSED = {
     "serialize/test_serialize_pipeline.py::test_issue4725_1": CONFIG,
-    "training/test_rehearse.py::test_rehearse[ner]": "rehearsal is refused with an error",
     "parser/test_ner.py::test_issue1967": PARSER,
     "parser/test_ner.py::test_issue2179": PARSER,
     "parser/test_ner.py::test_issue3209": PARSER,
@@ -90,8 +89,8 @@ def check(counts, output, *, n_tests, without):
 @pytest.mark.parametrize(
     ("files", "without", "n_tests"),
     [
-        (QUICK, [*REFUSED, *SLOW], 87),
-        pytest.param(ALL, list(REFUSED), 199, marks=pytest.mark.slow),
+        (QUICK, [*REFUSED, *SLOW], 88),
+        pytest.param(ALL, list(REFUSED), 200, marks=pytest.mark.slow),
     ],
     ids=["quick", "all"],
 )

@@ -14,11 +14,11 @@ from ..decode.entities import ScoredSpan, find_entities, find_tag_probs, split_s
 from ..decode.readings import find_readings
 from ..tag.tag_set import Span
 from ..tag.words import Words, find_words, join_words
-from .learning_pipe import LearningPipe
+from .rehearsing_pipe import RehearsingPipe
 from .upstream import require_vectors
 
 
-class BertNer(LearningPipe):
+class BertNer(RehearsingPipe):
     """Recognise entities by scoring the tags of each token.
 
     The component predicts the best tag path that the scheme allows. Whitespace gets no

@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 
 from ..tag.loss import TagLoss
 from .bert_ner import BertNer
+from .rehearsal import PipelineRef
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -76,7 +77,7 @@ def make_bert_ner(
     RETURNS (BertNer): The component.
     RAISES (ValueError): If a setting has an invalid value.
     """
-    return BertNer(
+    component = BertNer(
         nlp.vocab,
         model,
         name,
@@ -86,6 +87,8 @@ def make_bert_ner(
         threshold=threshold,
         scorer=scorer,
     )
+    component.pipeline = PipelineRef(nlp)
+    return component
 
 
 def find_component(nlp: Language) -> str:

@@ -104,26 +104,23 @@ class LearningPipe(LabelledPipe):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_scores, d_steps = self._compute_loss(examples, scores)
+        self._learn(backprop, d_scores, d_steps, sgd)
+        losses[self.name] += loss
+        return losses
+
+    def _learn(
+        self,
+        backprop: Callable[..., Any],
+        d_scores: TagScores,
+        d_steps: np.ndarray | None,
+        sgd: Optimizer | None,
+    ) -> None:
         backprop(cast(Any, d_scores))
         if d_steps is not None:
             gradient: Any = self.model.ops.xp.asarray(d_steps, dtype="float32")
             self.model.get_ref("transitions").inc_grad("T", gradient)
         if sgd is not None:
             self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
-
-    def rehearse(self, examples: Iterable[Example], **kwargs: Any) -> None:
-        """Raise an error, because rehearsing would need the vectors of the old transformer.
-
-        RAISES (NotImplementedError): Always.
-        """
-        raise NotImplementedError(
-            f"'{self.name}' can't rehearse: that needs the vectors of the old transformer, "
-            "which spaCy does not keep. To avoid forgetting, mix sentences of the earlier training "
-            "data into each batch. To rehearse only other components, exclude this one: "
-            f"`nlp.rehearse(…, exclude=['{self.name}'])`."
-        )
 
     def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the mean loss of the gold tags, and its gradient.

@@ -113,16 +113,14 @@ def compute_tag_loss(
     if not weights.sum():
         return 0.0, d_scores
     weights = weights / weights.sum()
-    X = scores[rows].astype(np.float64)
-    X -= X.max(axis=1, keepdims=True)
-    log_probs = X - np.log(np.exp(X).sum(axis=1, keepdims=True))
+    log_probs = find_log_probs(scores[rows])
     probs = np.exp(log_probs)
     log_gold = np.log(np.where(possible[rows], probs, 0.0).sum(axis=1))
     # The share of each possible tag in their probability. Shape: (n_known, n_tags)
     shares = np.where(possible[rows], np.exp(log_probs - log_gold[:, None]), 0.0)
     smoothing = settings.label_smoothing
     losses = -(1 - smoothing) * log_gold - smoothing * log_probs.mean(axis=1)
-    gradient = probs - (1 - smoothing) * shares - smoothing / X.shape[1]
+    gradient = probs - (1 - smoothing) * shares - smoothing / scores.shape[1]
     if settings.focal_gamma:
         p_gold = np.exp(log_gold)
         # Stay away from 0, where a power below 1 has no slope.
@@ -142,7 +140,13 @@ def compute_taught_tag_loss(scores: np.ndarray, probs: np.ndarray) -> tuple[floa
     probs (ndarray): What the teacher believes. Shape: (n_words, n_tags).
     RETURNS (Tuple[float, ndarray]): The loss in nats, and d_scores in the shape of the scores.
     """
+    log_probs = find_log_probs(scores)
+    n = len(scores)
+    return float(-(probs * log_probs).sum()) / n, (np.exp(log_probs) - probs) / n
+
+
+def find_log_probs(scores: np.ndarray) -> np.ndarray:
+    """Get the log of the probability of each tag, whatever the tags of other words."""
     X = scores.astype(np.float64)
     X -= X.max(axis=1, keepdims=True)
-    log_probs = X - np.log(np.exp(X).sum(axis=1, keepdims=True))
-    return float(-(probs * log_probs).sum()) / len(X), (np.exp(log_probs) - probs) / len(X)
+    return X - np.log(np.exp(X).sum(axis=1, keepdims=True))

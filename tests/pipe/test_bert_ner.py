@@ -302,10 +302,3 @@ def test_an_error_handler_gets_only_the_docs_that_fail(monkeypatch):
         assert [[doc.text for doc in docs] for _, docs, _ in failed] == [["bad day"], ["bad"]]
         assert {(name, error) for name, _, error in failed} == {("ner", "bad luck")}
         failed.clear()
-
-
-def test_rehearsal_is_refused_with_what_to_do_instead(trained):
-    optimizer = trained.resume_training()
-    with pytest.raises(NotImplementedError, match=r"'ner' can't rehearse: .*mix sentences"):
-        trained.rehearse(make_examples(trained), sgd=optimizer)
-    assert trained.rehearse(make_examples(trained), sgd=optimizer, exclude=["ner"]) == {}

@@ -11,10 +11,12 @@ import huggingface_hub.constants
 import huggingface_hub.file_download
 import numpy as np
 import pytest
-from huggingface_hub.utils import reset_sessions
+from huggingface_hub import utils
 from safetensors.numpy import save
 
 NAME = "tiny/model"
+# huggingface_hub 1 renamed it.
+reset_sessions = getattr(utils, "close_session", None) or utils.reset_sessions
 
 
 class Hub:
