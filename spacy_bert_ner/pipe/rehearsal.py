@@ -119,7 +119,8 @@ def compare_scores(
         of the scores; d_steps in the shape of the steps.
     """
     n_tags, n_taught = len(model.tag_set.tags), len(tutor.tag_set.tags)
-    at, _ = learned.place(words.tokens, np.zeros(len(words.tokens), dtype=int), model.tag_set)
+    any_tag = np.ones((len(words.tokens), n_tags), dtype=bool)
+    at, _ = learned.place(words.tokens, any_tag, model.tag_set)
     X, wanted = learned.X[at, :n_taught], taught.X[at]
     d_scores = np.zeros(learned.X.shape)
     if model.transitions is None:
