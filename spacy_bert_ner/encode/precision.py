@@ -27,11 +27,15 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
             if torch.cuda.is_bf16_supported(including_emulation=False)
             else torch.float16
         )
-    if device.type == "cpu":
-        has = torch.cpu.get_capabilities()
-        if has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"):
-            return torch.bfloat16
-    return torch.float32
+    is_quick = device.type == "cpu" and _has_bfloat16_instructions()
+    return torch.bfloat16 if is_quick else torch.float32
+
+
+def _has_bfloat16_instructions() -> bool:
+    if not hasattr(torch.cpu, "get_capabilities"):  # torch 2.10
+        return torch.cpu._is_avx512_bf16_supported()
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"))
 
 
 @torch.inference_mode(False)

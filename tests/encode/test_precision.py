@@ -13,7 +13,12 @@ def test_auto_is_bfloat16_only_where_there_are_instructions(monkeypatch):
         ({"avx512_vnni": True, "avx512_bf16": False}, torch.float32),
     ]:
         find_dtype.cache_clear()
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags, raising=False)
+        assert find_dtype("auto", cpu) == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # torch 2.10 lacks it
+    for has_bf16, expected in [(True, torch.bfloat16), (False, torch.float32)]:
+        find_dtype.cache_clear()
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has_bf16: has)
         assert find_dtype("auto", cpu) == expected
     for has_bf16, expected in [(True, torch.bfloat16), (False, torch.float16)]:
         find_dtype.cache_clear()
