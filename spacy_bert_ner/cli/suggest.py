@@ -11,7 +11,7 @@ from ..report.text import format_count
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
-from ._errors import show_note
+from ._errors import show_note, show_warning
 from ._progress import show_progress
 
 
@@ -19,7 +19,7 @@ from ._progress import show_progress
 def suggest_cli(
     model: Path = typer.Argument(..., help="Folder of the trained pipeline", exists=True),
     texts: Path = typer.Argument(
-        ..., help="Unlabelled texts: .jsonl with a text in each line, or .txt", exists=True
+        ..., help="Unlabelled texts: .jsonl, .txt, .csv, .parquet, or a folder of such", exists=True
     ),
     output: Path = typer.Option(
         None, "--output", "-o", help="Folder of the tasks; for texts.jsonl, texts.suggested"
@@ -29,11 +29,13 @@ def suggest_cli(
         [], "--known", help="Corpus (.spacy) whose sentences are not suggested again", exists=True
     ),
     label: list[str] = typer.Option([], "--label", help="A label that you want more of"),
+    text_field: str = typer.Option("text", "--text-field", help="The field with the text"),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
     force: options.Force = False,
 ) -> None:
     """Choose the texts that teach most, and write them with what the model finds in them."""
+    from ..annotate.records import BadRecord, TextRecord
     from ..review.suggest import SUGGESTIONS, read_unlabelled, suggest, write_suggestions
 
     output = output or texts.with_suffix(".suggested")
@@ -43,10 +45,15 @@ def suggest_cli(
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
     nlp = options.load_pipeline(model)
+    found = list(read_unlabelled(texts, text_field=text_field, longest=nlp.max_length))
+    bad = [record for record in found if isinstance(record, BadRecord)]
+    if bad:
+        n = format_count(len(bad), "record")
+        show_warning(f"{n} left out, the first of which is {bad[0].id}: {bad[0].reason}.")
     tasks = suggest(
         nlp,
         options.choose_component(nlp, name),
-        read_unlabelled(texts),
+        [record.text for record in found if isinstance(record, TextRecord)],
         number=number,
         known=known,
         labels=label,

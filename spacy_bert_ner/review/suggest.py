@@ -9,14 +9,14 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
+from ..annotate.places import find_files
+from ..annotate.records import BadRecord, Range, RecordReader, TextRecord
+from ..annotate.rows import read_file_rows
 from ..corpus.docbin import read_docs
 from ..decode.best_path import find_best_path
 from ..decode.marginals import sum_paths
 from ..files import replaced_files
 from ..progress import ShowProgress, hide_progress
-from ..read.json_values import read_json_records
-from ..read.records import read_text
-from ..read.source import open_source
 from ..schemes import Span
 from ..tag.tag_set import OPEN, path_to_spans
 from .judge import Scored, score_docs
@@ -187,19 +187,18 @@ def write_suggestions(tasks: Sequence[Task], output: Path, *, force: bool = Fals
             write_tasks(tasks, folder / name)
 
 
-def read_unlabelled(path: Path) -> Iterator[str]:
-    """Read texts: the lines of a `.txt` file, or of JSON with a "text" in each record.
+def read_unlabelled(
+    path: Path, *, text_field: str = "text", longest: int = 1_000_000
+) -> Iterator[TextRecord | BadRecord]:
+    """Read texts in any format that `annotate` reads.
 
-    path (Path): The file.
-    YIELDS (str): The texts; empty ones are left out.
-    RAISES (FormatError): If a record has no text.
+    path (Path): A file, or a folder of files.
+    text_field (str): The field with the text.
+    longest (int): The most characters of a text.
+    YIELDS (TextRecord | BadRecord): One for each row.
     """
-    source = open_source(path)
-    if path.suffix == ".txt":
-        with source.open_text() as file:
-            yield from filter(None, (line.strip() for line in file))
-        return
-    for task in read_json_records(source):
-        text = task.value if isinstance(task.value, str) else read_text(task)
-        if text.strip():
-            yield text
+    files = tuple(find_files([path]))
+    reader = RecordReader(files, text_field, None, longest)
+    for number, file in enumerate(files):
+        for i, (offset, row) in enumerate(read_file_rows(file)):
+            yield reader.make_record(row, Range(number, i, 1, offset))

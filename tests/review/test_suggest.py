@@ -13,7 +13,7 @@ from support.tag_problems import all_paths, problems, read_spans, sum_scores
 
 from spacy_bert_ner.decode.entities import TagModel
 from spacy_bert_ner.review.judge import Scored
-from spacy_bert_ner.review.suggest import SUGGESTIONS, Scouted, choose, read_unlabelled, scout
+from spacy_bert_ner.review.suggest import SUGGESTIONS, Scouted, choose, scout
 from spacy_bert_ner.tag.words import Words
 
 TEXTS = [
@@ -90,11 +90,15 @@ def test_the_suggestions_are_new_and_convert_reads_them_back(tmp_path, kind):
     assert code == 1 and "does not have the label ORG, expected labels of LOC, PER" in output
 
 
-def test_texts_are_read_from_lines_and_records(tmp_path):
-    (tmp_path / "a.txt").write_text("one\n\n two \n")
-    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n"two"\n{"text": " "}\n')
-    for name in ("a.txt", "a.jsonl"):
-        assert list(read_unlabelled(tmp_path / name)) == ["one", "two"]
-    (tmp_path / "b.jsonl").write_text('{"no": 1}\n')
-    with pytest.raises(ValueError, match="expected a text"):
-        list(read_unlabelled(tmp_path / "b.jsonl"))
+def test_texts_are_read_in_many_formats_and_bad_ones_counted(tmp_path):
+    model = save_model(tmp_path / "model")
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    (pool / "a.txt").write_text("London is big\n")
+    (pool / "b.csv").write_text("id,body\n1,Ada saw York\n")
+    (pool / "c.jsonl").write_text('{"body": "Ada saw Rome"}\n{"body": 7}\n')
+    code, output = run("suggest", model, pool, "--text-field", "body")
+    assert code == 0 and "1 record left out" in output and "Only 3 texts are new" in output
+    lines = (tmp_path / "pool.suggested" / "doccano.jsonl").read_text("utf8").splitlines()
+    texts = {json.loads(line)["text"] for line in lines}
+    assert texts == {"London is big", "Ada saw York", "Ada saw Rome"}
