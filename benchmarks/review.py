@@ -2,8 +2,12 @@
 
 python benchmarks/review.py noise CORPUS WORK
     changes 5 % of the entities of CORPUS/train.spacy at random (a quarter each: another label,
-    another border, removed, invented), and reports how many are among the first places, the
-    estimated share, and the F1 on CORPUS/test.spacy before and after their correction.
+    another border, removed, invented), and reports how many are among the first places, and the
+    estimated share.
+python benchmarks/review.py retrain CORPUS WORK
+    F1 on CORPUS/test.spacy with the labels as they were, wrong, and corrected.
+python benchmarks/review.py choose CORPUS WORK
+    F1 with sentences that `suggest` chooses, next to random ones.
 
 Figures go to benchmarks/results/review.md by hand, with the size of the run.
 """
@@ -18,6 +22,7 @@ from spacy.tokens import DocBin, Span
 from spacy.util import load_config
 
 from spacy_bert_ner.corpus.docbin import read_docs
+from spacy_bert_ner.review.candidates import write_candidates
 from spacy_bert_ner.review.find import find_label_errors
 from spacy_bert_ner.review.folds import train_folds
 
@@ -95,7 +100,6 @@ def noise(
     folds: int = 3,
     epochs: int = 2,
     seed: int = 0,
-    retrain: bool = False,
 ) -> None:
     """Find the changed entities again."""
     work.mkdir(parents=True, exist_ok=True)
@@ -109,6 +113,7 @@ def noise(
     loaded = load_config(config, overrides=overrides, interpolate=False)
     models = train_folds(data, loaded, work / "folds", folds=folds, seed=seed)
     candidates, summary = find_label_errors(data, models)
+    write_candidates(candidates, work / "candidates.jsonl")
     n_changed = sum(map(len, changed.values()))
     hits, found = [], set()
     for candidate in candidates:
@@ -143,6 +148,104 @@ def _recall(candidates, changed, n: int) -> float:
         doc, _, start, end = map(int, candidate.id.split("-")[:4])
         found.update((doc, *x) for x in changed.get(doc, []) if x[0] < end and start < x[1])
     return len(found) / max(1, sum(map(len, changed.values())))
+
+
+@app.command()
+def retrain(
+    corpus: Path,
+    work: Path,
+    encoder: Path = Path("assets/encoder"),
+    config: Path = Path("configs/config.cfg"),
+    share: float = 0.05,
+    epochs: int = 2,
+    seed: int = 0,
+) -> None:
+    """Correct what `noise` found, and compare F1: as it was, wrong, corrected.
+
+    An annotator is played by the data: of the first places, twice as many as there are changed
+    entities, those that touch a change get the sentence's labels from before.
+    """
+    clean = list(read_docs(corpus / "train.spacy", spacy.blank("en").vocab))
+    docs = [doc.copy() for doc in clean]
+    changed = add_noise(docs, share, seed)
+    lines = (work / "candidates.jsonl").read_text("utf8").splitlines()
+    places = [json.loads(line)["id"] for line in lines]
+    fixed = {
+        doc
+        for doc, _, start, end in (
+            map(int, name.split("-")[:4]) for name in places[: 2 * sum(map(len, changed.values()))]
+        )
+        if any(x[0] < end and start < x[1] for x in changed.get(doc, []))
+    }
+    sets = {
+        "as it was": clean,
+        "wrong": docs,
+        "corrected": [clean[i] if i in fixed else doc for i, doc in enumerate(docs)],
+    }
+    overrides = {"paths.encoder": str(encoder), "training.max_epochs": epochs}
+    loaded = load_config(config, overrides=overrides, interpolate=False)
+    dev = list(read_docs(corpus / "dev.spacy", spacy.blank("en").vocab))
+    result = {}
+    for name, train_docs in sets.items():
+        folder = work / "retrained" / name.replace(" ", "-")
+        model = train_part(loaded, {"train": train_docs, "dev": dev}, folder)
+        result[name] = score(model, corpus / "test.spacy")
+        print(name, result[name], flush=True)
+    (work / "retrained.json").write_text(json.dumps(result, indent=2), encoding="utf8")
+
+
+@app.command()
+def choose(
+    corpus: Path,
+    work: Path,
+    encoder: Path = Path("assets/encoder"),
+    config: Path = Path("configs/config.cfg"),
+    start: int = 500,
+    step: int = 500,
+    rounds: int = 3,
+    epochs: int = 3,
+    seed: int = 0,
+) -> None:
+    """Start with some sentences, add chosen or random ones, and compare F1 at each size."""
+    docs = list(read_docs(corpus / "train.spacy", spacy.blank("en").vocab))
+    dev = list(read_docs(corpus / "dev.spacy", spacy.blank("en").vocab))[:300]
+    random.Random(seed).shuffle(docs)
+    overrides = {"paths.encoder": str(encoder), "training.max_epochs": epochs}
+    loaded = load_config(config, overrides=overrides, interpolate=False)
+    result: dict[str, dict[int, float]] = {"random": {}, "suggest": {}}
+    for way, scores in result.items():
+        ours, pool = docs[:start], docs[start:]
+        for number in range(rounds + 1):
+            folder = work / f"{'start' if number == 0 else way}-{len(ours)}-{seed}"
+            model = train_part(loaded, {"train": ours, "dev": dev}, folder)
+            scores[len(ours)] = score(model, corpus / "test.spacy")
+            print(way, len(ours), scores[len(ours)], flush=True)
+            (work / f"choose-{seed}.json").write_text(json.dumps(result, indent=2), "utf8")
+            if number == rounds:
+                break
+            chosen = range(step)
+            if way == "suggest":
+                chosen = suggest_docs(model, pool, step)
+            ours = ours + [pool[i] for i in chosen]
+            taken = set(chosen)
+            pool = [doc for i, doc in enumerate(pool) if i not in taken]
+
+
+def suggest_docs(model: Path, pool: list, number: int) -> list[int]:
+    """Choose docs of a pool by what a model makes of their words."""
+    nlp = spacy.load(model)
+    ner = nlp.get_pipe("ner")
+    scouted = [
+        (scout(item, find_vector(ner.model, item), ()), i)
+        for i, item in enumerate(score_docs(nlp, "ner", pool))
+    ]
+    numbers = {id(found): i for found, i in scouted}
+    return [numbers[id(found)] for found in choose_texts([x for x, _ in scouted], number)]
+
+
+def score(model: Path, test: Path) -> float:
+    """Give a model's F1 on the words of the test set."""
+    return predict_view(spacy.load(model), test, gold_words=True).spacy["ents_f"]
 
 
 if __name__ == "__main__":
