@@ -22,9 +22,13 @@ from spacy.tokens import DocBin, Span
 from spacy.util import load_config
 
 from spacy_bert_ner.corpus.docbin import read_docs
+from spacy_bert_ner.evaluate.predict import predict_view
 from spacy_bert_ner.review.candidates import write_candidates
 from spacy_bert_ner.review.find import find_label_errors
-from spacy_bert_ner.review.folds import train_folds
+from spacy_bert_ner.review.folds import train_folds, train_part
+from spacy_bert_ner.review.judge import score_docs
+from spacy_bert_ner.review.suggest import choose as choose_texts
+from spacy_bert_ner.review.suggest import find_vector, scout
 
 app = typer.Typer()
 CHANGES = ("label", "border", "removed", "invented")
