@@ -182,9 +182,9 @@ def retrain(
         if any(x[0] < end and start < x[1] for x in changed.get(doc, []))
     }
     sets = {
-        "as it was": clean,
         "wrong": docs,
         "corrected": [clean[i] if i in fixed else doc for i, doc in enumerate(docs)],
+        "as it was": clean,
     }
     overrides = {"paths.encoder": str(encoder), "training.max_epochs": epochs}
     loaded = load_config(config, overrides=overrides, interpolate=False)

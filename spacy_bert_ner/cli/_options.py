@@ -141,6 +141,21 @@ def choose_component(nlp: Language, name: str | None) -> str:
     return name or find_component(nlp)
 
 
+def parse_shares(text: str) -> list[float]:
+    """Read percents such as "12,25,50,100" as shares.
+
+    RAISES (ValueError): If they are no numbers.
+
+    EXAMPLE:
+        >>> parse_shares("25, 100")
+        [0.25, 1.0]
+    """
+    try:
+        return [float(number) / 100 for number in text.split(",")]
+    except ValueError:
+        raise ValueError(f'`shares = "{text}"`, expected percents such as 12,25,50,100.') from None
+
+
 def make_conversion(
     *,
     label_map: str | None,

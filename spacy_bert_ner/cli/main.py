@@ -10,6 +10,7 @@ from . import (  # noqa: F401 - each module adds its command
     find_label_errors,
     find_threshold,
     from_hf,
+    learning_curve,
     package,
     plot,
     push,
