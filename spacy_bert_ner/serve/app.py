@@ -1,9 +1,7 @@
 """HTTP requests → the batches of one model → answers in JSON."""
 
 import asyncio
-import re
-from bisect import bisect_left
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
@@ -14,12 +12,13 @@ from spacy.language import Language
 from starlette.exceptions import HTTPException
 
 from ..pipe.bert_ner import BertNer
-from .batcher import Batcher, FoundEntity, QueueFullError
+from .answers import check_request, list_labels, name_model, select_entities
+from .batcher import Batcher, QueueFullError
 from .guard import FAULT, Guard, Refusal
+from .label_studio import label_studio_router
 from .messages import (
     EntitiesAnswer,
     EntitiesRequest,
-    EntityAnswer,
     ModelAnswer,
     Offsets,
     Problem,
@@ -31,7 +30,6 @@ from .pages import read_page
 from .settings import ServerSettings
 
 _router = APIRouter()
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_OBJECT = 'Expected {"texts": ["…"]} as the body, and the header content-type: application/json.'
 _BUSY: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The server stops, or the answer took too long."}
@@ -66,6 +64,7 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
     app.state.metrics = metrics
     app.state.guard = Guard(app, settings, metrics)
     app.include_router(_router)
+    app.include_router(label_studio_router, responses=_REFUSED)
     handlers: dict[Any, Any] = {
         RequestValidationError: _explain_invalid,
         HTTPException: _explain_refused,
@@ -110,68 +109,6 @@ async def find_entities(
         ],
     )
     return Response(answer.model_dump_json(), media_type="application/json")
-
-
-def check_request(body: EntitiesRequest, batcher: Batcher) -> None:
-    """Check a request against what the server and the model accept.
-
-    body (EntitiesRequest): The request.
-    batcher (Batcher): It knows the pipeline and the settings.
-    RAISES (HTTPException): 422, if there are too many texts, one is too long, or a label
-        is unknown.
-    """
-    settings, known = batcher.settings, list_labels(batcher.nlp)
-    if len(body.texts) > settings.max_texts:
-        raise HTTPException(
-            422,
-            f"{len(body.texts):,} texts, expected at most {settings.max_texts:,}. Send them in "
-            "several requests.",
-        )
-    for i, text in enumerate(body.texts):
-        if len(text) > settings.max_chars:
-            raise HTTPException(
-                422,
-                f"texts[{i}] has {len(text):,} characters, expected at most "
-                f"{settings.max_chars:,}. Cut it between paragraphs.",
-            )
-        if _SURROGATE.search(text):
-            raise HTTPException(
-                422,
-                f"texts[{i}] has half of a surrogate pair, expected Unicode text. Cut texts "
-                "between characters, not between UTF-16 units.",
-            )
-    for i, label in enumerate(body.labels or ()):
-        if label not in known:
-            raise HTTPException(
-                422, f"labels[{i}] is {label[:40]!a}, expected one of: {', '.join(known)}."
-            )
-
-
-def select_entities(
-    text: str, ents: Sequence[FoundEntity], body: EntitiesRequest, unit: Offsets
-) -> list[EntityAnswer]:
-    """Select the entities that a request wants.
-
-    text (str): The text.
-    ents (Sequence[FoundEntity]): All its entities.
-    body (EntitiesRequest): Labels and threshold.
-    unit (str): What offsets count.
-    RETURNS (List[EntityAnswer]): The entities.
-    """
-    # Where UTF-16 needs two units for a character.
-    pairs = [i for i, char in enumerate(text) if char > "\uffff"] if unit == "utf16" else []
-    return [
-        EntityAnswer(
-            start=ent.start + bisect_left(pairs, ent.start),
-            end=ent.end + bisect_left(pairs, ent.end),
-            text=ent.text,
-            label=ent.label,
-            score=ent.score,
-        )
-        for ent in ents
-        if body.labels is None or ent.label in body.labels
-        if ent.score is None or ent.score >= body.threshold
-    ]
 
 
 @_router.get("/v1/model", response_model=ModelAnswer, responses=_BUSY)
@@ -228,17 +165,6 @@ async def show_page() -> Response:
 async def show_docs() -> Response:
     """Show what the API can do, made of /openapi.json."""
     return read_page("docs.html")
-
-
-def name_model(nlp: Language) -> str:
-    """RETURNS (str): The name of a pipeline's package."""
-    return f"{nlp.meta['lang']}_{nlp.meta['name']}"
-
-
-def list_labels(nlp: Language) -> list[str]:
-    """RETURNS (List[str]): The labels of the entities that a pipeline finds."""
-    names = [name for name, pipe in nlp.pipeline if "doc.ents" in nlp.get_pipe_meta(name).assigns]
-    return sorted({label for name in names for label in nlp.pipe_labels.get(name, ())})
 
 
 def _explain_invalid(_: Request, error: RequestValidationError) -> Response:

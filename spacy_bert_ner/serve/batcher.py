@@ -2,12 +2,10 @@
 
 import asyncio
 import math
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,9 +15,7 @@ from thinc.api import Model, PyTorchShim, require_gpu
 
 from .metrics import Metrics
 from .settings import ServerSettings
-
-# New words live in a memory zone, which is renewed after as many words.
-_ZONE_WORDS = 200_000
+from .zone import SharedZone
 
 
 class FoundEntity(NamedTuple):
@@ -71,7 +67,7 @@ class Batcher:
         self.queued = 0
         self.speed = 5_000.0  # words per second: a guess until the first batch is done
         self._lanes = (_Lane(settings), _Lane(settings))
-        self._zone = _SharedZone(nlp)
+        self._zone = SharedZone(nlp)
         keys = [getattr(pipe, "spans_key", None) for _, pipe in nlp.pipeline]
         self._spans_keys = [key for key in keys if key]
         self._pool = ThreadPoolExecutor(
@@ -201,43 +197,6 @@ class _Lane:
         if not self._jobs:
             self._is_filled.clear()
         return taken
-
-
-class _SharedZone:
-    # One memory zone of the vocabulary for all threads. It is renewed when no thread is in it:
-    # a long text waits for the moment between two batches of short ones, these never wait.
-
-    def __init__(self, nlp: Language):
-        self._nlp = nlp
-        self._zone: AbstractContextManager[Any] | None = None
-        self._users, self._left = 0, 0
-        self._is_idle = threading.Condition()
-
-    @contextmanager
-    def use(self, n_words: int, *, is_long: bool) -> Iterator[None]:
-        with self._is_idle:
-            if is_long and self._left <= 0:
-                self._is_idle.wait_for(self._has_no_user)
-            if self._left <= 0 and self._has_no_user():
-                self._renew()
-            self._users += 1
-            self._left -= n_words
-        try:
-            yield
-        finally:
-            with self._is_idle:
-                self._users -= 1
-                self._is_idle.notify_all()
-
-    def _has_no_user(self) -> bool:
-        return self._users == 0
-
-    def _renew(self) -> None:
-        if self._zone is not None:
-            self._zone.__exit__(None, None, None)
-        self._zone = self._nlp.memory_zone()
-        self._zone.__enter__()
-        self._left = _ZONE_WORDS
 
 
 def count_words(text: str) -> int:

@@ -166,7 +166,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(trained, watched):
 
 
 def test_new_words_do_not_stay_in_memory(trained, monkeypatch):
-    monkeypatch.setattr("spacy_bert_ner.serve.batcher._ZONE_WORDS", 50)
+    monkeypatch.setattr("spacy_bert_ner.serve.zone._ZONE_WORDS", 50)
     before = len(trained.vocab.strings)
 
     async def use(batcher):

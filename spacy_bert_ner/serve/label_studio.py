@@ -1,0 +1,147 @@
+"""Label Studio's requests to an ML backend → predictions with scores, in its regions."""
+
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from spacy.language import Language
+from starlette.exceptions import HTTPException
+
+from .answers import check_request, list_labels, name_model, select_entities
+from .batcher import Batcher
+from .messages import EntitiesRequest, StatusAnswer
+
+label_studio_router = APIRouter(prefix="/label-studio", tags=["Label Studio"])
+
+
+class Tasks(BaseModel):
+    """What Label Studio sends to /predict; other keys are not used."""
+
+    tasks: list[dict[str, Any]]
+    label_config: str
+
+
+class Predictions(BaseModel):
+    """A prediction for each task."""
+
+    results: list[dict[str, Any]]
+    model_version: str
+
+
+class Version(BaseModel):
+    """The model's version, for which Label Studio keeps predictions apart."""
+
+    model_version: str
+
+
+class Interface(NamedTuple):
+    """Where a project's interface shows the text, and what its regions are called.
+
+    from_name (str): Name of the tag Labels.
+    to_name (str): Name of the tag Text.
+    field (str): Key of the text in a task's data.
+    labels (Dict[str, str]): Label of the model → label of the project.
+    """
+
+    from_name: str
+    to_name: str
+    field: str
+    labels: dict[str, str]
+
+
+@label_studio_router.get("/health", response_model=StatusAnswer)
+async def show_backend_health() -> StatusAnswer:
+    """Say that the backend works."""
+    return StatusAnswer(status="UP")
+
+
+@label_studio_router.post("/setup", response_model=Version)
+async def set_up(request: Request) -> Version:
+    """Say which model answers; a project needs no other preparation."""
+    return Version(model_version=name_version(request.app.state.batcher.nlp))
+
+
+@label_studio_router.post("/predict", response_model=Predictions)
+async def predict_tasks(request: Request, body: Tasks) -> Predictions:
+    """Predict the regions of some tasks; a task's score is that of its least certain one."""
+    batcher: Batcher = request.app.state.batcher
+    interface = read_interface(body.label_config, list_labels(batcher.nlp))
+    texts = [_get_text(task, interface.field) for task in body.tasks]
+    version = name_version(batcher.nlp)
+    if not texts:
+        return Predictions(results=[], model_version=version)
+    wanted = EntitiesRequest(texts=texts, labels=list(interface.labels))
+    check_request(wanted, batcher)
+    found = await batcher.find(texts)
+    results = []
+    for text, ents in zip(texts, found, strict=True):
+        selected = select_entities(text, ents, wanted, "utf16")
+        scores = [ent.score for ent in selected if ent.score is not None]
+        regions = [_make_region(i, ent, interface) for i, ent in enumerate(selected)]
+        score = min(scores, default=None)
+        results.append({"model_version": version, "score": score, "result": regions})
+    return Predictions(results=results, model_version=version)
+
+
+@label_studio_router.post("/webhook", status_code=201)
+async def note_event(request: Request) -> dict[str, str]:
+    """Take note of an event; the model is trained by hand, see docs/serving.md."""
+    return {}
+
+
+def name_version(nlp: Language) -> str:
+    """RETURNS (str): The model's name and version."""
+    return f"{name_model(nlp)} {nlp.meta['version']}"
+
+
+def read_interface(config: str, known: list[str]) -> Interface:
+    """Read how a project labels spans of a text.
+
+    config (str): Its labelling interface, in XML.
+    known (List[str]): The labels of the model. Those that the project does not have, not
+        even in other letters of the case, are left out.
+    RETURNS (Interface): The names in it.
+    RAISES (HTTPException): 422, if no tag Labels belongs to a tag Text.
+    """
+    if "<!" in config.replace("<!--", ""):  # a document type could define entities
+        raise HTTPException(422, "label_config has a document type, expected only tags.")
+    try:
+        root = ElementTree.fromstring(config)  # noqa: S314 - nothing is defined in it
+    except (ElementTree.ParseError, ValueError) as error:
+        raise HTTPException(422, f"label_config is not XML: {str(error)!a}.") from error
+    texts = {tag.get("name"): tag.get("value", "") for tag in root.iter("Text")}
+    for tag in root.iter("Labels"):
+        target = tag.get("toName")
+        if target in texts and texts[target].startswith("$"):
+            names = [label.get("value", "") for label in tag.iter("Label")]
+            folded = {name.casefold(): name for name in names}
+            labels = {
+                label: label if label in names else folded[label.casefold()]
+                for label in known
+                if label.casefold() in folded
+            }
+            return Interface(tag.get("name", ""), str(target), texts[target][1:], labels)
+    raise HTTPException(
+        422, "label_config has no Labels for a Text whose value is a field of the task, like $text."
+    )
+
+
+def _get_text(task: dict[str, Any], field: str) -> str:
+    data = task.get("data")
+    text = data.get(field) if isinstance(data, dict) else None
+    if not isinstance(text, str):
+        raise HTTPException(422, f"A task has no text in its data under {field[:40]!a}.")
+    return text
+
+
+def _make_region(i: int, ent: Any, interface: Interface) -> dict[str, Any]:
+    label = interface.labels[ent.label]
+    return {
+        "id": f"entity-{i}",
+        "from_name": interface.from_name,
+        "to_name": interface.to_name,
+        "type": "labels",
+        "score": ent.score,
+        "value": {"start": ent.start, "end": ent.end, "text": ent.text, "labels": [label]},
+    }
