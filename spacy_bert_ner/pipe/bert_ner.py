@@ -45,11 +45,13 @@ class BertNer(RehearsingPipe):
         docs (Sequence[Doc]): The docs.
         RETURNS (Tuple[Words, ndarray]): The words of the joined docs, and their scores.
             Shape: (n_words, n_tags).
+        RAISES (ValueError): If a doc has no transformer vectors, or a score is not finite.
         """
         words = join_words(docs, [find_words(doc) for doc in docs])
         if not len(words.tokens):
             return words, np.zeros((0, len(self.tags)))
         self._require_model()
+        require_vectors(docs, self.name, self.model)
         doc_scores = self.model.predict(list(docs))
         scores = self.model.ops.to_numpy(self.model.ops.xp.concatenate(doc_scores))
         scores = scores[words.tokens]
@@ -150,7 +152,6 @@ class BertNer(RehearsingPipe):
         return find_readings(scores, words, self.tag_model, self.temperatures.default, k)
 
     def _score_alone(self, doc: Doc) -> tuple[Words, np.ndarray]:
-        require_vectors(doc, self.name, self.model)
         return self.score_tags([hide_found(doc)])
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:

@@ -36,20 +36,21 @@ def require_transformer(nlp: Language, name: str, model: Model) -> None:
             )
 
 
-def require_vectors(doc: Doc, name: str, model: Model) -> None:
-    """Check that a doc has the vectors that a model listens for.
+def require_vectors(docs: Iterable[Doc], name: str, model: Model) -> None:
+    """Check that docs have the vectors that a model listens for.
 
-    doc (Doc): The doc; an empty one needs none.
+    docs (Iterable[Doc]): The docs; empty ones need none.
     name (str): Name of the component whose model it is, for messages.
     model (Model): The model.
-    RAISES (ValueError): If the transformer has not seen the doc, or a `doc_cleaner`
-        has removed the vectors.
+    RAISES (ValueError): If the transformer has not seen a doc, or a `doc_cleaner` has
+        removed its vectors.
     """
-    if len(doc) and find_listeners(model) and doc._.trf_data is None:
+    if find_listeners(model) and any(len(doc) and doc._.trf_data is None for doc in docs):
         raise ValueError(
-            f"The doc has no transformer vectors, which '{name}' reads. Process it in "
-            f"`with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`, so that the transformer "
-            "writes them and the cleaner does not remove them."
+            f"A doc has no transformer vectors, which '{name}' reads. If the transformer is "
+            "disabled or not in the pipeline, enable or add it. To call the component by itself, "
+            f"process the doc first in `with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`, "
+            "so that the transformer writes them and the cleaner does not remove them."
         )
 
 

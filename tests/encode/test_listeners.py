@@ -187,6 +187,11 @@ def test_a_doc_without_vectors_cannot_be_looked_at(get_encoder, listener):
         with pytest.raises(ValueError, match="no transformer vectors, which 'bert_ner'"):
             ask(nlp("Iraq began"))
         assert len(ask(nlp.make_doc(""))) < 2
+    # Without its vectors, a component would find something at random.
+    with nlp.select_pipes(disable=["transformer"]):
+        with pytest.raises(ValueError, match="enable or add it"):
+            nlp("Iraq began")
+        assert [len(doc) for doc in nlp.pipe(["", " "])] == [0, 1]
     with nlp.select_pipes(disable=["bert_ner", "doc_cleaner"]):
         doc = nlp("Iraq began")
     probs = pipe.predict_tag_probs(doc)
