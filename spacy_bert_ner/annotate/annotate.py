@@ -3,13 +3,14 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 from ..machine import count_processors
 from ..targets import TargetExistsError, check_targets
 from ..train.output import locked_output
 from .job import JOB, Job, JobPlan, Part, load_plan
 from .local import run_locally
-from .part import Event, Receipt, name_receipt, read_receipt
+from .part import Receipt, name_receipt, read_receipt
 from .places import InputFile, OutputFolder, find_files, is_remote
 from .plan import plan_job
 from .run import JobRun, Summary
@@ -89,6 +90,7 @@ def annotate(
                 with closing(_start(engine, job, todo, n_workers, gpus_per_worker)) as events:
                     run.follow(events)
         finally:
+            _remove_unfinished(folder)
             run.write_errors()
         return run.state
 
@@ -135,8 +137,8 @@ def _prepare(
             "`force` to replace its parts."
         )
     job, plan = plan_job(job, found, earlier, part_records=part_records)
-    unfinished = [name for name in (*files, *folder.list("")) if name.endswith(".part")]
-    for name in (*unfinished, *reversed(old if force else [])):
+    _remove_unfinished(folder)
+    for name in reversed(old if force else []):
         folder.remove(name)
     receipts = {}
     for part in plan.parts:
@@ -146,6 +148,14 @@ def _prepare(
     _plan_retries(folder, plan, receipts, part_records)
     plan.save(folder)
     return job, plan, receipts
+
+
+def _remove_unfinished(folder: OutputFolder) -> None:
+    # what killed workers were writing
+    for place in ("", "receipts/", "parts/"):
+        for name in folder.list(place):
+            if name.startswith(".") and name.endswith(".part"):
+                folder.remove(place + name)
 
 
 def _plan_retries(
@@ -169,5 +179,13 @@ def _plan_retries(
 
 def _start(
     engine: str, job: Job, todo: Sequence[Part], workers: int, gpus_per_worker: float
-) -> Generator[Event, None, None]:
+) -> Generator[Any, None, None]:
+    if engine == "ray":
+        from .ray_engine import run_on_ray
+
+        return run_on_ray(job, todo, workers=workers, gpus_per_worker=gpus_per_worker)
+    if engine == "spark":
+        from .spark_engine import run_on_spark
+
+        return run_on_spark(job, todo, workers=workers)
     return run_locally(job, todo, workers=workers)

@@ -13,11 +13,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from .job import Job, Part
+from .messages import EXPECTED_FAULTS
 from .part import Count, Event, PartRunner
 
 _MOST_DEATHS = 5  # of workers on one part, or before any of them was ready
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_EXPECTED = (OSError, ValueError, MemoryError)
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -53,7 +53,7 @@ def run_locally(job: Job, parts: Sequence[Part], *, workers: int) -> Generator[E
     """
     team = _Team(job, parts)
     try:
-        with _one_thread_each():
+        with one_thread_each():
             while len(team.workers) < min(workers, len(parts)):
                 team.hire()
         while any(worker.part or not worker.is_ready for worker in team.workers) or team.todo:
@@ -117,13 +117,13 @@ class _Team:
                 f"Part {number} ended its worker {_MOST_DEATHS} times ({what}). Usually memory is "
                 "short: set fewer `workers`, or take very long texts out of the inputs."
             )
-        with _one_thread_each():
+        with one_thread_each():
             self.hire()
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    # numerical libraries read these once, when a worker imports them
+def one_thread_each() -> Iterator[None]:
+    """Give one thread to processes that are started within: libraries read these once."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
@@ -148,7 +148,7 @@ def _work(job: Job, conn: Connection) -> None:
             send(("done", runner.run(part, partial(_report, conn, part.number))))
     except EOFError:
         return
-    except _EXPECTED as error:
+    except EXPECTED_FAULTS as error:
         send(("failed", _make_plain(error)))
     except Exception:
         send(("failed", RuntimeError(f"A worker failed:\n{traceback.format_exc()}")))
@@ -162,7 +162,7 @@ def _make_plain(error: Exception) -> Exception:
     # one that can be pickled and keeps its message
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror, error.filename)
-    kind = next(kind for kind in _EXPECTED if isinstance(error, kind))
+    kind = next(kind for kind in EXPECTED_FAULTS if isinstance(error, kind))
     return kind(str(error))
 
 

@@ -60,20 +60,22 @@ def name_receipt(number: int) -> str:
     return f"receipts/part-{number:06d}.json"
 
 
-def write_receipt(folder: OutputFolder, receipt: Receipt) -> None:
-    """Write the receipt of a part whose file is in its place."""
-    text = json.dumps(receipt._asdict(), ensure_ascii=False)
-    folder.write(name_receipt(receipt.number), text.encode("utf8", "backslashreplace"))
+def encode_receipt(receipt: Receipt) -> str:
+    """RETURNS (str): A receipt as text."""
+    return json.dumps(receipt._asdict())
+
+
+def decode_receipt(text: str | bytes) -> Receipt:
+    """RETURNS (Receipt): The receipt: the inverse of `encode_receipt`."""
+    found = json.loads(text)
+    errors = [BadRecord(name, why, Range(*place)) for name, why, place in found["errors"]]
+    return Receipt(**{**found, "errors": errors})
 
 
 def read_receipt(folder: OutputFolder, number: int) -> Receipt | None:
     """RETURNS (Receipt | None): The receipt of a part; `None` if the part is not done."""
     data = folder.read(name_receipt(number))
-    if data is None:
-        return None
-    found = json.loads(data)
-    errors = [BadRecord(name, why, Range(*place)) for name, why, place in found["errors"]]
-    return Receipt(**{**found, "errors": errors})
+    return None if data is None else decode_receipt(data)
 
 
 class Labeller:
@@ -174,7 +176,7 @@ class PartRunner:
                     watch(Count(n_records, n_words, len(errors)))
             writer.close()
         receipt = Receipt(part.number, n_records, n_words, dict(entities), errors)
-        write_receipt(self.folder, receipt)
+        self.folder.write(name_receipt(part.number), encode_receipt(receipt).encode())
         return receipt
 
     def _read_batches(self, part: Part, errors: list[BadRecord]) -> Iterator[list[TextRecord]]:

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -33,13 +34,20 @@ class InputFile(NamedTuple):
     @property
     def suffix(self) -> str:
         """RETURNS (str): Its type in lower case, without the suffix of its packing."""
-        path = Path(self.name.partition("?")[0])
-        return Path(path.stem if self.is_packed else path.name).suffix.lower()
+        return _find_type(self.name)[0]
 
     @property
     def is_packed(self) -> bool:
         """RETURNS (bool): Whether it has to be unpacked."""
-        return Path(self.name.partition("?")[0]).suffix.lower() in PACKED_SUFFIXES
+        return _find_type(self.name)[1]
+
+
+@lru_cache
+def _find_type(name: str) -> tuple[str, bool]:
+    # suffix, and whether it is packed; asked for each record
+    path = Path(name.partition("?")[0])
+    is_packed = path.suffix.lower() in PACKED_SUFFIXES
+    return Path(path.stem if is_packed else path.name).suffix.lower(), is_packed
 
 
 def is_remote(location: str | Path) -> bool:

@@ -94,7 +94,7 @@ def test_a_stopped_job_leaves_no_worker_and_goes_on(name, model, tmp_path, here)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert ("JobRun the same command again" in errors) == (name != "SIGKILL")
+    assert ("Run the same command again" in errors) == (name != "SIGKILL")
     time.sleep(2)
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert children

@@ -1,0 +1,129 @@
+"""Ray and Spark: the same output as in one process, also if a worker is killed; docs' examples."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from support.annotating import TEXTS, here, make_records, model, read_output, run_job, write_lines
+from support.pipelines import read_ents
+
+from spacy_bert_ner.annotate.annotate import annotate
+
+__all__ = ["here", "model"]
+PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
+HAS_JAVA = shutil.which("java") is not None
+
+# Each engine runs in a process of its own: it starts servers, and sets up logging.
+RUN = """
+import sys
+from spacy_bert_ner.annotate.annotate import annotate
+if __name__ == "__main__":
+    model, data, output, engine = sys.argv[1:]
+    state = annotate(model, [data], output, engine=engine, workers=1, part_records=20)
+    print(f"{state.records} records in {state.parts} parts")
+"""
+
+
+def start(script, *args):
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={
+            **os.environ,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PYSPARK_PYTHON": sys.executable,
+        },
+        start_new_session=True,
+    )
+
+
+def need(engine):
+    pytest.importorskip({"ray": "ray.data", "spark": "pyspark"}[engine])
+    if engine == "spark" and not HAS_JAVA:
+        pytest.skip("Spark needs Java, which is not installed")
+
+
+def find_processes(session, pattern):
+    """The processes of a session whose command line matches."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(stat[3]) == session and re.search(pattern, line):
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "worker"),
+    [("ray", r"^ray::.*(_Actor|MapBatches|MapWorker)"), ("spark", r"pyspark\.daemon")],
+)
+def test_an_engine_does_the_same_also_if_its_worker_is_killed(
+    engine, worker, model, tmp_path, request
+):
+    need(engine)
+    data = write_lines(tmp_path / "a.jsonl", make_records(2_000))
+    process = start(RUN, model, data, tmp_path / "out", engine)
+    receipts = tmp_path / "out" / "receipts"
+    while not receipts.exists() or len(list(receipts.iterdir())) < 2:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    killed = find_processes(process.pid, worker)
+    for number in killed[-1:]:
+        os.kill(number, signal.SIGKILL)
+    text, _ = process.communicate(timeout=300)
+    assert killed, text
+    assert "2000 records in 100 parts" in text, text
+    request.getfixturevalue("here")
+    run_job(model, [data], tmp_path / "whole", part_records=1_000)
+    assert read_output(tmp_path / "out") == read_output(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ray", "spark"])
+def test_the_example_of_the_page_runs(engine, model, trained, tmp_path):
+    need(engine)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf8"), re.S)
+    first = {"ray": "import ray\n", "spark": "from pyspark"}[engine]
+    (example,) = [block for block in blocks if block.startswith(first)]
+    (tmp_path / "in").mkdir()
+    table = pa.table({"id": list("abcd"), "text": TEXTS})
+    parquet.write_table(table, tmp_path / "in" / "a.parquet")
+    for old, new in (
+        ("en_kaggle_ner", model),
+        ("in/", tmp_path / "in"),
+        ("out/", tmp_path / "out"),
+    ):
+        assert f'"{old}"' in example
+        example = example.replace(f'"{old}"', f'"{new}"')
+    text, _ = (process := start(example)).communicate(timeout=300)
+    assert process.returncode == 0, text
+    rows = parquet.read_table(tmp_path / "out").to_pylist()
+    found = {row["id"]: row for row in rows}
+    for name, source in zip("abcd", TEXTS, strict=True):
+        entities = [(e["text"], e["label"]) for e in found[name]["entities"]]
+        assert (found[name]["text"], entities) == (source, read_ents(trained(source)))
+        assert found[name]["error"] is None
+
+
+@pytest.mark.parametrize(("engine", "module"), [("ray", "ray"), ("spark", "pyspark")])
+def test_a_missing_engine_is_named_with_its_command(engine, module, model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    data = write_lines(tmp_path / "a.jsonl", make_records(2))
+    with pytest.raises(ValueError, match=rf'`engine = "{engine}"` needs .*pip install .*{module}'):
+        annotate(model, [data], tmp_path / "out", engine=engine)
