@@ -8,6 +8,8 @@ python benchmarks/review.py retrain CORPUS WORK
     F1 on CORPUS/test.spacy with the labels as they were, wrong, and corrected.
 python benchmarks/review.py choose CORPUS WORK
     F1 with sentences that `suggest` chooses, next to random ones.
+python benchmarks/review.py forecast CORPUS WORK
+    forecasts of a quarter of the data, next to F1 with half and all of it.
 
 Figures go to benchmarks/results/review.md by hand, with the size of the run.
 """
@@ -21,12 +23,15 @@ import typer
 from spacy.tokens import DocBin, Span
 from spacy.util import load_config
 
+from spacy_bert_ner.cli._options import parse_shares
 from spacy_bert_ner.corpus.docbin import read_docs
 from spacy_bert_ner.evaluate.predict import predict_view
 from spacy_bert_ner.review.candidates import write_candidates
+from spacy_bert_ner.review.data_curve import measure_curve
 from spacy_bert_ner.review.find import find_label_errors
 from spacy_bert_ner.review.folds import train_folds, train_part
 from spacy_bert_ner.review.judge import score_docs
+from spacy_bert_ner.review.power_law import PowerLaw
 from spacy_bert_ner.review.suggest import choose as choose_texts
 from spacy_bert_ner.review.suggest import find_vector, scout
 
@@ -233,6 +238,35 @@ def choose(
             ours = ours + [pool[i] for i in chosen]
             taken = set(chosen)
             pool = [doc for i, doc in enumerate(pool) if i not in taken]
+
+
+@app.command()
+def forecast(
+    corpus: Path,
+    work: Path,
+    encoder: Path = Path("assets/encoder"),
+    config: Path = Path("configs/config.cfg"),
+    shares: str = "3,6.25,12.5,25,50,100",
+    known: float = 25,
+    seeds: int = 2,
+) -> None:
+    """Forecast F1 from the smaller parts of the data, and see whether the larger ones hold."""
+    loaded = load_config(config, overrides={"paths.encoder": str(encoder)}, interpolate=False)
+    points = measure_curve(
+        corpus / "train.spacy",
+        corpus / "dev.spacy",
+        loaded,
+        work,
+        shares=parse_shares(shares),
+        seeds=seeds,
+    )
+    largest = max(n for n, _, _ in points) * known / 100
+    ours = [point for point in points if point[0] <= largest * 1.001]
+    law = PowerLaw([n for n, _, _ in ours], [f for *_, f in ours])
+    for n, seed, f in points:
+        low, high = law.forecast(n, with_noise=True)[1:]
+        is_new = n > largest * 1.001
+        print(n, seed, f, (low, high), ("holds" if low <= f <= high else "fails") * is_new)
 
 
 def suggest_docs(model: Path, pool: list, number: int) -> list[int]:
