@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..tag.tag_set import TagSet
-from .sentences import find_ends, pack_sentences
+from .repair import repair_path
+from .viterbi import add_borders, search_path
 
 
 def build_steps(tag_set: TagSet, transitions: np.ndarray | None = None) -> np.ndarray:
@@ -22,8 +23,8 @@ def build_steps(tag_set: TagSet, transitions: np.ndarray | None = None) -> np.nd
 def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Find the path with the highest sum of scores and steps.
 
-    Without learned steps, a sentence whose best tags follow the rules needs no search:
-    no path is better. All other sentences are searched.
+    Without learned steps, no path is better than the best tags of all words, where they
+    follow the rules. The other places are searched.
 
     scores (ndarray): Scores of each word's tags, -inf to forbid one. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
@@ -38,45 +39,10 @@ def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) 
             "between tags, are not finite numbers. Numbers above 65,504 are infinite in float16: "
             "compute in float32 or bfloat16. If that doesn't help, the weights are damaged."
         )
+    within = add_borders(scores, is_start, steps)
     if steps[np.isfinite(steps)].any():
-        return search_path(scores, is_start, steps)
-    ends = find_ends(is_start)
-    allowed = scores + np.where(is_start[:, None], steps[-1, :-1], 0.0)
-    path = (allowed + np.where(ends[:, None], steps[:-1, -1], 0.0)).argmax(axis=1)
-    sentence = np.cumsum(is_start) - 1
-    is_broken = ~is_start[1:] & np.isneginf(steps[path[:-1], path[1:]])
-    is_searched = np.isin(sentence, sentence[1:][is_broken])
-    if is_searched.any():
-        path[is_searched] = search_path(scores[is_searched], is_start[is_searched], steps)
-    return path
-
-
-def search_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Find the best path step by step (Viterbi), in all sentences together.
-
-    It has the same arguments and result as `find_best_path`.
-    """
-    order, borders = pack_sentences(is_start)
-    best_before = np.zeros(scores.shape, dtype=np.int64)
-    totals = scores[order].astype(np.float64)
-    n_first = borders[1] if len(order) else 0
-    totals[:n_first] += steps[-1, :-1]
-    # The previous tag is the last axis, so that the inner loop runs over it.
-    into = np.ascontiguousarray(steps[:-1, :-1].T, dtype=np.float64)
-    for begin, here, end in zip(borders, borders[1:], borders[2:], strict=False):
-        n = end - here
-        # Shape: (n_sentences, n_tags, n_tags before)
-        candidates = totals[begin : begin + n, None, :] + into
-        best = candidates.argmax(axis=2)
-        best_before[here:end] = best
-        totals[here:end] += np.take_along_axis(candidates, best[..., None], axis=2)[..., 0]
-    path = (totals + steps[:-1, -1]).argmax(axis=1)
-    for begin, here, end in reversed(list(zip(borders, borders[1:], borders[2:], strict=False))):
-        n = end - here
-        path[begin : begin + n] = best_before[np.arange(here, end), path[here:end]]
-    found = np.empty_like(path)
-    found[order] = path
-    return found
+        return search_path(within, is_start, steps)
+    return repair_path(within.argmax(axis=1), within, is_start, steps)
 
 
 def find_best_paths(

@@ -7,15 +7,19 @@ import numpy as np
 from spacy import util
 from spacy.tokens import Doc
 from spacy.training import Example
+from thinc.api import NumpyOps
 from thinc.types import Floats2d
 
 from ..decode.annotate import hide_found, write_ents, write_scores, write_spans
 from ..decode.entities import ScoredSpan, find_entities, find_tag_probs, split_spans
 from ..decode.readings import find_readings
 from ..tag.tag_set import Span
-from ..tag.words import Words, find_words, join_words
+from ..tag.words import Words, join_words
 from .rehearsing_pipe import RehearsingPipe
 from .upstream import require_vectors
+
+# Words to score at once on a CPU.
+GROUP_WORDS = 2048
 
 
 class BertNer(RehearsingPipe):
@@ -47,12 +51,15 @@ class BertNer(RehearsingPipe):
             Shape: (n_words, n_tags).
         RAISES (ValueError): If a doc has no transformer vectors, or a score is not finite.
         """
-        words = join_words(docs, [find_words(doc) for doc in docs])
+        words = join_words(docs)
         if not len(words.tokens):
             return words, np.zeros((0, len(self.tags)))
         self._require_model()
         require_vectors(docs, self.name, self.model)
-        doc_scores = self.model.predict(list(docs))
+        # Small arrays stay in the caches of a processor.
+        size = GROUP_WORDS if isinstance(self.model.ops, NumpyOps) else len(words.tokens)
+        groups = group_docs(docs, size)
+        doc_scores = [scores for group in groups for scores in self.model.predict(group)]
         scores = self.model.ops.to_numpy(self.model.ops.xp.concatenate(doc_scores))
         scores = scores[words.tokens]
         if not np.isfinite(scores).all():
@@ -157,3 +164,21 @@ class BertNer(RehearsingPipe):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score examples with the component's scorer; see `TrainablePipe.score`."""
         return super().score(examples, spans_key=self.spans_key, **kwargs)
+
+
+def group_docs(docs: Sequence[Doc], size: int) -> list[list[Doc]]:
+    """Split docs into groups of at least `size` tokens; an empty doc is never alone.
+
+    docs (Sequence[Doc]): Docs, at least one of which has a token.
+    size (int): The fewest tokens of a group that another one follows.
+    RETURNS (List[List[Doc]]): The docs in order.
+    """
+    groups: list[list[Doc]] = [[]]
+    n_tokens = 0
+    for doc in docs:
+        if n_tokens >= size and len(doc):
+            groups.append([])
+            n_tokens = 0
+        groups[-1].append(doc)
+        n_tokens += len(doc)
+    return groups

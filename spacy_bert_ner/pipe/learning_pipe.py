@@ -141,7 +141,7 @@ class LearningPipe(LabelledPipe):
         examples = list(examples)
         docs = [eg.predicted for eg in examples]
         doc_words = [find_words(doc) for doc in docs]
-        words = join_words(docs, doc_words)
+        words = join_words(docs)
         gold = [
             read_gold_tags(eg, w, self._tag_set, spans_key=self.spans_key)
             for eg, w in zip(examples, doc_words, strict=True)

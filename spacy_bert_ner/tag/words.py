@@ -28,32 +28,33 @@ def find_words(doc: Doc) -> Words:
     doc (Doc): The doc.
     RETURNS (Words): Its tokens that are not whitespace.
     """
+    return join_words([doc])
+
+
+def join_words(docs: Sequence[Doc]) -> Words:
+    """Find the words of some docs, as if the docs were one.
+
+    docs (Sequence[Doc]): The docs.
+    RETURNS (Words): All words; their token indices count across all docs.
+    """
+    names = [attrs.IS_SPACE, attrs.SENT_START, attrs.ENT_IOB]
+    none = np.zeros((0, len(names)), dtype=np.uint64)
     # Shape: (n_tokens, 3)
-    array = doc.to_array([attrs.IS_SPACE, attrs.SENT_START, attrs.ENT_IOB])
+    array = np.concatenate([none, *(doc.to_array(names) for doc in docs)])
+    ends = np.cumsum([len(doc) for doc in docs], dtype=np.int64)
+    is_first = np.zeros(len(array) + 1, dtype=bool)
+    is_first[[0, *ends.tolist()]] = True
     is_space = array[:, 0] == 1
-    is_start = array[:, 1] == 1
-    is_start[:1] = True
+    is_start = (array[:, 1] == 1) | is_first[:-1]
     for i in np.flatnonzero(is_space).tolist():
         # A border on whitespace moves to the next word. A blank line is a border too.
-        if i + 1 < len(doc):
-            is_start[i + 1] |= is_start[i] or doc[i].text.count("\n") > 1
+        if not is_first[i + 1]:
+            is_start[i + 1] |= is_start[i] or _count_lines(docs, ends, i) > 1
     tokens = np.flatnonzero(~is_space)
     is_preset = (array[:, 2] == 1) | (array[:, 2] == 3)
     return Words(tokens, is_start[tokens], is_preset[tokens])
 
 
-def join_words(docs: Sequence[Doc], words: Sequence[Words]) -> Words:
-    """Join the words of some docs, as if the docs were one.
-
-    docs (Sequence[Doc]): The docs.
-    words (Sequence[Words]): The words of each.
-    RETURNS (Words): All words; their token indices count across all docs.
-    """
-    offsets = np.cumsum([0, *(len(doc) for doc in docs)])[: len(docs)].tolist()
-    tokens = [w.tokens + offset for w, offset in zip(words, offsets, strict=True)]
-    none = np.zeros(0, dtype=bool)
-    return Words(
-        tokens=np.concatenate([none.astype(np.int64), *tokens]),
-        is_start=np.concatenate([none, *(w.is_start for w in words)]),
-        is_preset=np.concatenate([none, *(w.is_preset for w in words)]),
-    )
+def _count_lines(docs: Sequence[Doc], ends: np.ndarray, token: int) -> int:
+    i = int(np.searchsorted(ends, token, side="right"))
+    return docs[i][token - int(ends[i])].text.count("\n")

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.tag_problems import TAG_SETS, all_paths, is_valid, problems, sum_scores
 
-from spacy_bert_ner.decode import best_path
+from spacy_bert_ner.decode import repair
 from spacy_bert_ner.decode.best_path import (
     build_steps,
     find_best_path,
     find_best_paths,
-    search_path,
 )
 from spacy_bert_ner.decode.entities import TagModel, Temperatures, find_entities
 from spacy_bert_ner.decode.marginals import sum_paths
+from spacy_bert_ner.decode.viterbi import add_borders, search_path
 from spacy_bert_ner.schemes import tags_to_spans
 from spacy_bert_ner.tag.tag_rows import merge_neighbours
 from spacy_bert_ner.tag.tag_set import build_tag_set, path_to_spans, spans_to_path
@@ -68,22 +68,56 @@ def test_long_texts_one_by_one_or_together_give_the_same_paths(tag_set):
     np.testing.assert_array_equal(np.concatenate(alone), together)
     is_start = np.concatenate(starts)
     assert is_valid(together, is_start, tag_set)
-    np.testing.assert_array_equal(search_path(np.concatenate(texts), is_start, steps), together)
+    within = add_borders(np.concatenate(texts), is_start, steps)
+    np.testing.assert_array_equal(search_path(within, is_start, steps), together)
 
 
-def test_only_sentences_that_break_a_rule_are_searched(monkeypatch):
+@given(problems(learned=False), st.sampled_from([1, 2]))
+@settings(max_examples=60, deadline=None)
+def test_small_windows_find_the_best_path_too(problem, reach):
+    tag_set, scores, is_start, zeros = problem
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repair, "REACH", reach)
+        path = find_best_path(scores, is_start, build_steps(tag_set))
+    best = max(sum_scores(other, scores, is_start, zeros) for other in all_paths(is_start, tag_set))
+    assert sum_scores(path, scores, is_start, zeros) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("reach", [1, 8])
+@pytest.mark.parametrize("tag_set", TAG_SETS)
+def test_windows_give_what_a_search_of_all_words_gives(monkeypatch, tag_set, reach):
+    monkeypatch.setattr(repair, "REACH", reach)
+    rng, steps, n_tags = np.random.default_rng(0), build_steps(tag_set), len(tag_set.tags)
+    n_broken = 0
+    for margin in (0.0, 0.5, 1.0, 2.0, 4.0):
+        scores = rng.normal(size=(600, n_tags))
+        scores[:, 0] += margin
+        is_start = np.isin(np.arange(600), [0, 7, 300])
+        within = add_borders(scores, is_start, steps)
+        n_broken += len(repair.find_breaks(within.argmax(axis=1), is_start, steps))
+        found = find_best_path(scores, is_start, steps)
+        np.testing.assert_array_equal(found, search_path(within, is_start, steps))
+    assert n_broken > 50
+
+
+def test_only_words_near_a_broken_rule_are_searched(monkeypatch):
     searched = []
 
     def search(scores, is_start, steps):
-        searched.append(len(scores))
+        searched.append(is_start.astype(int).tolist())
         return search_path(scores, is_start, steps)
 
-    monkeypatch.setattr(best_path, "search_path", search)
+    monkeypatch.setattr(repair, "search_path", search)
     is_start = np.asarray([1, 0, 0, 1, 0, 1, 0], dtype=bool)
     # An I- that follows an "O" breaks a rule.
     for tags in ([1, 2, 0, 0, 1, 0, 0], [1, 2, 0, 0, 2, 0, 0], [1, 2, 0, 0, 2, 0, 4]):
         find_best_path(np.eye(5)[tags], is_start, build_steps(IOB2))
-    assert searched == [2, 4]
+    assert searched == [[1, 0], [1, 0, 1, 0]]
+    searched.clear()
+    tags = np.zeros(20_000, dtype=int)
+    tags[[100, 10_000, 19_999]] = 2
+    find_best_path(np.eye(5)[tags], np.arange(20_000) == 0, build_steps(IOB2))
+    assert [len(words) for words in searched] == [16 + 16 + 9]
 
 
 def test_scores_are_not_changed():

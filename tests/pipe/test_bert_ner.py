@@ -12,7 +12,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from support.pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 
-from spacy_bert_ner.tag.words import find_words
+from spacy_bert_ner.pipe import bert_ner
+from spacy_bert_ner.pipe.bert_ner import group_docs
+from spacy_bert_ner.tag.words import find_words, join_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
 FORMS = {"@architectures": "spacy-bert-ner.WordForms.v1", "width": 8}
@@ -302,3 +304,36 @@ def test_an_error_handler_gets_only_the_docs_that_fail(monkeypatch):
         assert [[doc.text for doc in docs] for _, docs, _ in failed] == [["bad day"], ["bad"]]
         assert {(name, error) for name, _, error in failed} == {("ner", "bad luck")}
         failed.clear()
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_docs_scored_in_groups_get_the_same_entities(trained, monkeypatch, size):
+    texts = ["", *[text for text, _ in DATA], "", " ", *[text for text, _ in DATA] * 3, "", ""]
+    expected = [read_ents(trained(text)) for text in texts]
+    assert any(expected)
+    monkeypatch.setattr(bert_ner, "GROUP_WORDS", size)
+    assert [read_ents(doc) for doc in trained.pipe(texts)] == expected
+    groups = group_docs([trained.make_doc(text) for text in texts], size)
+    assert sum(map(len, groups)) == len(texts)
+    lengths = [sum(map(len, group)) for group in groups]
+    assert all(length >= size for length in lengths[:-1]) and lengths[-1]
+
+
+def test_words_of_joined_docs_are_those_of_each():
+    nlp = spacy.blank("en")
+    texts = ["\n\n one", "", "two \n\n", " three\n \n\nfour", "\n\n", "five six", "", " \n"]
+    docs = [nlp.make_doc(text) for text in texts]
+    docs[5][1].is_sent_start = True
+    docs[5].ents = [Span(docs[5], 0, 1, label="PER")]
+    joined, offset = join_words(docs), 0
+    parts = []
+    for doc in docs:
+        words = find_words(doc)
+        parts.append(words._replace(tokens=words.tokens + offset))
+        offset += len(doc)
+    for column, columns in zip(joined, zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(column, np.concatenate(columns))
+    texts_of = [[token.text for doc in docs for token in doc][i] for i in joined.tokens]
+    assert texts_of == ["one", "two", "three", "four", "five", "six"]
+    assert joined.is_start.all() and joined.is_preset.tolist() == [False] * 4 + [True, False]
+    assert not len(join_words([]).tokens)
