@@ -10,7 +10,7 @@ from .viterbi import search_path
 # Words on each side of a forbidden step that are searched first.
 REACH = 8
 # More than any tag costs.
-MAX_GAP = 1e6
+MOST_LOST = 1e6
 
 
 def repair_path(
@@ -18,12 +18,12 @@ def repair_path(
 ) -> np.ndarray:
     """Find the best valid path if allowed steps have no scores.
 
-    Only windows around the forbidden steps are searched; the words next to a window keep
+    Only stretches around the forbidden steps are searched; the words next to a stretch keep
     their best tag. The result is exact: where the best valid path differs from the best
     tags in a row of words, the row touches a forbidden step, or the best tags would be
-    better there. A row that leaves a window loses at least what the second best tags
+    better there. A row that leaves a stretch loses at least what the second best tags
     between the forbidden step and the edge do. If that is more than what the search lost
-    in the window, the row is not on the best path. If it is not, the window grows.
+    in the stretch, the row is not on the best path. If it is not, the stretch grows.
 
     path (ndarray): The best tag of each word. Shape: (n_words,).
     scores (ndarray): The result of `add_borders`. Shape: (n_words, n_tags).
@@ -37,57 +37,60 @@ def repair_path(
     second, best = np.partition(scores, -2, axis=1)[:, -2:].T
     finite = np.where(np.isfinite(best), best, 0.0)
     # Shape: (n_words + 1,); what the words before each lose with their second best tags
-    losses = np.cumsum(np.append(0.0, np.minimum(finite - second, MAX_GAP)), dtype=np.float64)
+    losses = np.cumsum(np.append(0.0, np.minimum(finite - second, MOST_LOST)), dtype=np.float64)
     reach = np.full(len(breaks), REACH)
     while True:
-        windows = _open_windows(breaks, reach, is_start)
+        stretches = _open_stretches(breaks, reach, is_start)
         found = path.copy()
-        found[windows.words] = _search_between(path, scores, is_start, steps, windows)
+        found[stretches.words] = _search_between(path, scores, is_start, steps, stretches)
         lost = np.where(found == path, 0.0, finite - scores[np.arange(len(path)), found])
-        # Shape: (n_windows,)
-        costs = np.add.reduceat(lost[windows.words], np.flatnonzero(windows.is_first))
-        costs[windows.find(find_breaks(found, is_start, steps))] = np.inf
-        room = _measure_room(breaks, windows, losses, is_start)
-        must_grow = np.isfinite(room) & ~(room > costs[windows.find(breaks)])
+        # Shape: (n_stretches,)
+        costs = np.add.reduceat(lost[stretches.words], np.flatnonzero(stretches.is_first))
+        costs[stretches.find(find_breaks(found, is_start, steps))] = np.inf
+        room = _measure_room(breaks, stretches, losses, is_start)
+        must_grow = np.isfinite(room) & ~(room > costs[stretches.find(breaks)])
         if not must_grow.any():
             return found
         reach[must_grow] *= 4
 
 
-class Windows(NamedTuple):
+class Stretches(NamedTuple):
     """Neighbouring words that are searched together.
 
-    words (ndarray): The words of all windows. Shape: (n_inside,).
-    is_first (ndarray): Whether each begins a window. Shape: (n_inside,).
+    words (ndarray): The words of all stretches. Shape: (n_inside,).
+    is_first (ndarray): Whether each begins a stretch. Shape: (n_inside,).
     """
 
     words: np.ndarray
     is_first: np.ndarray
 
     def find(self, words: np.ndarray) -> np.ndarray:
-        """RETURNS (ndarray): The last window that begins before each word, or at it."""
+        """RETURNS (ndarray): The last stretch that begins before each word, or at it."""
         return np.searchsorted(self.words[self.is_first], words, side="right") - 1
 
 
-def _open_windows(breaks: np.ndarray, reach: np.ndarray, is_start: np.ndarray) -> Windows:
-    # Windows end at sentence borders, and those that meet become one.
+def _open_stretches(breaks: np.ndarray, reach: np.ndarray, is_start: np.ndarray) -> Stretches:
+    # Stretches end at sentence borders, and those that meet become one.
     borders = np.append(np.flatnonzero(is_start), len(is_start))
     sentence = np.searchsorted(borders, breaks, side="right")
     depth = np.zeros(len(is_start) + 1, dtype=np.int64)
     np.add.at(depth, np.maximum(breaks - reach, borders[sentence - 1]), 1)
     np.add.at(depth, np.minimum(breaks + reach, borders[sentence]), -1)
     words = np.flatnonzero(np.cumsum(depth)[:-1])
-    return Windows(words, np.append(True, np.diff(words) > 1) | is_start[words])
+    return Stretches(words, np.append(True, np.diff(words) > 1) | is_start[words])
 
 
 def _measure_room(
-    breaks: np.ndarray, windows: Windows, losses: np.ndarray, is_start: np.ndarray
+    breaks: np.ndarray, stretches: Stretches, losses: np.ndarray, is_start: np.ndarray
 ) -> np.ndarray:
-    # The loss up to the nearer edge of the window; no path crosses the edge of a sentence.
-    window = windows.find(breaks)
-    firsts, lasts = windows.words[windows.is_first], windows.words[find_ends(windows.is_first)]
-    left = np.where(is_start[firsts], np.inf, -losses[firsts])[window] + losses[breaks]
-    right = np.where(find_ends(is_start)[lasts], np.inf, losses[lasts + 1])[window]
+    # The loss up to the nearer edge of the stretch; no path crosses the edge of a sentence.
+    stretch = stretches.find(breaks)
+    firsts, lasts = (
+        stretches.words[stretches.is_first],
+        stretches.words[find_ends(stretches.is_first)],
+    )
+    left = np.where(is_start[firsts], np.inf, -losses[firsts])[stretch] + losses[breaks]
+    right = np.where(find_ends(is_start)[lasts], np.inf, losses[lasts + 1])[stretch]
     return np.minimum(left, right - losses[breaks])
 
 
@@ -101,10 +104,10 @@ def _search_between(
     scores: np.ndarray,
     is_start: np.ndarray,
     steps: np.ndarray,
-    windows: Windows,
+    stretches: Stretches,
 ) -> np.ndarray:
-    # The best path through each window, between the tags of the words next to it.
-    inside, is_first = windows
+    # The best path through each stretch, between the tags of the words next to it.
+    inside, is_first = stretches
     within = scores[inside].astype(np.float64)
     left = np.flatnonzero(is_first & ~is_start[inside])
     right = np.flatnonzero(find_ends(is_first) & ~find_ends(is_start)[inside])

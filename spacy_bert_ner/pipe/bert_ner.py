@@ -58,7 +58,7 @@ class BertNer(RehearsingPipe):
         require_vectors(docs, self.name, self.model)
         # Small arrays stay in the caches of a processor.
         size = GROUP_WORDS if isinstance(self.model.ops, NumpyOps) else len(words.tokens)
-        groups = group_docs(docs, size)
+        groups = group_by_words(docs, size)
         doc_scores = [scores for group in groups for scores in self.model.predict(group)]
         scores = self.model.ops.to_numpy(self.model.ops.xp.concatenate(doc_scores))
         scores = scores[words.tokens]
@@ -166,7 +166,7 @@ class BertNer(RehearsingPipe):
         return super().score(examples, spans_key=self.spans_key, **kwargs)
 
 
-def group_docs(docs: Sequence[Doc], size: int) -> list[list[Doc]]:
+def group_by_words(docs: Sequence[Doc], size: int) -> list[list[Doc]]:
     """Split docs into groups of at least `size` tokens; an empty doc is never alone.
 
     docs (Sequence[Doc]): Docs, at least one of which has a token.

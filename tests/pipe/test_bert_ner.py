@@ -13,7 +13,7 @@ from spacy.training import Example
 from support.pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 
 from spacy_bert_ner.pipe import bert_ner
-from spacy_bert_ner.pipe.bert_ner import group_docs
+from spacy_bert_ner.pipe.bert_ner import group_by_words
 from spacy_bert_ner.tag.words import find_words, join_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
@@ -313,7 +313,7 @@ def test_docs_scored_in_groups_get_the_same_entities(trained, monkeypatch, size)
     assert any(expected)
     monkeypatch.setattr(bert_ner, "GROUP_WORDS", size)
     assert [read_ents(doc) for doc in trained.pipe(texts)] == expected
-    groups = group_docs([trained.make_doc(text) for text in texts], size)
+    groups = group_by_words([trained.make_doc(text) for text in texts], size)
     assert sum(map(len, groups)) == len(texts)
     lengths = [sum(map(len, group)) for group in groups]
     assert all(length >= size for length in lengths[:-1]) and lengths[-1]
