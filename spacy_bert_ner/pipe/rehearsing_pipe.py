@@ -7,7 +7,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..tag.tag_rows import join_scores
-from ..tag.words import find_words, join_words
+from ..tag.words import join_words
 from .learning_pipe import LearningPipe
 from .rehearsal import PipelineRef, Tutor, compare_scores, only_listener, send_vectors
 from .upstream import find_listeners
@@ -49,7 +49,7 @@ class RehearsingPipe(LearningPipe):
         examples = list(examples)
         validate_examples(examples, "BertNer.rehearse")
         docs = [eg.predicted for eg in examples]
-        words = join_words(docs, [find_words(doc) for doc in docs])
+        words = join_words(docs)
         if not len(words.tokens):
             return losses
         tutor = self._require_tutor()
