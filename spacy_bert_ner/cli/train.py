@@ -10,6 +10,7 @@ from spacy.util import load_config
 from thinc.api import Config, require_gpu
 
 from ..machine import check_gpu
+from ..train.ranks import find_own_gpu
 from ..train.train import train
 from ._app import command
 from ._errors import show_warning
@@ -37,6 +38,7 @@ def train_cli(
     """
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
+    gpu_id = find_own_gpu(gpu_id)
     check_gpu(gpu_id)
     if gpu_id >= 0:
         require_gpu(gpu_id)

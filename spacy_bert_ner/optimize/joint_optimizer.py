@@ -1,7 +1,7 @@
 """The gradients of all weights → one joint step, clipped by their global norm."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import numpy as np
@@ -61,6 +61,9 @@ class JointOptimizer(Optimizer):
         self.accumulate_batches = accumulate_batches
         # A loop that splits batches sets this: the parts whose gradients arrive as a sum.
         self.n_parts = 1
+        # A loop in several processes sets these: its share of a batch, and what adds up all.
+        self.batch_share = 1.0
+        self.add_up: Callable[[dict, Mapping], None] | None = None
         self.n_batches = 0
         self._stepper = TorchStepper(
             make_torch,
@@ -159,6 +162,8 @@ class JointOptimizer(Optimizer):
             self._is_joint = False
             self._first.clear()
         self._batch_keys.add(key)
+        if self.batch_share != 1:
+            gradient = gradient.mul_(self.batch_share)
         if self._stepper.hold(key, weights) and key in self._gradients:
             gradient += self._gradients[key].to(gradient.device)
         self._gradients[key] = gradient
@@ -207,7 +212,7 @@ class JointOptimizer(Optimizer):
         super().step_schedules()
 
     def _step_at_once(self, keys: list[Key]) -> None:
-        if self._is_joint or not self._is_due:
+        if self._is_joint or self.add_up or not self._is_due:
             return
         if self._is_joint is None:
             for key in keys:
@@ -226,8 +231,11 @@ class JointOptimizer(Optimizer):
     def _step(self, keys: list[Key]) -> None:
         if not keys:
             return
+        gradients = {key: self._gradients.pop(key) for key in keys}
+        if self.add_up is not None:
+            self.add_up(gradients, self._stepper.parameters)
         norm = self._stepper.step(
-            {key: self._gradients.pop(key) for key in keys},
+            gradients,
             rate=self.learn_rate,
             n_summed=self.accumulate_batches * self.n_parts,
             n_steps=(self.n_batches + 1) // self.accumulate_batches,

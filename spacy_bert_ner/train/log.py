@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import srsly
+from spacy.training.loop import DIR_MODEL_BEST
 
 from ..files import replaced_files
 
@@ -73,6 +74,30 @@ def check_score(record: LogRow, best: Best | None, *, n_gold: int) -> None:
         raise DivergedError(
             f"The score fell to 0 at step {record['step']}; {_describe_best(best)}. {_ADVICE}"
         )
+
+
+def describe_stop(
+    error: BaseException, output: Path, step: int, *, best: Best | None, saved: int | None
+) -> str:
+    """Describe where a training run stopped and what is saved.
+
+    error (BaseException): What stopped it.
+    output (Path): The output folder.
+    step (int): The last step.
+    best (Best | None): The score and step of the saved model-best.
+    saved (int | None): The step of the saved checkpoint.
+    RETURNS (str): The message.
+    """
+    parts = [f"Stopped by {type(error).__name__} after step {step}"]
+    if best is not None:
+        score, best_step = best
+        place = output / DIR_MODEL_BEST
+        parts.append(f"The best score was {score:.4f} at step {best_step}, saved in {place}")
+    if saved is not None and not isinstance(error, DivergedError):
+        parts.append(f"With `resume`, the run continues after step {saved}")
+    if len(parts) == 1:
+        parts.append(f"Nothing is saved in {output} yet")
+    return ". ".join(parts)
 
 
 def _describe_best(best: Best | None) -> str:

@@ -14,7 +14,6 @@ from spacy.training.loop import (
     DIR_MODEL_LAST,
     create_before_to_disk_callback,
     create_evaluation_callback,
-    subdivide_batch,
     update_meta,
 )
 from spacy.util import registry, resolve_dot_names
@@ -26,22 +25,30 @@ from ..optimize.joint_optimizer import JointOptimizer
 from .check_dev import check_dev
 from .epochs import Progress, iterate_batches
 from .interrupts import deferred_interrupts
-from .log import Best, DivergedError, find_best
+from .log import Best, find_best
 from .output import DIR_CHECKPOINT
+from .ranks import Ranks
 from .resume import hash_data, load_checkpoint, save_checkpoint
+from .step import update_weights
 
 
 class Training:
     """The state of a training run between two steps."""
 
-    def __init__(self, nlp: Language, output: Path, *, use_gpu: int = -1) -> None:
+    def __init__(
+        self, nlp: Language, output: Path, *, use_gpu: int = -1, ranks: Ranks | None = None
+    ) -> None:
         """Resolve the section [training] of the pipeline's config.
 
         nlp (Language): The initialized pipeline.
         output (Path): The folder for results.
         use_gpu (int): The number of the GPU; -1 for the CPU.
+        ranks (Ranks | None): The processes of the run; `None` for this one alone.
+        RAISES (ValueError): If the run has several processes, but no seed, or an optimizer that
+            cannot add up their gradients.
         """
         self.nlp = nlp
+        self.ranks = ranks or Ranks()
         self.output = output
         config = nlp.config.interpolate()
         if config["training"]["seed"] is not None:
@@ -54,6 +61,8 @@ class Training:
         names = [self.settings["train_corpus"], self.settings["dev_corpus"]]
         self.train_corpus, self.dev_corpus = resolve_dot_names(config, names)
         self.optimizer = self.settings["optimizer"]
+        if self.ranks.count > 1:
+            self._join_ranks()
         self.data = hash_data(nlp)
         self.progress = Progress()
         # The score and step of the saved model-best, and the step of the saved checkpoint.
@@ -64,6 +73,15 @@ class Training:
         self.is_whole = True
         self._is_exhausted = False  # whether all batches were taken
         self._start = perf_counter()
+
+    def _join_ranks(self) -> None:
+        if self.settings["seed"] is None or not isinstance(self.optimizer, JointOptimizer):
+            raise ValueError(
+                "Training in several processes needs `seed` in [training], so that all begin with "
+                "the same weights, and an optimizer of this package, such as "
+                "spacy-bert-ner.AdamW.v1, which adds up their gradients."
+            )
+        self.optimizer.add_up = self.ranks.add_up
 
     def resume(self) -> None:
         """Go back to the checkpoint."""
@@ -81,9 +99,12 @@ class Training:
         stdout (IO): The stream for the log.
         stderr (IO): The stream for the progress bar.
         """
-        check_dev(self.dev_corpus(self.nlp), self.settings)
-        with self.nlp.select_pipes(disable=self.settings["frozen_components"]):
-            log_step, finish_log = self.settings["logger"](self.nlp, stdout, stderr)
+        log_step: Callable = _ignore
+        finish_log: Callable = _ignore
+        if self.ranks.is_first:
+            check_dev(self.dev_corpus(self.nlp), self.settings)
+            with self.nlp.select_pipes(disable=self.settings["frozen_components"]):
+                log_step, finish_log = self.settings["logger"](self.nlp, stdout, stderr)
         self._start = perf_counter() - self.progress.seconds
         batches = self._iterate_batches()
         try:
@@ -92,7 +113,9 @@ class Training:
                 log_step(None)
             while not self._is_over():
                 if self._is_due():
-                    self._save_evaluation(self._evaluate(), log_step)
+                    info = self.ranks.share(self._evaluate() if self.ranks.is_first else None)
+                    self._save_evaluation(info, log_step)
+                    self.ranks.share_random()
                 elif self._take_step(batches) and not self._is_due():
                     log_step(None)
         finally:
@@ -134,6 +157,8 @@ class Training:
                 return False
             epoch, batch = found
             progress.step += 1
+            if progress.step == self._evaluated_step + 1:
+                self.ranks.seed(progress.step)
             self._update(batch, epoch, progress.losses)
             progress.words += sum(len(eg) for eg in batch)
             progress.seconds = perf_counter() - self._start
@@ -162,6 +187,8 @@ class Training:
         with self._changing():
             self.progress.results.append((info["score"], info["step"]))
             self.progress.losses = {}
+            if not self.ranks.is_first:
+                return
             with self.nlp.select_pipes(disable=self.settings["frozen_components"]):
                 update_meta(self.settings, self.nlp, info)
             # The logger stops a diverged run before its weights are saved.
@@ -178,27 +205,10 @@ class Training:
         )
 
     def _update(self, batch: list, epoch: int, losses: dict[str, float]) -> None:
-        settings, nlp = self.settings, self.nlp
-        if settings["before_update"]:
-            settings["before_update"](nlp, {"step": self.progress.step, "epoch": epoch})
-        parts = list(subdivide_batch(batch, settings["accumulate_gradient"]))
-        if isinstance(self.optimizer, JointOptimizer):
-            self.optimizer.n_parts = len(parts)
-        for part in parts:
-            nlp.update(
-                part,
-                drop=settings["dropout"],
-                losses=losses,
-                sgd=False,  # type: ignore[arg-type]
-                exclude=settings["frozen_components"],
-                annotates=settings["annotating_components"],
-            )
-        for name, proc in nlp.pipeline:
-            is_trained = name not in settings["frozen_components"]
-            is_trained &= getattr(proc, "is_trainable", False)
-            if is_trained and getattr(proc, "model", None) not in (True, False, None):
-                proc.finish_update(self.optimizer)  # type: ignore[attr-defined]
-        self.optimizer.step_schedules()
+        info = {"step": self.progress.step, "epoch": epoch}
+        update_weights(
+            self.nlp, batch, self.optimizer, self.settings, self.ranks, info=info, losses=losses
+        )
 
     def save(self, folder: Path) -> None:
         """Save the pipeline to a folder, with a manifest of its files.
@@ -227,22 +237,13 @@ class Training:
 
     def save_interrupted(self) -> None:
         """Save the checkpoint of a run that was interrupted, if its last step is complete."""
-        if self.is_whole and self.progress.step not in (-1, self.saved_step):
+        if (
+            self.ranks.is_first
+            and self.is_whole
+            and self.progress.step not in (-1, self.saved_step)
+        ):
             self._save_checkpoint()
 
-    def describe_stop(self, error: BaseException) -> str:
-        """Describe where the training run stopped and what is saved.
 
-        error (BaseException): What stopped it.
-        RETURNS (str): The message.
-        """
-        parts = [f"Stopped by {type(error).__name__} after step {self.progress.step}"]
-        if self.saved_best is not None:
-            score, step = self.saved_best
-            place = self.output / DIR_MODEL_BEST
-            parts.append(f"The best score was {score:.4f} at step {step}, saved in {place}")
-        if self.saved_step is not None and not isinstance(error, DivergedError):
-            parts.append(f"With `resume`, the run continues after step {self.saved_step}")
-        if len(parts) == 1:
-            parts.append(f"Nothing is saved in {self.output} yet")
-        return ". ".join(parts)
+def _ignore(info: Any = None) -> None:
+    pass

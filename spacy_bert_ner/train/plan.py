@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.util import logger, registry, resolve_dot_names
 
 from ..optimize.schedules import count_steps, parse_span
+from .ranks import check_connected
 
 # The schedules that need the length of the run.
 _PREFIX = "spacy-bert-ner."
@@ -60,6 +61,7 @@ def make_plan_training_v1(
         if not has_corpus(nlp):
             logger.info("No training corpus, so the steps of the training run were not counted")
             return
+        check_connected()
         training = nlp.config.interpolate()["training"]
         # A stream may be endless.
         is_counted = training["max_epochs"] >= 0 or unit == "epoch"

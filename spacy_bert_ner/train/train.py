@@ -1,6 +1,7 @@
 """Config → trained pipeline in an output folder, which keeps earlier results."""
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,7 @@ from wasabi import Printer
 
 from ..files import replaced_folder
 from ..manifest import MANIFEST
+from .log import describe_stop
 from .loop import Training
 from .output import (
     DIR_CHECKPOINT,
@@ -21,6 +23,7 @@ from .output import (
     recover_output,
     start_run,
 )
+from .ranks import connected_ranks
 from .resume import find_obstacle, hash_data
 
 _printer = Printer(no_print=True)
@@ -48,6 +51,9 @@ def train(
     it has finished, its results replace the earlier ones, which move to output/before-1
     and so on.
 
+    If `torchrun` has started several processes, each learns from its part of every batch, so
+    that all take the same steps. The first one evaluates, logs and saves.
+
     config (Config): The config, not interpolated.
     output (Path): The output folder. Only one training run at a time can write to it.
     use_gpu (int): The number of the GPU; -1 for the CPU.
@@ -62,7 +68,16 @@ def train(
         another training run writes to the folder, or the run has diverged.
     RAISES (OSError): If a result cannot be written.
     """
-    with locked_output(output):
+    with connected_ranks(use_gpu=use_gpu) as ranks, ExitStack() as stack:
+        if not ranks.is_first:
+            folder = ranks.share()
+            nlp = init_nlp(config, use_gpu=use_gpu)
+            run = Training(nlp, folder or output, use_gpu=use_gpu, ranks=ranks)
+            if folder is not None:
+                run.resume()
+            run.train(stdout, stderr)
+            return nlp
+        stack.enter_context(locked_output(output))
         recover_output(output)
         folder = find_checkpoint(output) if resume or auto_resume else None
         if resume and folder is None:
@@ -79,7 +94,8 @@ def train(
             if obstacle:
                 stdout.write(_printer.warn(f"Starting a new run. {obstacle}") + "\n")
                 folder = None
-        run = Training(nlp, folder or start_run(output), use_gpu=use_gpu)
+        ranks.share(folder)
+        run = Training(nlp, folder or start_run(output), use_gpu=use_gpu, ranks=ranks)
         if folder is not None:
             run.resume()
             stdout.write(_printer.info(f"Continuing after step {run.progress.step}") + "\n")
@@ -98,7 +114,10 @@ def _train(run: Training, output: Path, stdout: IO, stderr: IO) -> None:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):  # or SIGTERM, as the command line raises it
             run.save_interrupted()
-        stdout.write(_printer.warn(run.describe_stop(error)) + "\n")
+        stop = describe_stop(
+            error, run.output, run.progress.step, best=run.saved_best, saved=run.saved_step
+        )
+        stdout.write(_printer.warn(stop) + "\n")
         raise
     kept = finish_run(run.output)
     if kept is not None:
