@@ -90,8 +90,7 @@ class EncoderShim(PyTorchShim):
             first_has_blank=cutter.first_has_blank,
         )
         self.checkpoint = checkpoint
-        self._model = model
-        self._low_model = None
+        self._model, self._low_model = model, None
         needs_scaler = device.type == "cuda" and self.dtype == torch.float16
         self._grad_scaler = PyTorchGradScaler(enabled=needs_scaler)
         self._grad_scaler.to_(device)
@@ -124,6 +123,7 @@ class EncoderShim(PyTorchShim):
         """
         if is_train and self.settings.freeze != "all":
             return self._encode_to_update(*inputs)
+        self.handover.settle()
         use_one_thread_in_a_fork()
         with predicting(self.device), explained_memory(TO_PREDICT):
             Y = self._run(self._get_model_to_predict(), *inputs)
@@ -156,9 +156,8 @@ class EncoderShim(PyTorchShim):
         optimizer (Optimizer): Called with each parameter and its gradient.
         """
         self.handover.wait(optimizer)
-        if self._model is None:
-            return
-        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        parameters = () if self._model is None else self._model.parameters()
+        gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             return
         self._grad_scaler.unscale(gradients)
@@ -177,6 +176,7 @@ class EncoderShim(PyTorchShim):
 
         params (Dict): Weights by the optimizer's keys; other weights do not change.
         """
+        self.handover.settle()
         named = [] if self._model is None else self._model.named_parameters()
         self._low_model = None
         try:
@@ -198,6 +198,7 @@ class EncoderShim(PyTorchShim):
         """RETURNS (bytes): The encoder as safetensors; empty if none is loaded."""
         if self.checkpoint is None:
             return b""
+        self.handover.settle()
         return checkpoint_to_bytes(self.checkpoint, pooling=self.settings.pooling)
 
     def from_bytes(self, bytes_data: bytes) -> "EncoderShim":

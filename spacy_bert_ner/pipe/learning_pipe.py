@@ -27,6 +27,9 @@ from .upstream import require_transformer
 class LearningPipe(LabelledPipe):
     """A labelled pipe that learns tags from examples."""
 
+    # Batches whose gradients have been summed since the last step.
+    _n_parts = 0
+
     def initialize(
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -119,8 +122,19 @@ class LearningPipe(LabelledPipe):
         if d_steps is not None:
             gradient: Any = self.model.ops.xp.asarray(d_steps, dtype="float32")
             self.model.get_ref("transitions").inc_grad("T", gradient)
+        self._n_parts += 1
         if sgd is not None:
             self.finish_update(sgd)
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights; our optimizers take the mean of the batches since the last time.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if hasattr(sgd, "n_parts"):
+            sgd.n_parts = max(1, self._n_parts)
+        self._n_parts = 0
+        super().finish_update(sgd)
 
     def get_loss(self, examples: Iterable[Example], scores: TagScores) -> tuple[float, TagScores]:
         """Compute the mean loss of the gold tags, and its gradient.

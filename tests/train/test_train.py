@@ -195,11 +195,17 @@ def make_parts():
     return cut
 
 
-def test_parts_of_a_batch_make_the_step_of_as_many_batches(tmp_path):
+@pytest.mark.parametrize("loop", ["ours", "spacy"])
+def test_parts_of_a_batch_make_the_step_of_as_many_batches(tmp_path, loop):
     optimizer = {"@optimizers": "spacy-bert-ner.AdamW.v1", "learn_rate": 0.01}
     steps = {"training.max_steps": 9, "training.eval_frequency": 9}
     parts = {"training.accumulate_gradient": 2, "training.batcher.pool": 0}
-    nlp, _ = run(tmp_path, "parts", **steps, **parts, **{"training.optimizer": optimizer})
+    parts |= {"training.optimizer": optimizer}
+    if loop == "ours":
+        nlp, _ = run(tmp_path, "parts", **steps, **parts)
+    else:
+        nlp = init_nlp(make(tmp_path, **steps, **parts))
+        train_with_spacy(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
     config = make(tmp_path, **{"training.max_steps": 19, "training.eval_frequency": 19})
     config["training"]["batcher"] = {"@batchers": "tests.parts.v1"}
     config["training"]["optimizer"] = {**optimizer, "accumulate_batches": 2}
