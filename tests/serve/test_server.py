@@ -142,10 +142,11 @@ def load(connect, stopped, *, keep):
             sock = None
 
 
+@pytest.mark.parametrize("n_rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("keep", [True, False])
-def test_a_stop_under_load_answers_every_request(trained, keep):
+def test_a_stop_under_load_answers_every_request(trained, keep, n_rounds):
     stopped = threading.Event()
-    for _ in range(3):
+    for _ in range(n_rounds):
         stopped.clear()
         with serving(trained) as served, ThreadPoolExecutor(16) as pool:
             jobs = [pool.submit(load, served.connect, stopped, keep=keep) for _ in range(16)]
@@ -220,7 +221,7 @@ def start(trained, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sigterm_under_load_loses_no_accepted_request(start, workers):
-    for round_ in range(20 if workers == 1 else 3):
+    for round_ in range(5 if workers == 1 else 2):
         process, port = start("--workers", str(workers))
         stopped = threading.Event()
 
