@@ -21,9 +21,8 @@ def compute_path_loss(
     possible (ndarray): The result of `list_possible_tags`. Shape: (n_words, n_tags).
     is_start (ndarray): Words that begin a sentence; the first does. Shape: (n_words,).
     steps (ndarray): The result of `build_steps`. Shape: (n_tags + 1, n_tags + 1).
-    RETURNS (Tuple[float, ndarray, ndarray]): The loss per word of which
-        something is known, in nats; d_scores
-        and d_steps, in the shapes of `scores` and `steps`.
+    RETURNS (Tuple[float, ndarray, ndarray]): The loss per word of which something is
+        known, in nats; d_scores and d_steps, in the shapes of `scores` and `steps`.
     """
     n_possible = possible.sum(axis=1)
     n_known = int((n_possible < possible.shape[1]).sum())

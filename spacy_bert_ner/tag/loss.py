@@ -115,9 +115,11 @@ def compute_tag_loss(
     weights = weights / weights.sum()
     log_probs = find_log_probs(scores[rows])
     probs = np.exp(log_probs)
-    log_gold = np.log(np.where(possible[rows], probs, 0.0).sum(axis=1))
+    found = np.where(possible[rows], log_probs, -np.inf)
+    best = found.max(axis=1)
+    log_gold = best + np.log(np.exp(found - best[:, None]).sum(axis=1))
     # The share of each possible tag in their probability. Shape: (n_known, n_tags)
-    shares = np.where(possible[rows], np.exp(log_probs - log_gold[:, None]), 0.0)
+    shares = np.exp(found - log_gold[:, None])
     smoothing = settings.label_smoothing
     losses = -(1 - smoothing) * log_gold - smoothing * log_probs.mean(axis=1)
     gradient = probs - (1 - smoothing) * shares - smoothing / scores.shape[1]

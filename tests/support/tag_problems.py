@@ -81,3 +81,16 @@ def problems(draw, *, learned=True):
     if learned:
         transitions = draw(npst.arrays(np.float64, transitions.shape, elements=values)) / 2
     return tag_set, scores, is_start, transitions
+
+
+def assert_gradients(compute, arrays, gradients, pick):
+    """Compare one cell of each gradient with the finite difference of a loss."""
+    for array, gradient in zip(arrays, gradients, strict=True):
+        cell = np.unravel_index(pick % array.size, array.shape)
+        kept = array[cell]
+        array[cell] = kept + 1e-5
+        above = compute(*arrays)
+        array[cell] = kept - 1e-5
+        below = compute(*arrays)
+        array[cell] = kept
+        assert abs((above - below) / 2e-5 - gradient[cell]) < 1e-6

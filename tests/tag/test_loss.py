@@ -69,6 +69,13 @@ def test_equals_torch(smoothing, weights):
     assert compute(scores, label_smoothing=smoothing)[0] == pytest.approx(wanted.item())
 
 
+def test_a_gold_tag_that_is_all_but_impossible_has_a_finite_loss():
+    scores = np.asarray([[0.0, -5000.0, 0.0, 0.0, 0.0]])
+    loss, d_scores = compute(scores, np.asarray([1]))
+    assert loss == pytest.approx(5000 + np.log(4))
+    assert d_scores[0, 1] == pytest.approx(-1.0)
+
+
 def test_every_setting_changes_the_loss():
     losses = [compute(make_scores(), **settings)[0] for settings in SETTINGS]
     assert len(set(losses)) == len(SETTINGS)

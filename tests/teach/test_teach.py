@@ -11,7 +11,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from support.commands import run
 from support.pipelines import make_nlp, train
-from support.tag_problems import all_paths, problems, sum_scores
+from support.tag_problems import all_paths, assert_gradients, problems, sum_scores
 from support.trainings import CONFIG, make_config, write_corpus
 
 from spacy_bert_ner.annotate.places import InputFile
@@ -46,15 +46,8 @@ def test_the_taught_loss_is_the_cross_entropy_of_all_paths(problem, pick):
     log_probs = found - np.log(np.exp(found - found.max()).sum()) - found.max()
     expected = -(wanted / wanted.sum() * log_probs).sum() / len(scores)
     assert loss == pytest.approx(expected, abs=1e-8)
-    for array, gradient in ((scores, d_scores), (transitions, d_steps)):
-        cell = np.unravel_index(pick % array.size, array.shape)
-        kept = array[cell]
-        array[cell] = kept + 1e-5
-        above = compute(scores, transitions)[0]
-        array[cell] = kept - 1e-5
-        below = compute(scores, transitions)[0]
-        array[cell] = kept
-        assert (above - below) / 2e-5 == pytest.approx(gradient[cell], abs=1e-6)
+    gradients = (d_scores, d_steps)
+    assert_gradients(lambda *xs: compute(*xs)[0], (scores, transitions), gradients, pick)
 
 
 def test_the_taught_loss_of_single_tags_has_its_gradient():
