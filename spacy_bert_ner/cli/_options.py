@@ -22,9 +22,14 @@ Encoding = Annotated[
     str | None, typer.Option("--encoding", help="Default: UTF-8, else what fits the language")
 ]
 WordColumn = Annotated[
-    int, typer.Option("--word-column", help="Of a column file: 1 is the first, -1 the last")
+    int | None,
+    typer.Option(
+        "--word-column", help="Of a column file: 1 is the first, -1 the last; default: the content"
+    ),
 ]
-TagColumn = Annotated[int, typer.Option("--tag-column", help="Of a column file, counted alike")]
+TagColumn = Annotated[
+    int | None, typer.Option("--tag-column", help="Of a column file, counted in the same way")
+]
 Columns = Annotated[
     str | None,
     typer.Option("--columns", help="Headers (or numbers) of columns: id=NAME,word=NAME,tag=NAME"),

@@ -35,8 +35,8 @@ def doctor_data_cli(
     output: Output = None,
     format: options.Format = None,  # noqa: A002
     encoding: options.Encoding = None,
-    word_column: options.WordColumn = 1,
-    tag_column: options.TagColumn = -1,
+    word_column: options.WordColumn = None,
+    tag_column: options.TagColumn = None,
     columns: options.Columns = None,
     quoting: options.Quoting = "auto",
     label: options.Label = None,

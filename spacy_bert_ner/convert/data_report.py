@@ -14,7 +14,7 @@ from .label_checks import find_conflicts, note_conflicts, note_similar_labels
 from .placement import Placement
 from .settings import Conversion
 from .split import LEFT_OUT
-from .survey import Survey, note_script
+from .survey import Survey, note_script, note_words
 
 MOST_CONFLICTS = 100
 """Sentences with different entities whose places the report lists."""
@@ -65,6 +65,7 @@ def build_report(
     note_similar_labels({label for part in examiner.parts for label in part.entities}, notes)
     for survey in surveys:
         note_script(survey, settings.lang, notes)
+        note_words(survey, notes)
     conflicts = find_conflicts(surveys)
     note_conflicts(conflicts, notes)
     n_entities = sum(sum(part.entities.values()) for part in examiner.parts)

@@ -1,5 +1,6 @@
 """A data file → what a first pass over its sentences finds; memory grows with sentences only."""
 
+import re
 import unicodedata
 from array import array
 from collections import Counter
@@ -11,6 +12,9 @@ from ..read.sentence import FormatError, Notes
 from ..schemes import Bigrams, count_bigrams, count_entities, count_strays, recognise_scheme
 from .spacing import UNSPACED, is_unspaced
 
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_EXCEL_DATE = re.compile(rf"\d\d?-{_MONTH}(?:-\d\d)?|{_MONTH}-\d\d")
+_FUSED = re.compile(r"\d+[-_:.]?[^\W\d_]+|[^\W\d_]+[-_:.]?\d+")
 LONG_SENTENCE = 1_000
 """Words above which a sentence is worth a note."""
 
@@ -114,6 +118,24 @@ def survey_file(
         elif is_invisible(word[0]) or is_invisible(word[-1]):
             survey.veiled.add(word)
     return survey
+
+
+def note_words(survey: Survey, notes: Notes) -> None:
+    """Note words that a program has changed, or fused with their positions.
+
+    survey (Survey): The file.
+    notes (Notes): Takes the notes.
+    """
+    name = survey.data.source.name
+    for word, n in survey.words.items():
+        if _EXCEL_DATE.fullmatch(word):
+            text = "words such as 06-Feb, which Excel makes of 6-2 or 2/6: compare with the source"
+            notes.add("excel-date", text, f"{name} '{word}'", count=n)
+    fused = [word for word in survey.words if _FUSED.fullmatch(word)]
+    if len(fused) > 10 and len(fused) * 2 > len(survey.words):
+        text = "distinct words that begin or end with a number: their positions, fused to them?"
+        place = ", ".join(map(repr, fused[:3]))
+        notes.add("fused-number", text, f"{name} {place}", count=len(fused))
 
 
 def note_script(survey: Survey, lang: str, notes: Notes) -> None:

@@ -78,8 +78,8 @@ def make_corpus_reader_v1(
     settings = Conversion(
         format=format,
         encoding=encoding,
-        word_column=word_column,
-        tag_column=tag_column,
+        word_column=None if word_column == 1 else word_column,
+        tag_column=None if tag_column == -1 else tag_column,
         spacing=spacing,
         label_map=label_map or {},
         annotated=labels or (),

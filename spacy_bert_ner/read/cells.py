@@ -1,11 +1,12 @@
 """CSV lines → the wanted cells of each row, found by the header."""
 
 import csv
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 
 from .faults import Faults
-from .sentence import FormatError
+from .sentence import FormatError, count_things
 from .source import Source
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -17,6 +18,7 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Names of each kind of column, the preferred one first; case and blanks are ignored."""
 
+_MOST_REPLAYS = 100  # open quotes after which lines are read again
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -78,35 +80,66 @@ def read_cells(
     source (Source): The file, for messages.
     lines (Iterable[str]): Its lines, with their line ends.
     wanted (tuple[str, ...]): Keys of `COLUMN_NAMES`, two or more.
-    faults (Faults): Takes the rows with other columns than the header's.
+    faults (Faults): Takes the rows with other columns than the header's, and broken CSV.
     YIELDS (tuple[int, tuple[str, ...]]): Line and wanted cells of each row; no cells for
         a row with a fault.
-    RAISES (FormatError): If a column is missing or CSV is broken.
+    RAISES (FormatError): If a column is missing.
     """
     lines = iter(lines)
     delimiter, columns, n_columns = _read_header(source, next(lines, ""), wanted)
     pick = itemgetter(*columns)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    try:
-        for row in reader:
-            if len(row) == n_columns:
-                yield reader.line_num + 1, pick(row)
-            elif row:
-                error = FormatError(
-                    source.name,
-                    f"{len(row)} columns, expected {n_columns} as in the header. "
-                    "Check the separator and the quoting; the file may be cut.",
-                    line=reader.line_num + 1,
-                )
-                faults.add("wrong number of columns", error)
-                yield reader.line_num + 1, ()
-    except csv.Error as err:
-        raise FormatError(
-            source.name,
-            f"broken CSV ({err}), expected quotes that close and cells of at most "
-            f"{csv.field_size_limit():,} characters. Fix the line; the file may be cut.",
-            line=reader.line_num + 1,
-        ) from err
+    for line, row, fault in _split_rows(lines, delimiter):
+        if len(row) == n_columns:
+            yield line, pick(row)
+            continue
+        if fault:
+            kind = "broken CSV"
+            text = (
+                f"broken CSV ({fault}), expected quotes that close and cells of at most "
+                f"{csv.field_size_limit():,} characters. Fix the line; the file may be cut."
+            )
+        elif row:
+            kind = "wrong number of columns"
+            text = (
+                f"{count_things(len(row), 'column')}, expected {n_columns} as in the header. "
+                "Check the separator and the quoting; the file may be cut."
+            )
+        else:
+            continue
+        faults.add(kind, FormatError(source.name, text, line=line))
+        yield line, ()
+
+
+def _split_rows(
+    lines: Iterator[str], delimiter: str, *, number: int = 2
+) -> Iterator[tuple[int, list[str], str]]:
+    # line, cells and fault of each row; after a quote that does not close, its next line is a row
+    taken: list[str] = []
+    again: deque[str] = deque()
+
+    def take() -> Iterator[str]:
+        while line := again.popleft() if again else next(lines, ""):
+            taken.append(line)
+            yield line
+
+    n_replays = 0
+    reader = csv.reader(take(), delimiter=delimiter, strict=True)
+    while True:
+        taken.clear()
+        row, fault = [], ""
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as err:
+            fault = str(err)
+            if n_replays < _MOST_REPLAYS:
+                n_replays += 1
+                again.extendleft(reversed(taken[1:]))
+                del taken[1:]
+            reader = csv.reader(take(), delimiter=delimiter, strict=True)
+        yield number, row, fault
+        number += len(taken)
 
 
 def _read_header(source: Source, line: str, wanted: tuple[str, ...]) -> tuple[str, list[int], int]:

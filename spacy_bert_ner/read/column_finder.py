@@ -6,7 +6,7 @@ from .cells import find_named_columns
 from .column_survey import ColumnSurvey
 from .dialects import find_header, first_row, first_rows, survey_headed, survey_plain
 from .layout import Layout
-from .sentence import Advice, FormatError
+from .sentence import Advice, FormatError, count_things
 from .settings import ReadSettings
 from .source import Source
 from .table import Row
@@ -17,7 +17,9 @@ from .tag_forms import (
     TagForms,
     are_bare_labels,
     are_chunks,
+    are_numbers,
     choose_forms,
+    number_forms,
 )
 
 
@@ -127,19 +129,22 @@ class _Finder:
         column = self.survey.columns[number]
         if column.is_open:
             return None
-        return choose_forms(
-            column.cells, label=self.settings.label, is_bare=self.settings.bare_labels
-        )
+        settings = self.settings
+        if are_numbers(column.cells):
+            return number_forms(settings.tag_names) if settings.tag_names else None
+        return choose_forms(column.cells, label=settings.label, is_bare=settings.bare_labels)
 
     def _find_tag(self) -> tuple[int, TagForms]:
         asked = self.settings.tag_column
-        if "tag" in self.named or asked != -1:
-            tag = self._check_column("tag", asked) if asked != -1 else self.named["tag"]
+        if "tag" in self.named or asked is not None:
+            tag = self.named["tag"] if asked is None else self._check_column("tag", asked)
             return tag, self._require_forms(tag)
         usual = {}
         for number, column in enumerate(self.survey.columns[: self.n_columns]):
             forms = self._get_forms(number)
             has_entities = any(cell not in ("O", "o", "_", "-", "*") for cell in column.cells)
+            if are_numbers(column.cells) and number != self.n_columns - 1:
+                continue  # numbers of lines or words
             if forms is not None and has_entities and not are_chunks(column.cells):
                 usual[number] = forms
         if self.settings.bare_labels:
@@ -183,8 +188,15 @@ class _Finder:
 
     def _find_word(self, tag: int) -> int:
         asked = self.settings.word_column
-        if asked != 1:
-            return self._check_column("word", asked)
+        if asked is not None:
+            word = self._check_column("word", asked)
+            if word == tag:
+                raise FormatError(
+                    self.source.name,
+                    f"column {tag + 1} holds the tags, and `word_column` names it for the words. "
+                    "Set `word_column` or `tag_column` to another one.",
+                )
+            return word
         if "word" in self.named:
             return self.named["word"]
         skipped: list[str] = []
@@ -210,7 +222,7 @@ class _Finder:
         if column == 0 or not -n_columns <= column <= n_columns:
             raise FormatError(
                 self.source.name,
-                f"{n_columns} columns, expected the {kind} in column {column} "
+                f"{count_things(n_columns, 'column')}, expected the {kind} in column {column} "
                 f"({self.survey.dialect}). Set `{kind}_column` to another one (1 is the first, -1 "
                 "the last), or check the separators.",
             )

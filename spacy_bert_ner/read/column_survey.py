@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from ..schemes import is_tag
 from .source import Source
 from .table import Dialect, Row, read_lines
 from .tag_forms import MOST_TAGS
@@ -12,6 +13,7 @@ DOCSTART = "-DOCSTART-"
 MARKS = '#-,;"' + "".join(char for char in map(chr, range(0x3001)) if char.isspace())
 """First characters of the lines that may be no row: comments, borders and white space."""
 
+_MOST_HASHES = 100  # lines that begin with # and end with a tag
 _POS = re.compile(r"[A-Z]{1,5}\$?|[^\w\s]{1,5}")
 _PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})?:(?=\S)")
 
@@ -94,6 +96,7 @@ class ColumnSurvey:
         self.n_gaps = 0
         self.n_misfits = 0
         self._is_start = True
+        self._hashes: list[str] = []
 
     @property
     def width(self) -> int:
@@ -117,6 +120,8 @@ class ColumnSurvey:
         """
         for _, lines in read_lines(source):
             self._add(lines)
+        if not self.n_rows and self._hashes:  # all words are #
+            self._add_rows(self.dialect.split(self._hashes), [True] * len(self._hashes))
         return self
 
     def _add(self, lines: list[str]) -> None:
@@ -136,6 +141,8 @@ class ColumnSurvey:
                 self._is_start = True
             elif line[0] != "#":
                 self._keep([line], kept, starts)
+            elif len(self._hashes) < _MOST_HASHES and is_tag(line.split()[-1]):
+                self._hashes.append(line)
         self._keep(lines[after:], kept, starts)
         if kept:
             self._add_rows(self.dialect.split(kept), starts)

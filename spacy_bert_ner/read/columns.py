@@ -13,11 +13,11 @@ from .faults import Faults
 from .file_format import Opened
 from .layout import Layout
 from .row_groups import Group, Grouper
-from .sentence import DocData, FormatError, Notes, Sentence
+from .sentence import DocData, FormatError, Notes, Sentence, count_things
 from .settings import ReadSettings
 from .source import Source
 from .table import Row
-from .tag_forms import ALLOWED_TAGS
+from .tag_forms import describe_fault
 from .tags import TagReader
 
 EXCEL_ROWS = 1_048_576
@@ -188,12 +188,8 @@ class _Maker:
             if layout.misc_key:
                 cell = _find_feature(cell, layout.misc_key)
             if not layout.forms.read_tag(cell):
-                found = f"tag '{cell[:60]}'" if cell else "no tag"
-                self._add(
-                    "malformed tag",
-                    f"{found}, expected {ALLOWED_TAGS} (column {layout.tag + 1}). Fix the tag.",
-                    line,
-                )
+                text = f"{describe_fault(cell)} (Tags are in column {layout.tag + 1}.)"
+                self._add("malformed tag", text, line)
 
     def _is_whole(self, row: Row) -> bool:
         expected = self.layout.n_columns
@@ -206,7 +202,7 @@ class _Maker:
             text += f"{csv.field_size_limit():,} characters"
             advice = "Fix the line"
         else:
-            text = f"{len(row)} columns, expected {expected} as in most rows"
+            text = f"{count_things(len(row), 'column')}, expected {expected} as in most rows"
             advice = "Check the separators (a word with a blank in it needs tabs) and quotes"
         self._add("wrong number of columns", f"{text}. {advice}; the file may be cut.", line)
 

@@ -12,7 +12,7 @@ from .cells import has_columns
 from .columns import open_columns
 from .dialects import find_header, first_row, split_header
 from .docbin import read_docbin
-from .file_format import FileFormat, Opened, Reader
+from .file_format import FileFormat, Opened
 from .json_formats import JSON_FORMATS
 from .piped import read_piped
 from .preset_layouts import PRESET_FORMATS
@@ -51,7 +51,7 @@ class DataFile:
     @property
     def has_texts(self) -> bool:
         """RETURNS (bool): Whether the file holds texts, and not sentences of words."""
-        return self.kind.has_texts
+        return self.opened.has_texts
 
     def sentences(self, notes: Notes | None = None) -> Iterator[Sentence]:
         """Read the sentences.
@@ -151,12 +151,18 @@ def _is_text(source: Source, head: str) -> bool:
     return head != ""
 
 
-def _open_simple(read: Reader, source: Source, settings: ReadSettings) -> Opened:
-    return Opened(partial(read, source))
+def _open_docbin(source: Source, settings: ReadSettings) -> Opened:
+    return Opened(partial(read_docbin, source), has_texts=True)
 
 
-def _open_lines(read: Reader, source: Source, settings: ReadSettings) -> Opened:
-    return Opened(partial(read, source, skip_bad=settings.skip_bad))
+def _open_sentence_rows(source: Source, settings: ReadSettings) -> Opened:
+    names = settings.tag_names
+    read = partial(read_sentence_rows, source, tag_names=names, skip_bad=settings.skip_bad)
+    return Opened(read)
+
+
+def _open_piped(source: Source, settings: ReadSettings) -> Opened:
+    return Opened(partial(read_piped, source, skip_bad=settings.skip_bad))
 
 
 def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
@@ -176,14 +182,14 @@ _SENTENCE_ROW = re.compile(r"(^|[,;\t])\"?\[|[BIO](-\S+)? [BIO]\b")
 
 # the first format that recognises a file reads it
 _TABLE = (
-    FileFormat("spacy", _is_docbin, partial(_open_simple, read_docbin), has_texts=True),
+    FileFormat("spacy", _is_docbin, _open_docbin),
     *TABLE_FORMATS,
     *JSON_FORMATS,
     FileFormat("brat", _is_brat, _refuse_brat),
     *PRESET_FORMATS,
-    FileFormat("kaggle-sentences", _is_sentence_rows, partial(_open_lines, read_sentence_rows)),
+    FileFormat("kaggle-sentences", _is_sentence_rows, _open_sentence_rows),
     FileFormat("kaggle-tokens", _is_token_rows, _open_token_rows),
-    FileFormat("wikiner", _is_piped, partial(_open_lines, read_piped)),
+    FileFormat("wikiner", _is_piped, _open_piped),
     FileFormat("conll", _is_text, open_columns),
 )
 _BY_NAME = {kind.name: kind for kind in _TABLE}

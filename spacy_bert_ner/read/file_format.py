@@ -16,10 +16,12 @@ class Opened(NamedTuple):
 
     read (Reader): Gives the sentences.
     how (str): How the file is read and why, where this is not obvious: shown to the user.
+    has_texts (bool): Whether it holds texts with spaces, and not sentences of words.
     """
 
     read: Reader
     how: str = ""
+    has_texts: bool = False
 
 
 class FileFormat(NamedTuple):
@@ -29,10 +31,8 @@ class FileFormat(NamedTuple):
     recognise (Callable): Whether a source, of whose text (if it is text) the first 64k
         characters are given too, has this format.
     open (Callable): Looks at the whole file, if it has to, and gives its reader.
-    has_texts (bool): Whether files hold texts with spaces, and not sentences of words.
     """
 
     name: str
     recognise: Callable[[Source, str], bool]
     open: Callable[[Source, ReadSettings], Opened]
-    has_texts: bool = False

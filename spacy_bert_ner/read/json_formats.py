@@ -151,7 +151,8 @@ def open_records(
     survey = TextSurvey(records if settings.annotator or _needs_survey(source) else ())
     check_annotator(settings.annotator, survey, source.name)
     how = "offsets count UTF-16 units, as in browsers" if survey.counts_units else ""
-    return Opened(partial(_read_texts, name, read_values, source, settings, survey), how)
+    read = partial(_read_texts, name, read_values, source, settings, survey)
+    return Opened(read, how, has_texts=True)
 
 
 def _needs_survey(source: Source) -> bool:
@@ -243,7 +244,6 @@ JSON_FORMATS = tuple(
         name,
         partial(_is_json_of, name),
         partial(open_records, name, read_json_records),
-        has_texts=name in _TEXT_RECORDS,
     )
     for name in (*_TEXT_RECORDS, *_TOKEN_RECORDS)
 )

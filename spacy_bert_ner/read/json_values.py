@@ -12,7 +12,7 @@ from .source import Source
 from .token_records import find_token_keys
 
 _CHUNK = 1 << 16
-_LONGEST = 1 << 26
+LONGEST_RECORD = 1 << 25
 """Characters of one record, beyond which a file is taken for broken."""
 
 _BLANKS = re.compile(r"[\s\ufeff]*")
@@ -58,6 +58,8 @@ def read_json_records(
 
 
 def _read_lines(source: Source, faults: Faults | None, notes: Notes | None) -> Iterator[Fields]:
+    if source.longest_line > LONGEST_RECORD:
+        raise _too_long(source, source.longest_line)
     with source.open_text() as file:
         for number, line in enumerate(file, start=1):
             if line.isspace():
@@ -182,7 +184,10 @@ class _Window:
             except json.JSONDecodeError as err:
                 # an unterminated string is reported where it begins, all else where it ends
                 is_cut = err.msg.startswith("Unterminated") or err.pos > len(self.text) - 12
-                if is_cut and len(self.text) - self.at < _LONGEST and self._grow():
+                is_long = len(self.text) - self.at >= LONGEST_RECORD
+                if is_cut and is_long:
+                    raise _too_long(self.source, len(self.text) - self.at) from err
+                if is_cut and not is_long and self._grow():
                     continue
                 raise self.error(err.msg, at=err.pos) from err
             return value
@@ -203,6 +208,14 @@ class _Window:
         self.text = self.text[self.at :] + more
         self.at = 0
         return bool(more)
+
+
+def _too_long(source: Source, length: int) -> FormatError:
+    return FormatError(
+        source.name,
+        f"a record of {length:,} characters or more, expected at most {LONGEST_RECORD:,}. Write "
+        "one JSON object for each text, one a line; the file may be broken.",
+    )
 
 
 def _broken(source: Source, err: Exception, line: int) -> FormatError:

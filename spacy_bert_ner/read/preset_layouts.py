@@ -25,9 +25,9 @@ def _is_conllu(source: Source, head: str) -> bool:
 
 
 def _open_conllu(source: Source, settings: ReadSettings) -> Opened:
-    if settings.tag_column != -1:
+    if settings.tag_column is not None:
         layout = find_layout(source, settings)
-        word = 1 if settings.word_column == 1 else layout.word
+        word = 1 if settings.word_column is None else layout.word
         layout = layout._replace(word=word, misc=9, number=0, number_form=r"\d+")
         return open_layout(source, settings, layout)
     key, forms = _find_misc_key(source, settings.misc)
@@ -105,7 +105,9 @@ def _open_webanno(source: Source, settings: ReadSettings) -> Opened:
         columns += [f"{layer}|{name}" for name in names or [""]] + [layer] * (kind == "RL")
     wanted = next((i for i, name in enumerate(columns) if name.endswith("NamedEntity|value")), None)
     asked = settings.tag_column
-    tag = asked - 1 if asked > 0 else 3 + (wanted or 0)
+    tag = 3 + (wanted or 0)
+    if asked is not None:
+        tag = asked - 1 if asked > 0 else 3 + len(columns) + asked
     first = head[0].strip() if head else ""
     if not first.startswith("#FORMAT=WebAnno TSV 3") or not 3 <= tag < 3 + len(columns):
         raise FormatError(

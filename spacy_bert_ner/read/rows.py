@@ -6,33 +6,37 @@ from collections.abc import Iterator, Sequence
 
 from .cells import read_cells
 from .faults import Faults
-from .sentence import FormatError, Notes, Sentence
+from .sentence import FormatError, Notes, Sentence, count_things
 from .source import Source
 from .table import check_lines, split_at_blanks
+from .tag_forms import USUAL, number_forms
 from .tags import TagReader
 
 _STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-_PRINTED_LIST = re.compile(rf"\[\s*{_STRING}(?:\s*,\s*{_STRING})*\s*,?\s*\]", re.DOTALL)
+_PRINTED_LIST = re.compile(rf"\[\s*{_STRING}(?:\s*,?\s*{_STRING})*\s*,?\s*\]", re.DOTALL)
+_PRINTED_NUMBERS = re.compile(r"\[\s*\d+(?:(?:\s*,\s*|\s+)\d+)*\s*,?\s*\]")
+_NUMBER = re.compile(r"\d+")
 
 
 def read_sentence_rows(
-    source: Source, *, skip_bad: bool = False, notes: Notes
+    source: Source, *, tag_names: Sequence[str] = (), skip_bad: bool = False, notes: Notes
 ) -> Iterator[Sentence]:
     """Read CSV rows of one sentence each: a text cell and a cell with its tags.
 
-    Words, and tags, have blanks between them, or the cell is a list as Python prints it;
-    such a list is parsed as data, never evaluated.
+    Words, and tags, have blanks between them, or the cell is a list as Python or numpy
+    prints it; such a list is parsed as data, never evaluated.
 
     source (Source): The file; the columns are found by its header.
+    tag_names (Sequence[str]): The tags that numbers mean.
     skip_bad (bool): Leave out, and count, rows with a fault.
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): The sentences in file order.
     RAISES (FormatError): After the last sentence, for all rows with other columns than
-        the header's, not one tag for each word, or a cell that only looks like a list; at
-        once for broken or cut CSV, or a line that is too long.
+        the header's, broken CSV, not one tag for each word, or a cell that only looks like
+        a list; at once for a line that is too long.
     """
     check_lines(source)
-    checker = TagReader(source)
+    checker = TagReader(source, number_forms(tag_names) if tag_names else USUAL)
     faults = Faults(source.name, skip_bad=skip_bad)
     sentence = None
     with source.open_text(newline="") as file:
@@ -52,13 +56,15 @@ def read_sentence_rows(
 
 
 def _read_row(cells: Sequence[str], line: int, checker: TagReader) -> Sentence:
-    words, raw = (_split_cell(checker.source, cell, line) for cell in cells)
+    words = _split_cell(checker.source, cells[0], line)
+    is_numbers = _PRINTED_NUMBERS.fullmatch(cells[1].strip())
+    raw = _NUMBER.findall(cells[1]) if is_numbers else _split_cell(checker.source, cells[1], line)
     tags = [checker.check(tag, line) for tag in raw]
     if len(words) != len(tags) or not words:
         raise FormatError(
             checker.source.name,
-            f"{len(words)} words and {len(tags)} tags, expected one tag for each word, blanks "
-            "between. Fix the row; the file may be cut.",
+            f"{count_things(len(words), 'word')} and {count_things(len(tags), 'tag')}, expected "
+            "one tag for each word, blanks between. Fix the row; the file may be cut.",
             line=line,
         )
     return Sentence(words, tags, [line] * len(words))
@@ -71,13 +77,13 @@ def _split_cell(source: Source, cell: str, line: int) -> list[str]:
         if cell.rstrip().endswith("]") and "'" in cell:
             raise FormatError(
                 source.name,
-                f"a list that Python cannot have printed ({cell[:40]}…), expected "
-                "['…', '…']. Fix the cell.",
+                f"a list that Python cannot have printed ({cell[:40]}…), expected ['…', '…']; "
+                "numpy cuts long lists (' ... '). Write the words with blanks between them.",
                 line=line,
             )
         return split_at_blanks(cell)  # a text that begins with a bracket
     try:
-        words = ast.literal_eval(cell.strip())
+        words = [ast.literal_eval(match[0]) for match in re.finditer(_STRING, cell, re.DOTALL)]
     except (ValueError, SyntaxError) as err:
         raise FormatError(
             source.name, f"a list with a broken string ({err}). Fix the cell.", line=line

@@ -107,6 +107,11 @@ def format_advice(advice: Advice) -> str:
     return " with ".join(f"`{name} = {value}`" for name, value in pairs)
 
 
+def count_things(n: int, name: str) -> str:
+    """RETURNS (str): A number and a noun that agrees with it: `1 word`, `2 words`."""
+    return f"{n:,} {name}" + "s" * (n != 1)
+
+
 @dataclass
 class Note:
     """One kind of finding: how often, and the first few places."""

@@ -10,10 +10,9 @@ class ReadSettings:
 
     format (str | None): Force one of `read.data_file.FORMATS`.
     encoding (str | None): Force any text encoding that Python knows.
-    word_column (int): Column of the word in a column file: 2 is the second, -1 the last.
-        With 1, the default, the content decides.
-    tag_column (int): Column of the tag, counted in the same way. With -1, the default,
-        the content decides.
+    word_column (int | None): Column of the word in a column file: 1 is the first, -1 the
+        last.
+    tag_column (int | None): Column of the tag, counted in the same way.
     columns (Mapping[str, str]): `id`, `word` or `tag` → header (or number) of its column.
     quoting (str): Whether quotes enclose cells: `csv`, `none`, or `auto`.
     label (str | None): The label of files whose tags are only B, I and O.
@@ -29,8 +28,8 @@ class ReadSettings:
 
     format: str | None = None
     encoding: str | None = None
-    word_column: int = 1
-    tag_column: int = -1
+    word_column: int | None = None
+    tag_column: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     quoting: str = "auto"
     label: str | None = None

@@ -1,7 +1,7 @@
 """The tags of a file, in any spelling → how to read them as `O`, `B-PER`, `I-PER` …"""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ..schemes import is_tag
@@ -65,6 +65,28 @@ def choose_forms(
     if "*" in tags and all(map(_BRACKETS.fullmatch, tags)):
         return BRACKETS
     return None if inside else USUAL
+
+
+def are_numbers(tags: Collection[str]) -> bool:
+    """Whether tags are numbers, which mean tags by their order."""
+    return bool(tags) and all(map(str.isdecimal, tags))
+
+
+def number_forms(names: Sequence[str]) -> TagForms:
+    """RETURNS (TagForms): How to read numbers that stand for tags."""
+    return TagForms("numbers of `tag_names`", _NumberReader(names))
+
+
+def describe_fault(cell: str) -> str:
+    """RETURNS (str): What is wrong with a malformed tag, and what to do."""
+    if cell.isdecimal():
+        return (
+            f"the number {cell[:20]} as a tag, and no name for it. Give the names of all numbers "
+            "in their order with `tag_names`, such as O,B-PER,I-PER: they are in the data set's "
+            "card, or in `dataset.features`."
+        )
+    found = f"tag '{cell[:60]}'" if cell else "no tag"
+    return f"{found}, expected {ALLOWED_TAGS}. Fix the tag."
 
 
 def are_bare_labels(tags: Mapping[str, int]) -> bool:
@@ -134,6 +156,16 @@ class _LabelReader:
 
     def __call__(self, tag: str) -> str:
         return f"{tag.upper()}-{self.label}" if tag.upper() in ("B", "I") else _read_outside(tag)
+
+
+class _NumberReader:
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def __call__(self, tag: str) -> str:
+        if tag.isdecimal():
+            tag = self.names[int(tag)] if len(tag) < 5 and int(tag) < len(self.names) else ""
+        return _read_usual(tag)
 
 
 def _read_outside(tag: str) -> str:

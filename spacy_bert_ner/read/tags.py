@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from .sentence import FormatError, Notes
 from .source import Source
-from .tag_forms import ALLOWED_TAGS, MOST_TAGS, USUAL, TagForms
+from .tag_forms import MOST_TAGS, USUAL, TagForms, describe_fault
 
 
 class TagReader:
@@ -54,10 +54,7 @@ class TagReader:
         """
         tags = self.read([cell], [line])
         if tags is None:
-            found = f"tag '{cell[:60]}'" if cell else "no tag"
-            raise FormatError(
-                self.source.name, f"{found}, expected {ALLOWED_TAGS}. Fix the tag.", line=line
-            )
+            raise FormatError(self.source.name, describe_fault(cell), line=line)
         return tags[0]
 
     def check_last(self, tag: str, line: int, notes: Notes) -> None:
