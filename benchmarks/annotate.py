@@ -1,6 +1,6 @@
 """What `annotate` costs next to a plain loop, how it grows, and whether kills lose anything.
 
-    python benchmarks/annotate.py --model training/model-best speed growth memory engines kills
+    python benchmarks/annotate.py --model training/model-best speed=10000 kills=50000
 
 Without --model, a tiny pipeline without a transformer is trained first: then each figure
 shows the overhead at its worst. Processor time is measured where it can be, because other
@@ -209,7 +209,9 @@ def list_workers(pid: int) -> Iterator[int]:
                     yield int(number)
 
 
-def measure_kills(table: Table, model: Path, folder: Path, n_records: int, n_kills: int) -> None:
+def measure_kills(
+    table: Table, model: Path, folder: Path, n_records: int, n_kills: int, minutes: float
+) -> None:
     """Kill the job or a worker at random moments, resume, and compare with an unbroken run."""
     data = write_input(folder / "kills.jsonl", n_records)
     command = [sys.executable, "-m", "spacy", "bert-ner", "annotate", str(model), str(data)]
@@ -227,7 +229,8 @@ def measure_kills(table: Table, model: Path, folder: Path, n_records: int, n_kil
     expected = read_records(whole)
     rng, kills, outputs = random.Random(0), {"job": 0, "worker": 0}, [folder / "killed-0"]
     process = start(outputs[-1])
-    while sum(kills.values()) < n_kills:
+    until = time.monotonic() + 60 * minutes
+    while sum(kills.values()) < n_kills and time.monotonic() < until:
         with suppress(subprocess.TimeoutExpired):
             process.wait(rng.uniform(0, seconds / 4))
         if process.poll() == 0:  # done before the next kill: another folder
@@ -267,13 +270,22 @@ def read_records(folder: Path) -> dict[str, Any]:
     return records
 
 
+def save(table: Table, model: Path | None) -> None:
+    """Write down the rows so far, with the machine and its load."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    facts = {**describe_machine(), "load": load, "model": model.name if model else "a tiny CNN"}
+    print(write_results(RESULTS, "annotate", facts, table.rows))
+
+
 def main() -> None:
     """Measure what was asked for, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="+")
+    parser.add_argument(
+        "what", nargs="+", help="speed, growth, memory, engines or kills, each with =RECORDS"
+    )
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--records", type=int, default=50_000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=60, help="Kill for so long at most")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -281,20 +293,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = args.model or make_model(folder / "tiny")
-        for what in args.what:
+        for what, number in (item.split("=") for item in args.what):
+            n_records = int(number)
             if what == "speed":
-                measure_speed(table, model, folder, args.records, args.rounds)
+                measure_speed(table, model, folder, n_records, args.rounds)
             elif what == "growth":
-                measure_growth(table, model, folder, args.records)
+                measure_growth(table, model, folder, n_records)
             elif what == "memory":
-                measure_memory(table, model, folder, args.records)
+                measure_memory(table, model, folder, n_records)
             elif what == "engines":
-                measure_engines(table, model, folder, args.records)
+                measure_engines(table, model, folder, n_records)
             else:
-                measure_kills(table, model, folder, args.records, args.kills)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    facts = {**describe_machine(), "load": load, "model": str(args.model or "a tiny CNN")}
-    print(write_results(RESULTS, "annotate", facts, table.rows))
+                measure_kills(table, model, folder, n_records, args.kills, args.minutes)
+            save(table, args.model)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from .records import BadRecord, Range, RecordReader, TextRecord
 from .writers import OUTPUT_FORMATS, open_part_writer
 
 _MOST_CHARS = 2_000_000  # texts that are in memory at once
+_MOST_NEW_WORDS = 50_000  # that a vocabulary may learn before it forgets them
 
 
 class Receipt(NamedTuple):
@@ -100,9 +102,18 @@ class Labeller:
             raise ValueError(f"`threshold` needs a bert_ner, but {model} has none. Leave it out.")
         for pipe in ours:
             pipe.threshold = pipe.threshold if threshold is None else threshold
+        self._zone = ExitStack()
+        self._n_known = -_MOST_NEW_WORDS
+
+    def forget_words(self) -> None:
+        """Keep memory flat: forget new words, once there are many. No doc may be left."""
+        if len(self.nlp.vocab) - self._n_known >= _MOST_NEW_WORDS:
+            self._zone.close()
+            self._zone.enter_context(self.nlp.memory_zone())
+            self._n_known = len(self.nlp.vocab)
 
     def label(self, texts: list[str]) -> list[Doc | str]:
-        """Label texts; call it within `nlp.memory_zone()`, and keep no doc.
+        """Label texts; call `forget_words` before each batch.
 
         If a batch fails, also for lack of memory, its halves are tried.
 
@@ -157,21 +168,21 @@ class PartRunner:
         errors: list[BadRecord] = []
         entities: Counter[str] = Counter()
         n_records = n_words = 0
+        ents: list[Span] = []
         with self.folder.new_file(name_part(part.number, self.job.to)) as path:
             writer = open_part_writer(path, self.job.to, self.model)
             for records in self._read_batches(part, errors):
-                # the strings of a batch are forgotten after it: memory stays flat
-                with self.labeller.nlp.memory_zone():
-                    docs = self.labeller.label([record.text for record in records])
-                    for record, doc in zip(records, docs, strict=True):
-                        if isinstance(doc, str):
-                            errors.append(BadRecord(record.id, doc, record.place))
-                            continue
-                        ents = self.labeller.find_entities(doc)
-                        writer.add(record, doc, ents)
-                        entities.update(ent.label_ for ent in ents)
-                        n_records, n_words = n_records + 1, n_words + len(doc)
-                    del docs, doc
+                self.labeller.forget_words()
+                docs = self.labeller.label([record.text for record in records])
+                for record, doc in zip(records, docs, strict=True):
+                    if isinstance(doc, str):
+                        errors.append(BadRecord(record.id, doc, record.place))
+                        continue
+                    ents = self.labeller.find_entities(doc)
+                    writer.add(record, doc, ents)
+                    entities.update([ent.label_ for ent in ents])
+                    n_records, n_words = n_records + 1, n_words + len(doc)
+                del docs, doc, ents
                 if watch:
                     watch(Count(n_records, n_words, len(errors)))
             writer.close()

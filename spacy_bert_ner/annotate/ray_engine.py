@@ -41,7 +41,7 @@ def run_on_ray(
         batch_size=1,
         num_cpus=1,
         num_gpus=gpus_per_worker,
-        concurrency=min(workers, len(parts)),
+        concurrency=(1, min(workers, len(parts))),
     )
     for row in results.iter_rows():
         yield decode_result(row["result"])

@@ -80,14 +80,14 @@ class AddEntities:
         good = [i for i, error in enumerate(errors) if error is None]
         for start in range(0, len(good), nlp.batch_size):
             chosen = good[start : start + nlp.batch_size]
-            with nlp.memory_zone():
-                docs = labeller.label([texts[i] for i in chosen])
-                for i, doc in zip(chosen, docs, strict=True):
-                    if isinstance(doc, str):
-                        errors[i] = doc
-                    else:
-                        entities[i] = list_entities(labeller.find_entities(doc))
-                del docs, doc
+            labeller.forget_words()
+            docs = labeller.label([texts[i] for i in chosen])
+            for i, doc in zip(chosen, docs, strict=True):
+                if isinstance(doc, str):
+                    errors[i] = doc
+                else:
+                    entities[i] = list_entities(labeller.find_entities(doc))
+            del docs, doc
         return entities, errors
 
 

@@ -15,6 +15,7 @@ from support.annotating import (
     write_lines,
 )
 
+from spacy_bert_ner.annotate import part as part_module
 from spacy_bert_ner.annotate.part import Labeller
 
 __all__ = ["here", "model"]
@@ -123,3 +124,24 @@ def test_inputs_and_output_may_be_uris(model, tmp_path, here):
     assert json.loads((tmp_path / "out" / "job.json").read_text())["inputs"][0]["n_rows"] == 7
     with pytest.raises(ValueError, match=r"nope://x: not a location that pyarrow opens"):
         run_job(model, ["nope://x"], target)
+
+
+def test_words_are_forgotten_now_and_then(model, tmp_path, here, monkeypatch):
+    data = write_lines(tmp_path / "a.jsonl", [{"text": f"London word{i}"} for i in range(3_000)])
+    sizes, found = [], []
+    for most in (500, 1_000_000):
+        monkeypatch.setattr(part_module, "_MOST_NEW_WORDS", most)
+        forget = Labeller.forget_words
+        strings = []
+
+        def watch(self, forget=forget, strings=strings):
+            forget(self)
+            strings.append(len(self.nlp.vocab.strings))
+
+        monkeypatch.setattr(Labeller, "forget_words", watch)
+        run_job(model, [data], tmp_path / str(most), part_records=10_000)
+        monkeypatch.setattr(Labeller, "forget_words", forget)
+        sizes.append(max(strings) - strings[0])
+        found.append(read_output(tmp_path / str(most)))
+    assert found[0] == found[1]
+    assert sizes[0] < 100 < 1_000 < sizes[1]
