@@ -14,6 +14,10 @@ from thinc.util import has_cupy, has_cupy_gpu
 
 from .install import install_extra, install_packages
 
+WAIT_POLICY = "OMP_WAIT_POLICY"
+"""What tells OpenMP how its threads wait, before torch is loaded."""
+WAIT_SETTINGS = (WAIT_POLICY, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
 
 def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any]], None]:
     """Create a callback that returns freed memory to the system during a training run.
@@ -49,6 +53,38 @@ def trim_heap() -> bool:
         return False
     trim(0)
     return True
+
+
+def has_active_threads() -> bool:
+    """Whether torch has several threads that keep a processor busy while they wait.
+
+    RETURNS (bool): False if the user has set how they wait; True is OpenMP's default.
+    """
+    return torch.get_num_threads() > 1 and not any(name in os.environ for name in WAIT_SETTINGS)
+
+
+def describe_load() -> str | None:
+    """Say what to set if waiting threads slow training down on this machine.
+
+    RETURNS (Optional[str]): What was found and what to set; None if the processors are
+        enough for torch's threads and for the other processes.
+    """
+    if not has_active_threads():
+        return None
+    n_threads, n_usable = torch.get_num_threads(), count_processors()
+    if n_threads > n_usable:
+        found = f"this process may use {n_usable} of the processors"
+        advice = f"OMP_NUM_THREADS={n_usable}"
+    elif hasattr(os, "getloadavg") and os.getloadavg()[0] >= (os.cpu_count() or 1) + 1:
+        found = f"the load of {os.cpu_count()} processors is {os.getloadavg()[0]:.1f}"
+        advice = f"{WAIT_POLICY}=PASSIVE"
+    else:
+        return None
+    return (
+        f"Training uses {n_threads} threads, but {found}, and threads that wait for each other "
+        f"keep a processor busy. Set {advice} in the environment before Python starts: on such a "
+        "machine, training is several times as fast."
+    )
 
 
 def count_processors(root: Path = Path("/")) -> int:

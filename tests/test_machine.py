@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import re
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,34 @@ def test_processors_are_those_that_the_affinity_allows(tmp_path, monkeypatch):
     finally:
         os.sched_setaffinity(0, before)
     assert count_processors(tmp_path) == len(before)
+
+
+BUSY = {"n_threads": 2, "n_usable": 2, "load": 3.0, "settings": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "2 threads, but the load of 2 processors is 3.0, .* Set OMP_WAIT_POLICY=PASSIVE in"),
+        ({"load": 2.9}, None),
+        ({"load": 0.0, "n_usable": 1}, "this process may use 1 of .* Set OMP_NUM_THREADS=1 in"),
+        ({"n_threads": 1}, None),
+        ({"settings": {"OMP_WAIT_POLICY": "active"}}, None),
+        ({"settings": {"GOMP_SPINCOUNT": "0"}}, None),
+    ],
+)
+def test_a_busy_machine_is_described_with_what_to_set(monkeypatch, changes, words):
+    case = {**BUSY, **changes}
+    for name in machine.WAIT_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in case["settings"].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: case["n_threads"])
+    monkeypatch.setattr(machine, "count_processors", lambda: case["n_usable"])
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (case["load"], 9.0, 9.0))
+    found = machine.describe_load()
+    assert found is None if words is None else re.search(words, found)
 
 
 def set_device(monkeypatch, *, cuda="13.0", available=True, count=1, cupy=True):

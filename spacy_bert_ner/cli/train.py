@@ -1,5 +1,6 @@
 """The command `train`: flags over `spacy_bert_ner.train.train.train`."""
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from spacy.cli._util import import_code, parse_config_overrides, show_validation
 from spacy.util import load_config
 from thinc.api import Config, require_gpu
 
-from ..machine import check_gpu
+from ..machine import WAIT_POLICY, check_gpu, has_active_threads
 from ..train.ranks import find_own_gpu
 from ..train.train import train
 from ._app import command
@@ -36,6 +37,8 @@ def train_cli(
 
     Change settings of the config as there: --training.max_epochs 5
     """
+    if gpu_id < 0:
+        wait_passively()
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
     gpu_id = find_own_gpu(gpu_id)
@@ -58,6 +61,23 @@ def train_cli(
             stdout=sys.stdout,
             stderr=sys.stderr,
         )
+
+
+def wait_passively() -> None:
+    """Start the command anew with threads that sleep while they wait, unless told otherwise.
+
+    OpenMP reads its settings when torch is loaded, and spaCy has loaded it before any
+    command runs. Threads that don't sleep keep the processors from other processes, and
+    next to these, training takes several times as long.
+    """
+    program = Path(sys.argv[0])  # spacy/__main__.py, or the script `spacy`
+    is_command_line = "spacy" in (program.name, program.parent.name)
+    if is_command_line and has_active_threads() and os.name == "posix":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        environment = {**os.environ, WAIT_POLICY: "PASSIVE"}
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(command[0], command, environment)  # noqa: S606 - the user's own command
 
 
 def find_unused_paths(config: Config, overrides: Iterable[str]) -> list[str]:

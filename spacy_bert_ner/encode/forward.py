@@ -13,7 +13,7 @@ from ..pieces.windows import Bucket
 from .memory import run_in_halves
 from .precision import predicting
 from .settings import parse_freeze
-from .threads import run_side_by_side
+from .threads import run_side_by_side, watch_load
 
 
 def compute_vectors(
@@ -60,6 +60,8 @@ def compute_vectors(
         Y.index_copy_(0, tokens, _pool(X.reshape(-1, width), rows).float())
 
     if is_learning:
+        if device.type == "cpu":
+            watch_load()
         for i in range(len(buckets)):
             fill(i)
     else:

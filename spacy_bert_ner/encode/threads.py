@@ -3,6 +3,8 @@
 import contextlib
 import ctypes
 import functools
+import itertools
+import logging
 import os
 import threading
 from collections import deque
@@ -12,9 +14,14 @@ from typing import Any
 
 import torch
 
-from ..machine import count_processors
+from ..machine import count_processors, describe_load
 from .memory import is_out_of_memory
 
+_log = logging.getLogger(__name__)
+# Training steps from one look at the load of the machine to the next.
+STEPS = 100
+_n_steps = itertools.count()
+_has_warned = threading.Event()
 # The threads of this process that compute parts just now.
 _computing: set[int] = set()
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
@@ -32,6 +39,19 @@ def count_threads(threads: int | None) -> int:
     if _find_openmp() is None:
         return 1
     return threads or min(count_processors(), torch.get_num_threads())
+
+
+def watch_load() -> None:
+    """Log once what to set if the load of the machine slows training down.
+
+    Training needs torch's own threads. Each step calls this; some of them look.
+    """
+    if _has_warned.is_set() or next(_n_steps) % STEPS:
+        return
+    advice = describe_load()
+    if advice is not None:
+        _log.warning(advice)
+        _has_warned.set()
 
 
 def run_side_by_side(run: Callable[[int], None], n_parts: int, *, threads: int | None) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import spacy
@@ -9,6 +11,8 @@ from support import samples
 from support.commands import run
 from support.trainings import make_config, write_corpus
 
+from spacy_bert_ner.cli import train
+from spacy_bert_ner.machine import WAIT_SETTINGS
 from spacy_bert_ner.train import loop
 
 
@@ -96,3 +100,28 @@ def test_a_path_reaches_a_reader_with_groups_or_is_reported(tmp_path, config, pa
 def test_plot_says_what_is_wrong(tmp_path):
     code, output = run("plot", tmp_path / "log.jsonl", tmp_path)
     assert code == 1 and "no such file, expected the log of a training run" in output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process can't be replaced here")
+def test_threads_of_a_training_run_sleep(tmp_path, config):
+    (tmp_path / "code.py").write_text(
+        "import os, sys\nprint(os.environ.get('OMP_WAIT_POLICY'), os.environ['OMP_NUM_THREADS'])\n"
+        "sys.exit(len(sys.argv))\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in WAIT_SETTINGS}
+    command = [sys.executable, "-m", "spacy", "bert-ner", "train", config, "-o", tmp_path / "a b"]
+    result = subprocess.run(
+        [*command, "--code", tmp_path / "code.py"],
+        env={**environment, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.split("\n")[:2] == ["PASSIVE 2", ""], result.stderr
+    assert result.returncode == len(command) - 2 + 2
+
+
+def test_a_caller_s_process_is_not_replaced(monkeypatch):
+    monkeypatch.setattr(os, "execve", None)
+    monkeypatch.setattr(train, "has_active_threads", lambda: True)
+    train.wait_passively()

@@ -1,5 +1,6 @@
 """Parts computed side by side: the same vectors, and nothing of the process changes."""
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -145,6 +146,20 @@ def test_torch_s_threads_stay_where_they_cannot_be_held_back(monkeypatch):
     assert count_threads(4) == 1
     with one_thread_inside():
         assert torch.get_num_threads() == 3
+
+
+def test_training_on_a_busy_machine_logs_once_what_to_set(get_encoder, monkeypatch, caplog):
+    advice = iter([None, "Set this.", "Set that."])
+    monkeypatch.setattr(room, "describe_load", lambda: next(advice))
+    monkeypatch.setattr(room, "STEPS", 2)
+    monkeypatch.setattr(room, "_n_steps", itertools.count())
+    monkeypatch.setattr(room, "_has_warned", threading.Event())
+    model = build(get_encoder())
+    logged = []
+    for _ in range(6):
+        model.begin_update(DOCS[:2])
+        logged.append([record.message for record in caplog.records])
+    assert logged == [[]] * 2 + [["Set this."]] * 4
 
 
 CODE = """
