@@ -9,6 +9,8 @@ from typing import Any
 
 import safetensors.torch
 import torch
+import transformers
+from packaging.version import Version
 from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
 from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder, refuse_code
@@ -22,6 +24,8 @@ POOLING = "pooling"
 # Settings of Hugging Face configs that are dropout rates of the encoder.
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+# transformers 4.56 renamed the argument.
+_DTYPE = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
 # Entries that record where the files were read from.
 PLACES = ("_name_or_path", "name_or_path")
 
@@ -195,7 +199,7 @@ def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
         "attn_implementation": attention if has_sdpa else "eager",
         "output_loading_info": True,
         # Whatever torch's default is.
-        "torch_dtype": torch.float32,
+        _DTYPE: torch.float32,
     }
     if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
         options["add_pooling_layer"] = False

@@ -70,7 +70,7 @@ def read_tokenizer(path: Path) -> tuple[str, str]:
 
     path (Path): A folder in Hugging Face layout.
     RETURNS (Tuple[str, str]): The texts of tokenizer.json and tokenizer_config.json.
-    RAISES (ValueError): If the tokenizer is not a fast one.
+    RAISES (ValueError): If the tokenizer is not a fast one, or has no vocabulary.
     """
     from transformers import AutoTokenizer
 
@@ -78,6 +78,9 @@ def read_tokenizer(path: Path) -> tuple[str, str]:
         tokenizer = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False, use_fast=True
         )
+        # Without its files, transformers 5 makes an empty one.
+        if tokenizer.is_fast and len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+            raise ValueError("the tokenizer has no pieces but special ones")
     if not tokenizer.is_fast:
         raise ValueError(
             f"{path}: {type(tokenizer).__name__} is not a fast tokenizer, expected one with "

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import ALL_KINDS, SPECIALS
 from transformers import AutoModel, AutoTokenizer, BertTokenizer
 
 from spacy_bert_ner.encode.checkpoint import (
@@ -113,9 +113,18 @@ def test_truncation_of_the_tokenizer_is_left_out(folder):
 
 
 def test_slow_tokenizers_are_refused(folder, monkeypatch):
-    slow = BertTokenizer(folder / "vocab.txt")
+    # transformers 5 has no slow ones of its own.
+    monkeypatch.setattr(BertTokenizer, "is_fast", False)
+    slow = BertTokenizer(str(folder / "vocab.txt"))
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *args, **options: slow)
     with pytest.raises(ValueError, match=r"BertTokenizer is not a fast tokenizer.*tokenizer.json"):
+        read(folder)
+
+
+def test_a_tokenizer_without_a_vocabulary_is_refused(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("\n".join(SPECIALS))
+    with pytest.raises(ValueError, match=r"tokenizer has no pieces but special ones"):
         read(folder)
 
 
@@ -188,7 +197,7 @@ def test_bytes_of_another_architecture_are_refused(data):
 @pytest.mark.parametrize("change", [-1, 1, -1000])
 def test_cut_bytes_are_refused(get_encoder, change):
     data = checkpoint_to_bytes(read(get_encoder()), pooling="first")
-    data = data.replace(b"sha256", b"unused", 1)  # as version 0.1.0 wrote it
+    data = data.replace(b"block_sums", b"not_sealed", 1)  # as version 0.1.0 wrote it
     data = data[:change] if change < 0 else data + b"x"
     with pytest.raises(ValueError, match=r"expected [\d,]+: the file was cut or changed"):
         bytes_to_checkpoint(data, **SAVED)
