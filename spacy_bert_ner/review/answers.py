@@ -25,11 +25,14 @@ class Answer(NamedTuple):
         sentence; `None` if the gold is right.
     is_whole (bool): Whether these are the entities of the whole sentence, and not only
         those of the place.
+    label (str | None): The label that somebody typed for the place, "O" for none; the spans
+        are then those that were proposed. `None` if the spans say it all.
     """
 
     id: str
     spans: tuple[CharSpan, ...] | None
     is_whole: bool = True
+    label: str | None = None
 
 
 def read_answers(path: Path) -> list[Answer]:
@@ -115,5 +118,4 @@ def _read_rows(path: Path) -> Iterator[Answer]:
             elif answer.lower() in _YES:
                 yield Answer(name, tuple(spans), is_whole=False)
             else:
-                label = "" if answer == "O" else answer
-                yield Answer(name, tuple((a, b, label) for a, b, _ in spans if label), False)
+                yield Answer(name, tuple(spans), is_whole=False, label=answer)

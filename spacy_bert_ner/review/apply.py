@@ -35,15 +35,21 @@ def apply_corrections(
     output (Path): The new corpus.
     force (bool): Whether to replace an existing file.
     RETURNS (Dict[str, int]): Number of places with each of `OUTCOMES`.
-    RAISES (ValueError): If a place is not in the corpus, or the corpus does not have the
-        label of an answer.
+    RAISES (ValueError): If a place is not in the corpus, or the corpus does not have a
+        label that was typed.
     """
     docs = list(read_docs(data, Vocab()))
+    labels = {ent.label_ for doc in docs for ent in doc.ents} | {"O", None}
     counts: Counter[str] = Counter()
     by_doc: defaultdict[int, list[tuple[Answer, DocSpan]]] = defaultdict(list)
     by_id: defaultdict[str, set[Answer]] = defaultdict(set)
     for answer in answers:
         by_id[answer.id].add(answer)
+        if answer.label not in labels:
+            raise ValueError(
+                f"The answer {answer.label!r:.60} for {answer.id}, expected accept, reject, O or a "
+                f"label of {data.name}: {', '.join(sorted(filter(None, labels - {'O'})))}."
+            )
     for name, found in by_id.items():
         sent = find_sentence(name, docs, data)
         if len(found) > 1:
@@ -91,12 +97,13 @@ def correct_doc(doc: Doc, answers: Sequence[tuple[Answer, DocSpan]]) -> list[str
         if answer.spans is None:
             outcomes.append("confirmed")
             continue
+        wanted = find_wanted(answer, sent)
         spans: dict[Span, DocSpan] = {}
-        for start, end, label in answer.spans:
+        for start, end, label in wanted:
             ent = doc.char_span(sent.start_char + start, sent.start_char + end, label=label)
             if ent is not None:
                 spans[ent.start, ent.end, label] = ent
-        if len(spans) < len(answer.spans):
+        if len(spans) < len(wanted):
             outcomes.append("border inside a token")
             continue
         start, end = sent.start, sent.end
@@ -112,6 +119,23 @@ def correct_doc(doc: Doc, answers: Sequence[tuple[Answer, DocSpan]]) -> list[str
         current = changed
     write_entities(doc, list(current.values()))
     return outcomes
+
+
+def find_wanted(answer: Answer, sent: DocSpan) -> list[Span]:
+    """Find the entities that an answer gives, in characters of the sentence.
+
+    A typed label is that of the proposed entities or, if none are proposed, of the place.
+    """
+    spans = list(answer.spans or ())
+    if answer.label is None:
+        return spans
+    if answer.label == "O":
+        return []
+    first, last = (int(part) for part in answer.id.split("-")[2:4])
+    place = sent.doc[first:last]
+    own = (place.start_char - sent.start_char, place.end_char - sent.start_char)
+    borders = [(start, end) for start, end, _ in spans] or [own]
+    return [(start, end, answer.label) for start, end in borders]
 
 
 def has_overlaps(spans: Iterable[Span]) -> bool:

@@ -143,7 +143,7 @@ def candidate_to_task(candidate: Candidate) -> Task:
 def candidate_to_row(candidate: Candidate) -> list[Any]:
     """Write a candidate as the cells of a table; see `CSV_COLUMNS`."""
     info = candidate_to_task(candidate).info
-    spans = json.dumps(to_chars(candidate.doc, candidate.proposed or candidate.gold))
+    spans = json.dumps(to_chars(candidate.doc, candidate.proposed))
     return [candidate.id, "", *info.values(), candidate.doc.text, spans]
 
 

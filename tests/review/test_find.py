@@ -97,13 +97,36 @@ def test_a_table_takes_labels_and_holds_no_formula(tmp_path, model):
         rows = list(csv.DictReader(file))
     assert [row["sentence"] for row in rows] == ["'" + " ".join(words) + " "] * len(found)
     place = next(row for row in rows if row["proposed"] == "New York (LOC)")
-    place["answer"] = "PER"
-    with table.open("w", encoding="utf8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    out = tmp_path / "out.spacy"
+    for answer in ("PER", "O", "acept"):
+        place["answer"] = answer
+        with table.open("w", encoding="utf8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        code, output = run("apply-corrections", data, table, out, "--force")
+        if answer == "acept":
+            assert code == 1 and "expected accept, reject, O or a label of train.spacy" in output
+        else:
+            assert code == 0 and ((5, 7, "PER") in read_rows(out)[0][1]) == (answer == "PER")
+
+
+@pytest.mark.parametrize(
+    ("answer", "ents"),
+    [
+        ("accept", [(0, 2, "PER"), (4, 6, "LOC")]),
+        ("PER", [(0, 2, "PER"), (2, 3, "PER"), (4, 6, "LOC")]),
+    ],
+)
+def test_a_table_removes_an_invented_entity_or_gives_it_another_label(
+    tmp_path, model, answer, ents
+):
+    data, _ = find(tmp_path, model, [(RIGHT[0], WRONG["invented"])])
+    table = tmp_path / "train.review" / "answers.csv"
+    text = table.read_text("utf-8-sig").replace(",,invented", f",{answer},invented")
+    table.write_text(text)
     assert run("apply-corrections", data, table, tmp_path / "out.spacy")[0] == 0
-    assert (5, 7, "PER") in read_rows(tmp_path / "out.spacy")[0][1]
+    assert read_rows(tmp_path / "out.spacy")[0][1] == ents
 
 
 @pytest.mark.parametrize(
