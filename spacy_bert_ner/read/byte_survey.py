@@ -61,6 +61,13 @@ class ByteSurvey:
         if self.forced:
             self.decode_forced(chunk)
             return
+        if b"\x1b$" in chunk:
+            raise FormatError(
+                self.name,
+                "escape sequences of ISO-2022 text, expected UTF-8. Set its encoding.",
+                line=self._line_of(chunk, chunk.index(b"\x1b$")),
+                advice=[{"encoding": "iso2022_jp_2"}, {"encoding": "iso2022_kr"}],
+            )
         if b"\0" in chunk:
             self._refuse_nul(chunk)
         if not chunk.isascii() or self.decoder.getstate()[0]:

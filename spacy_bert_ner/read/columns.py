@@ -51,8 +51,7 @@ def read_columns(
 
     Blank lines separate the sentences, or the column of the id does: an id is on each row,
     or only on a sentence's first one. A line that begins with -DOCSTART- is a document
-    border, in all of its forms. A line that begins with # is a comment unless it is a word
-    with a tag.
+    border. A line that begins with # is a comment unless it is a word with a tag.
 
     source (Source): The file.
     layout (Layout): What `find_layout` found.
@@ -65,7 +64,7 @@ def read_columns(
     """
     faults = Faults(source.name, skip_bad=skip_bad, how=describe_layout(layout))
     grouper = Grouper(source, layout, faults, notes)
-    maker = _Maker(source, layout, faults)
+    maker = _Maker(source, layout, faults, notes)
     sentence = None
     is_joined = bool(layout.ends) or layout.misc >= 0
     for whole in grouper.read():
@@ -110,8 +109,9 @@ def _split_group(group: Group, layout: Layout) -> Iterator[Group]:
 class _Maker:
     # rows of a sentence → the sentence, or its faults
 
-    def __init__(self, source: Source, layout: Layout, faults: Faults) -> None:
+    def __init__(self, source: Source, layout: Layout, faults: Faults, notes: Notes) -> None:
         self.source = source
+        self.notes = notes
         self.layout = layout
         self.faults = faults
         self.tags = TagReader(source, layout.forms)
@@ -124,6 +124,8 @@ class _Maker:
             return None
         if layout.number >= 0:
             kept = [re.fullmatch(layout.number_form, row[layout.number]) for row in rows]
+            if layout.offsets >= 0:
+                self._note_parts(rows, kept)
             lines = [line for line, is_kept in zip(lines, kept, strict=True) if is_kept]
             rows = [row for row, is_kept in zip(rows, kept, strict=True) if is_kept]
         words = [row[layout.word] for row in rows]
@@ -145,6 +147,13 @@ class _Maker:
             self._explain(rows, lines)
             return None
         return Sentence(words, tags, lines, group.document, spaces)
+
+    def _note_parts(self, rows: list[Row], kept: Sequence[object]) -> None:
+        for row, is_kept in zip(rows, kept, strict=True):
+            tag, number = row[self.layout.tag].strip(), row[self.layout.number]
+            if not is_kept and tag not in ("", "_", "*"):
+                place = f"{self.source.name}:{number} {row[self.layout.word]!r} {tag}"
+                self.notes.add("part-of-word", "annotations of a part of a word, lost", place)
 
     def _find_spaces(self, rows: list[Row]) -> list[bool] | None:
         layout = self.layout
@@ -192,8 +201,8 @@ class _Maker:
                 self._add("malformed tag", text, line)
 
     def _is_whole(self, row: Row) -> bool:
-        expected = self.layout.n_columns
-        return len(row) == expected or (self.layout.is_ragged and len(row) > expected)
+        n_more = len(row) - self.layout.n_columns
+        return n_more == 0 or (self.layout.is_ragged and n_more > 0)
 
     def _add_width_fault(self, row: Row, line: int) -> None:
         expected = self.layout.n_columns

@@ -21,6 +21,7 @@ from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
 from .source import Source, open_source
 from .tables import TABLE_FORMATS
+from .tag_forms import BARE, USUAL, number_forms
 
 _HEAD = 1 << 16
 
@@ -98,6 +99,9 @@ def recognise_format(source: Source) -> str:
             head = file.read(_HEAD).lstrip()
         if not head:
             raise FormatError(source.name, "an empty file, expected sentences. Fetch it again.")
+    for form, message in _REFUSED:
+        if re.match(form, head) and not is_tag(head.partition("\n")[0].split()[-1]):
+            raise FormatError(source.name, message, line=1)
     for kind in _TABLE:
         if kind.recognise(source, head):
             return kind.name
@@ -156,9 +160,10 @@ def _open_docbin(source: Source, settings: ReadSettings) -> Opened:
 
 
 def _open_sentence_rows(source: Source, settings: ReadSettings) -> Opened:
-    names = settings.tag_names
-    read = partial(read_sentence_rows, source, tag_names=names, skip_bad=settings.skip_bad)
-    return Opened(read)
+    forms = BARE if settings.bare_labels else USUAL
+    if settings.tag_names:
+        forms = number_forms(settings.tag_names)
+    return Opened(partial(read_sentence_rows, source, forms=forms, skip_bad=settings.skip_bad))
 
 
 def _open_piped(source: Source, settings: ReadSettings) -> Opened:
@@ -179,6 +184,19 @@ def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
 
 
 _SENTENCE_ROW = re.compile(r"(^|[,;\t])\"?\[|[BIO](-\S+)? [BIO]\b")
+
+_REFUSED = (
+    (
+        r"\d+\|[ta]\|",
+        "PubTator's lines of title, abstract and offsets, which are not read. Write JSON lines "
+        "with `text` and `entities` ([start, end, label]).",
+    ),
+    (
+        r"<(\?xml|!DOCTYPE|\w+(\s+[\w:]+=[\"'][^>\n]*)?>)",
+        "XML or HTML, which is not read. Export CoNLL or JSON lines with `text` and `entities` "
+        "([start, end, label]).",
+    ),
+)
 
 # the first format that recognises a file reads it
 _TABLE = (

@@ -9,7 +9,7 @@ from .faults import Faults
 from .sentence import FormatError, Notes, Sentence, count_things
 from .source import Source
 from .table import check_lines, split_at_blanks
-from .tag_forms import USUAL, number_forms
+from .tag_forms import USUAL, TagForms
 from .tags import TagReader
 
 _STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def read_sentence_rows(
-    source: Source, *, tag_names: Sequence[str] = (), skip_bad: bool = False, notes: Notes
+    source: Source, *, forms: TagForms = USUAL, skip_bad: bool = False, notes: Notes
 ) -> Iterator[Sentence]:
     """Read CSV rows of one sentence each: a text cell and a cell with its tags.
 
@@ -27,7 +27,7 @@ def read_sentence_rows(
     prints it; such a list is parsed as data, never evaluated.
 
     source (Source): The file; the columns are found by its header.
-    tag_names (Sequence[str]): The tags that numbers mean.
+    forms (TagForms): How tags are spelled.
     skip_bad (bool): Leave out, and count, rows with a fault.
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): The sentences in file order.
@@ -36,7 +36,7 @@ def read_sentence_rows(
         a list; at once for a line that is too long.
     """
     check_lines(source)
-    checker = TagReader(source, number_forms(tag_names) if tag_names else USUAL)
+    checker = TagReader(source, forms)
     faults = Faults(source.name, skip_bad=skip_bad)
     sentence = None
     with source.open_text(newline="") as file:

@@ -18,7 +18,7 @@ _BRACKETS = re.compile(r"(?:\([^()*\s]+)*\*?\)*")
 _LABEL = re.compile(r"[^\W\d_][^\s,;]*")
 _TO_USUAL = {"M": "I", "W": "S"}
 _CHUNKS = frozenset(
-    ("NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP", "INTJ", "LST", "UCP")
+    ("NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP", "INTJ", "LST", "UCP", "CLS")
 )
 
 
