@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,8 +33,10 @@ if __name__ == "__main__":
 """
 
 
-def start(script, *args):
-    return subprocess.Popen(
+@contextmanager
+def started(script, *args):
+    """Run a script in a session of its own, of which nothing is left at the end."""
+    process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -46,6 +49,13 @@ def start(script, *args):
         },
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        for number in find_processes(process.pid, ""):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        process.wait()
 
 
 def need(engine):
@@ -78,15 +88,15 @@ def test_an_engine_does_the_same_also_if_its_worker_is_killed(
 ):
     need(engine)
     data = write_lines(tmp_path / "a.jsonl", make_records(2_000))
-    process = start(RUN, model, data, tmp_path / "out", engine)
     receipts = tmp_path / "out" / "receipts"
-    while not receipts.exists() or len(list(receipts.iterdir())) < 2:
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-    killed = find_processes(process.pid, worker)
-    for number in killed[-1:]:
-        os.kill(number, signal.SIGKILL)
-    text, _ = process.communicate(timeout=300)
+    with started(RUN, model, data, tmp_path / "out", engine) as process:
+        while not receipts.exists() or len(list(receipts.iterdir())) < 2:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+        killed = find_processes(process.pid, worker)
+        for number in killed[-1:]:
+            os.kill(number, signal.SIGKILL)
+        text, _ = process.communicate(timeout=300)
     assert killed, text
     assert "2000 records in 100 parts" in text, text
     request.getfixturevalue("here")
@@ -111,7 +121,8 @@ def test_the_example_of_the_page_runs(engine, model, trained, tmp_path):
     ):
         assert f'"{old}"' in example
         example = example.replace(f'"{old}"', f'"{new}"')
-    text, _ = (process := start(example)).communicate(timeout=300)
+    with started(example) as process:
+        text, _ = process.communicate(timeout=300)
     assert process.returncode == 0, text
     rows = parquet.read_table(tmp_path / "out").to_pylist()
     found = {row["id"]: row for row in rows}
