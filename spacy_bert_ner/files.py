@@ -60,8 +60,9 @@ def replaced_folder(path: Path, *, record: str) -> Iterator[Path]:
 def _make_alone(aside: Path, path: Path, stack: ExitStack) -> None:
     try:
         if aside.exists():  # left by a killed process, unless another one holds it
-            with held(aside):
-                shutil.rmtree(aside)
+            # Moved first: a child of the killed process may still be writing to it.
+            with held(aside), temporary_folder(aside.parent) as removed:
+                aside.rename(removed / aside.name)
         aside.mkdir()
         stack.enter_context(held(aside))
     except (BlockingIOError, FileExistsError, FileNotFoundError) as error:

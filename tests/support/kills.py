@@ -1,0 +1,46 @@
+"""Commands in processes of their own, killed at random moments."""
+
+import multiprocessing
+import os
+import sys
+import time
+
+import pytest
+
+from support.commands import run
+from support.hub_server import go_online
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["support.kills", "spacy_bert_ner.package.wheels"])
+
+
+def _run(args, environment, cache):
+    os.environ.update(environment)
+    if "HF_ENDPOINT" in environment:
+        go_online(pytest.MonkeyPatch(), cache, environment["HF_ENDPOINT"])
+    code, output = run(*args)
+    sys.exit(output if code else 0)
+
+
+def start(args, environment, cache):
+    process = _context.Process(target=_run, args=(args, environment, cache))
+    process.start()
+    return process
+
+
+def run_to_its_end(args, environment, cache):
+    """Give the seconds that it took."""
+    began = time.monotonic()
+    process = start(args, environment, cache)
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - began
+
+
+def read_tree(folder):
+    """Give the bytes of each file, by its path in the folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
