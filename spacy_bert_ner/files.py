@@ -129,23 +129,23 @@ def replaced_files(
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary_folder(folder) as aside:
-            yield aside
-            _sync(aside)
-            names = [path.name for path in sorted(aside.iterdir())]
-            check_targets(files=[folder / name for name in names], force=force)
-            stale = read_record(folder / record) if record is not None else set()
-            for name in names:
-                (aside / name).replace(folder / name)
-            for name in stale.difference(names):
-                if Path(name).name == name:
-                    (folder / name).unlink(missing_ok=True)
-    except BaseException:
-        for place in made:
-            with suppress(OSError):
-                place.rmdir()
-        raise
+        try:
+            with temporary_folder(folder) as aside:
+                yield aside
+                _sync(aside)
+                names = [path.name for path in sorted(aside.iterdir())]
+                check_targets(files=[folder / name for name in names], force=force)
+                stale = read_record(folder / record) if record is not None else set()
+                for name in names:
+                    (aside / name).replace(folder / name)
+                for name in stale.difference(names):
+                    if Path(name).name == name:
+                        (folder / name).unlink(missing_ok=True)
+        except BaseException:
+            for place in made:
+                with suppress(OSError):
+                    place.rmdir()
+            raise
 
 
 def _sync(folder: Path) -> None:

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -24,10 +24,11 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
 
     place (Path | None): Where to make it; `None` for the system's temporary folder.
     YIELDS (Path): The folder.
-    RAISES (OSError): If it can't be written, for example because the disk is full.
+    RAISES (OSError): If the system's temporary folder can't be written, for example because
+        the disk is full.
     """
     root = place or Path(tempfile.gettempdir())
-    with explained(root), ExitStack() as stack:
+    with explained(root) if place is None else nullcontext(), ExitStack() as stack:
         for left in root.glob(f"{_TEMPORARY}*"):
             with suppress(OSError), held(left) as is_locked:
                 if is_locked:

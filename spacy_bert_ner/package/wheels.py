@@ -90,7 +90,7 @@ def build_model_wheel(
     if folder.exists():
         shutil.rmtree(folder)
     output.mkdir(parents=True, exist_ok=True)
-    with temporary_folder() as tmp:
+    with temporary_folder(output) as tmp:
         staged = tmp / "model"
         shutil.copytree(model, staged)
         srsly.write_json(staged / "meta.json", full_meta)
