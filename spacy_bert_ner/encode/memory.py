@@ -1,6 +1,7 @@
 """Too little memory → smaller parts, or an error that names the setting."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -18,15 +19,18 @@ TO_TRAIN = (
     "optimizer to learn the same), lower `batch_pieces` of the model, or set "
     "`gradient_checkpointing = true`."
 )
-# What torch's allocators say; on a CPU they raise a plain RuntimeError.
-_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+# What torch's allocators and oneDNN say; on a CPU they raise a plain RuntimeError.
+_MEMORY = re.compile(
+    "can't allocate memory|not enough memory|out of memory|bad_alloc"
+    "|could not create a (primitive|memory object)(?! descriptor)"
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """RETURNS (bool): Whether an error says that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _MEMORY)
+    return isinstance(error, RuntimeError) and _MEMORY.search(str(error)) is not None
 
 
 def run_in_halves(run: Callable[[slice], _Part], n_rows: int) -> list[_Part]:

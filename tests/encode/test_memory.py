@@ -1,5 +1,11 @@
 """Too little memory: what is tried again, and what the error says."""
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +43,8 @@ def test_errors_that_say_so():
         np.empty(2**59)
     assert is_out_of_memory(info.value)
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert is_out_of_memory(RuntimeError("could not create a primitive"))
+    assert not is_out_of_memory(RuntimeError("could not create a primitive descriptor"))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="mat1"), explained_memory("Buy some."):
         torch.ones(2, 3) @ torch.ones(2, 3)
@@ -62,3 +70,47 @@ def test_the_error_names_the_setting(get_encoder, run, setting):
     make_tight(model, 5, RuntimeError(ON_A_PROCESSOR))
     with pytest.raises(MemoryError, match=rf"Not enough memory for the transformer.*{setting}"):
         run(model, make_docs("Alex lives in London"))
+
+
+LIMITED = """
+import resource, sys
+import torch
+from spacy.tokens import Doc
+from spacy.training import Example
+from support.listening import make_nlp
+
+def find(n):
+    words = ["London", "is", "big", "."] * 25
+    docs = nlp.pipe([Doc(nlp.vocab, words=words) for _ in range(n)], batch_size=n)
+    return [[(e.start, e.end, e.label_) for e in doc.ents] for doc in docs]
+
+def update(n):
+    docs = [Doc(nlp.vocab, words=["London", "is"] * 50, ents=["O"] * 100) for _ in range(n)]
+    nlp.update([Example(doc.copy(), doc) for doc in docs])
+
+torch.set_num_threads(1)
+nlp = make_nlp(sys.argv[1], batch_pieces=10**6)
+(expected,) = find(1)
+update(1)
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + int(sys.argv[3]) * 2**20,) * 2)
+assert find(600) == [expected] * 600 if sys.argv[2] == "predict" else update(600)
+print("done")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "megabytes", "last"),
+    [
+        ("predict", 60, "done"),
+        ("update", 60, "MemoryError: .*`gradient_checkpointing = true`"),
+    ],
+)
+def test_a_real_limit_is_met_in_smaller_parts_or_named(get_encoder, task, megabytes, last):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(get_encoder()), task, str(megabytes)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert re.match(last, (done.stdout + done.stderr).strip().splitlines()[-1]), done.stderr
