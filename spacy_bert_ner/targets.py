@@ -68,21 +68,36 @@ def _check_sources(target: Path, sources: list[Path], *, is_folder: bool) -> Non
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    # `Path.resolve` fails if a link leads to itself.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _check_writable(target: Path) -> None:
-    place = target.resolve().parent
+    if obstacle := describe_obstacle(target.parent):
+        raise NotADirectoryError(
+            f"{target} cannot be written: {obstacle}, expected a folder. Choose another location."
+        )
+    place = Path(os.path.realpath(target)).parent
     while not os.path.lexists(place):
         place = place.parent
-    if not place.is_dir():
-        raise NotADirectoryError(
-            f"{target} cannot be written: {place} is a file, expected a folder."
-        )
     if not os.access(place, os.W_OK | os.X_OK):
         raise PermissionError(
             f"{target} cannot be written: no permission in {place}. Choose another location."
         )
+
+
+def describe_obstacle(folder: Path) -> str:
+    """Describe what prevents that a folder is made.
+
+    folder (Path): The folder.
+    RETURNS (str): The file or link in its place or above it; empty if there is none.
+    """
+    for path in (folder, *folder.parents):
+        if path.is_symlink() and not path.exists():
+            return f"{path} is a link to {path.readlink()}, which does not exist"
+        if path.exists():
+            return "" if path.is_dir() else f"{path} is a file"
+    return ""
 
 
 def read_record(path: Path) -> set[str]:

@@ -93,3 +93,13 @@ def test_a_place_without_permission_is_refused(place, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError, match="no permission in"):
         check_targets(files=[place / "a" / "b.txt"])
+
+
+@pytest.mark.parametrize("name", ["loop", "dangling"])
+def test_a_link_that_leads_nowhere_is_one_sentence(place, name):
+    (place / "loop").symlink_to("loop")
+    (place / "dangling").symlink_to("nowhere")
+    with pytest.raises(NotADirectoryError, match=f"{name} is a link to .*, which does not exist"):
+        check_targets(files=[place / name / "a.txt"])
+    with pytest.raises(NotADirectoryError, match=f"{name} is a link to .*, which does not exist"):
+        check_targets(folder=place / name / "a" / "b", inputs=[place / "work"])

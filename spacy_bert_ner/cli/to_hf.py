@@ -45,8 +45,8 @@ def to_hf_cli(
         before, after = 100 * done.distilled.f_before, 100 * done.distilled.f_after
         show_warning(
             f"A plain head was fitted: F1 {before:.2f} before, {after:.2f} after, "
-            f"{before - after:.2f} lost, on {format_count(done.distilled.n_docs, 'doc')} kept "
-            f"back. A pipeline trained with {EXACT_HEAD} loses nothing"
+            f"{before - after:.2f} lost, on {format_count(done.distilled.n_docs, 'doc')} that it "
+            f"was not fitted to. A pipeline trained with {EXACT_HEAD} loses nothing"
         )
     for note in done.notes:
         show_note(note)

@@ -81,6 +81,9 @@ def push_model(
     """
     if REPO.fullmatch(repo) is None:
         raise ValueError(f"Repository '{repo}', expected OWNER/NAME, such as acme/en_kaggle_ner.")
+    for path in (wheel, plugin):
+        if path is not None and not (path.suffix == ".whl" and path.is_file()):
+            raise ValueError(f"{path}: not a wheel, expected a file that ends in .whl. Build it.")
     layout = find_folder_kind(model)
     if (model / MANIFEST).is_file():
         check_manifest(model)

@@ -1,13 +1,12 @@
 """A model folder with weights in float32 → the same with weights stored in float16."""
 
-import json
 from pathlib import Path
 
 import safetensors.torch
 import srsly
 import torch
 
-from ..encode.seal import HEADER, tensors_to_bytes
+from ..encode.seal import HEADER, read_texts, tensors_to_bytes
 
 LIMIT = torch.finfo(torch.float16).max
 
@@ -57,8 +56,7 @@ def halve_bytes(data: bytes, place: str) -> tuple[bytes, int]:
     RETURNS (Tuple[bytes, int]): The same in float16, and how many weights were rounded.
     RAISES (ValueError): If a weight is too large for float16.
     """
-    n_header = int.from_bytes(data[:8], "little")
-    texts = json.loads(json.loads(data[8 : 8 + n_header])["__metadata__"][HEADER])
+    texts = read_texts(data)
     tensors = safetensors.torch.load(data)
     n_rounded = 0
     for name, tensor in tensors.items():

@@ -175,7 +175,13 @@ def read_log(log: Path) -> list[LogRow]:
             f"{log}: no such file, expected the log of a training run (JSON lines). Train with the "
             "logger spacy-bert-ner.Logger.v1, or give the path that is set in its config."
         )
-    lines = log.read_text(encoding="utf8").splitlines()
+    try:
+        lines = log.read_text(encoding="utf8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{log}: not text in UTF-8, expected the log of a training run (JSON lines). Give a "
+            "log of spacy-bert-ner.Logger.v1."
+        ) from error
     numbered = [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
         raise ValueError(f"{log}: empty, expected one line per evaluation. Train first.")

@@ -13,6 +13,7 @@ from typing import IO
 from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ..files import recover_folder
+from ..targets import describe_obstacle
 
 DIR_CHECKPOINT = "checkpoint"
 LOG_NAME = "log.jsonl"
@@ -39,9 +40,10 @@ def locked_output(output: Path, *, what: str = "training run") -> Iterator[None]
         output.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf8")
     except OSError as error:
+        obstacle = describe_obstacle(output) or error.strerror
         raise OSError(
-            f"{output}: {_describe(output) or error.strerror}, expected a writable folder, or a "
-            "path where one can be created. Choose another output folder."
+            f"{output}: {obstacle}, expected a writable folder, or a path where one can be "
+            "created. Choose another output folder."
         ) from error
     with file:
         _lock(file, output, what)
@@ -49,15 +51,6 @@ def locked_output(output: Path, *, what: str = "training run") -> Iterator[None]
             yield
         finally:
             path.unlink(missing_ok=True)
-
-
-def _describe(output: Path) -> str:
-    for path in (output, *output.parents):
-        if path.is_symlink() and not path.exists():
-            return f"{path} is a link to {path.readlink()}, which does not exist"
-        if path.exists() and not path.is_dir():
-            return f"{path} is a file"
-    return ""
 
 
 def _lock(file: IO[str], output: Path, what: str) -> None:

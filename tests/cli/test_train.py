@@ -100,6 +100,9 @@ def test_a_path_reaches_a_reader_with_groups_or_is_reported(tmp_path, config, pa
 def test_plot_says_what_is_wrong(tmp_path):
     code, output = run("plot", tmp_path / "log.jsonl", tmp_path)
     assert code == 1 and "no such file, expected the log of a training run" in output
+    (tmp_path / "log.jsonl").write_bytes(b"\x82\xff")
+    code, output = run("plot", tmp_path / "log.jsonl", tmp_path)
+    assert code == 1 and "log.jsonl: not text in UTF-8, expected the log" in output
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process can't be replaced here")

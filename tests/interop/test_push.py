@@ -111,6 +111,16 @@ def test_a_wheel_goes_along(model, tmp_path):
     assert push_model(model, "acme/en_ner", wheel=wheel).files[wheel.name] == 5
 
 
+@pytest.mark.parametrize("option", ["wheel", "plugin"])
+@pytest.mark.parametrize("name", ["notes.txt", "folder.whl", "gone.whl"])
+def test_only_a_wheel_goes_along(hub, model, tmp_path, option, name):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "folder.whl").mkdir()
+    with pytest.raises(ValueError, match=rf"{name}: not a wheel, expected a file"):
+        push_model(model, "acme/en_ner", upload=True, **{option: tmp_path / name})
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_what_the_hub_refuses_is_said_without_the_token(hub, model, monkeypatch, status):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
