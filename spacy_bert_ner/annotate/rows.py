@@ -89,19 +89,28 @@ def _parse_json(line: str | None) -> dict[str, Any] | str:
 
 
 def _read_csv(stream: BinaryIO, offset: int, *, delimiter: str) -> Iterator[PlacedRow]:
-    csv.field_size_limit(MOST_LINE_BYTES)
     lines = _Lines(stream, 0)
-    header = next(csv.reader(lines, delimiter=delimiter), [])
+    header = _next_row(csv.reader(lines, delimiter=delimiter)) or []
     if len(set(header)) < len(header):
         raise ValueError(f"columns {', '.join(header)}, expected each name once. Rename them.")
     if offset:
         _skip(stream, offset) if stream.seekable() else _skip(stream, offset - lines.offset)
         lines = _Lines(stream, offset)
     at = lines.offset
-    for cells in csv.reader(lines, delimiter=delimiter):
+    rows = csv.reader(lines, delimiter=delimiter)
+    while (cells := _next_row(rows)) is not None:
         if cells:
             yield at, (header, cells)
         at = lines.offset
+
+
+def _next_row(rows: Iterator[list[str]]) -> list[str] | None:
+    # The limit holds for the whole process, and others rely on theirs.
+    before = csv.field_size_limit(MOST_LINE_BYTES)
+    try:
+        return next(rows, None)
+    finally:
+        csv.field_size_limit(before)
 
 
 def _parse_csv(row: tuple[list[str], list[str]]) -> dict[str, Any] | str:

@@ -1,6 +1,7 @@
 """Each file format: the same rows from the beginning and from any place within."""
 
 import bz2
+import csv
 import gzip
 import json
 import lzma
@@ -158,3 +159,12 @@ def test_folders_globs_and_uris_name_the_same_files(tmp_path):
         f"file://{expected[1]}"
     ]
     assert InputFile("s3://b/x.CSV.gz?region=eu", "").suffix == ".csv"
+
+
+def test_a_long_cell_is_read_without_changing_the_limit_of_the_process(tmp_path):
+    (tmp_path / "a.csv").write_text(f"text\n{'x' * 200_000}\nshort\n")
+    before = csv.field_size_limit()
+    rows = read_file_rows(InputFile("a.csv", str(tmp_path / "a.csv")))
+    first = next(rows)
+    assert csv.field_size_limit() == before
+    assert [len(first[1][1][0]), next(rows)[1][1]] == [200_000, ["short"]]

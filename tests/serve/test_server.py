@@ -203,12 +203,13 @@ def start(trained, tmp_path):
             [*command, "--port", "0", *flags], stderr=subprocess.PIPE, text=True
         )
         started.append(process)
-        port = None
-        for line in process.stderr:
+        n_workers = int(flags[flags.index("--workers") + 1]) if "--workers" in flags else 1
+        ports = []
+        while len(ports) < n_workers and (line := process.stderr.readline()):
             if line.startswith("{") and json.loads(line)["event"] == "ready":
-                port = json.loads(line)["port"]
-                break
-        assert port
+                ports.append(json.loads(line)["port"])
+        assert len(ports) == n_workers
+        port = ports[0]
         threading.Thread(target=process.stderr.read, daemon=True).start()
         return process, port
 
