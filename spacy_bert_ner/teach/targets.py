@@ -50,10 +50,13 @@ class Teacher:
             )
         self.nlp = nlp
         self.name = names[0] if names else None
-        pipes = names or nlp.pipe_names
+        # A tagger's labels are not those of entities.
+        pipes = names or [p for p in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(p).assigns]
         self.labels = sorted({label for name in pipes for label in nlp.pipe_labels.get(name, [])})
         if not self.labels:
-            raise ValueError(f"{place}: no component has labels, expected one that finds entities.")
+            raise ValueError(
+                f"{place}: no component has labels of entities, expected one that sets `doc.ents`."
+            )
         pipe: Any = nlp.get_pipe(self.name) if self.name else None
         self.scheme = pipe.scheme if pipe else "IOB2"
 

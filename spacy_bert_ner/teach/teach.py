@@ -97,7 +97,20 @@ def train_student(
             write_part(docs, path)
     ours = config.copy()
     ours["paths"]["train"] = str(folder)
+    set_labels(ours, teachers[0].labels)
     return train(ours, output, use_gpu=use_gpu, auto_resume=True, stdout=stdout, stderr=stderr)
+
+
+def set_labels(config: Config, labels: Sequence[str]) -> None:
+    """Let each `bert_ner` of a config begin with some labels, whatever the targets hold.
+
+    config (Config): The config, which is changed.
+    labels (Sequence[str]): The labels: a teacher may know some that it finds in no text.
+    """
+    known = config.setdefault("initialize", {}).setdefault("components", {})
+    for name, block in config["components"].items():
+        if block.get("factory") == "bert_ner":
+            known.setdefault(name, {}).setdefault("labels", list(labels))
 
 
 def start_targets(folder: Path, state: dict) -> None:

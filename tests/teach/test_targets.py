@@ -101,6 +101,13 @@ def test_a_pipeline_without_our_component_teaches_its_entities(nlp):
     assert tags.max(axis=1).min() > 0.99
 
 
+def test_labels_of_a_tagger_are_not_taught():
+    tagged = spacy.blank("en")
+    tagged.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Rome"}])
+    tagged.add_pipe("tagger").cfg["labels"] = ["NN"]
+    assert Teacher(tagged, "tagged").labels == ["LOC"]
+
+
 def test_texts_on_which_teachers_disagree_can_be_left_out(nlp):
     ruler = spacy.blank("en")
     ruler.add_pipe("entity_ruler").add_patterns(
@@ -120,7 +127,7 @@ def test_teachers_with_other_labels_or_several_components_are_refused(nlp):
         ValueError, match=r"different labels or tag schemes: LOC, PER \(IOB2\) and X"
     ):
         agree_on_tags([Teacher(nlp, "a"), Teacher(ruler, "b")])
-    with pytest.raises(ValueError, match="b: no component has labels"):
+    with pytest.raises(ValueError, match="b: no component has labels of entities"):
         Teacher(spacy.blank("en"), "b")
     two = make_nlp()
     two.add_pipe("bert_ner", name="more", config={"model": two.get_pipe_config("ner")["model"]})

@@ -164,6 +164,19 @@ def test_a_student_learns_from_texts_alone_and_continues_after_a_stop(
         )
 
 
+def test_a_label_that_the_teacher_finds_in_no_text_is_kept(tmp_path):
+    write_corpus(tmp_path)
+    ruler = spacy.blank("en")
+    patterns = [{"label": "PER", "pattern": "Ada"}, {"label": "LOC", "pattern": "Oslo"}]
+    ruler.add_pipe("entity_ruler").add_patterns(patterns)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("Ada likes it\nMary likes it\n" * 10)
+    config = make_config(tmp_path, **{"training.max_epochs": 2})
+    log = (tmp_path / "log").open("w")
+    nlp = train_student([Teacher(ruler, "t")], config, tmp_path / "out", texts=[texts], stdout=log)
+    assert nlp.get_pipe("ner").labels == ("LOC", "PER")
+
+
 def test_the_command_takes_settings_of_the_config(tmp_path, teacher):
     write_corpus(tmp_path)
     teacher.to_disk(tmp_path / "teacher")
