@@ -103,7 +103,8 @@ print("done")
 @pytest.mark.parametrize(
     ("task", "megabytes", "last"),
     [
-        ("predict", 60, "done"),
+        # 70 MB are enough in halves; the whole bucket needs more than 100.
+        ("predict", 85, "done"),
         ("update", 60, "MemoryError: .*`gradient_checkpointing = true`"),
     ],
 )
