@@ -9,7 +9,7 @@ from spacy_bert_ner.cli._app import run_script
 from spacy_bert_ner.convert.datasets import PINS, check_pin, find_inputs
 from spacy_bert_ner.convert.settings import Conversion, parse_input
 from spacy_bert_ner.files import replaced_files
-from spacy_bert_ner.read.source import open_source
+from spacy_bert_ner.read.bytes.source import open_source
 from spacy_bert_ner.targets import check_targets
 
 

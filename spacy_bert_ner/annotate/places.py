@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ..install import install_extra
-from ..read.packed import PACKED_SUFFIXES
+from ..read.bytes.packed import PACKED_SUFFIXES
 from ..report.text import format_count
 from ..scratch import explained, temporary_folder
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..read.fields import describe_kind
+from ..read.records.fields import describe_kind
 from ..read.sentence import FormatError
 from .places import InputFile
 from .rows import ESCAPED_BYTE, PlacedRow, parse_fields, read_file_rows

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, NamedTuple
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from ..read.fields import describe_kind
-from ..read.packed import unpack
+from ..read.bytes.packed import unpack
+from ..read.records.fields import describe_kind
 from ..read.sentence import FormatError
 from .places import InputFile, import_pyarrow, open_location
 

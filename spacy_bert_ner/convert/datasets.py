@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from ..read.bytes.source import Source
 from ..read.sentence import FormatError
-from ..read.source import Source
 from .settings import Conversion
 from .split import PARTS
 

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from ..schemes import is_tag
-from .cells import has_columns
-from .columns import open_columns
-from .dialects import find_header, first_row, split_header
+from .bytes.source import Source, open_source
+from .columns.headers import find_header, first_row, has_columns, split_header
+from .columns.piped import read_piped
+from .columns.presets import PRESET_FORMATS
+from .columns.reader import open_columns
+from .columns.sentence_rows import read_sentence_rows
+from .columns.tag_forms import BARE, USUAL, number_forms
 from .docbin import read_docbin
 from .file_format import FileFormat, Opened
-from .json_formats import JSON_FORMATS
-from .piped import read_piped
-from .preset_layouts import PRESET_FORMATS
-from .rows import read_sentence_rows
+from .records.parquet import TABLE_FORMATS
+from .records.record_formats import JSON_FORMATS
 from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
-from .source import Source, open_source
-from .tables import TABLE_FORMATS
-from .tag_forms import BARE, USUAL, number_forms
 
 _HEAD = 1 << 16
 

@@ -13,8 +13,8 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
+from .bytes.source import Source
 from .sentence import DocData, FormatError, Notes, Sentence
-from .source import Source
 
 _ATTRS = [ORTH, ENT_IOB, ENT_TYPE, SENT_START]
 _MISSING, _INSIDE, _OUTSIDE, _BEGIN = 0, 1, 2, 3  # Token.ent_iob

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from .bytes.source import Source
 from .sentence import Sentence
 from .settings import ReadSettings
-from .source import Source
 
 Reader = Callable[..., Iterator[Sentence]]
 """Gives the sentences anew at each call; takes `notes`."""

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from .columns import doc_to_columns
+from .columns.reader import doc_to_columns
 from .docbin import DocBinWriter
-from .sentence import DocData, Notes
-from .tool_records import (
+from .records.from_docs import (
     Record,
     doc_to_doccano,
     doc_to_label_studio,
@@ -16,6 +15,7 @@ from .tool_records import (
     doc_to_spacy,
     doc_to_tokens,
 )
+from .sentence import DocData, Notes
 
 WRITTEN_FORMATS = {
     "spacy": ".spacy",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..read.fields import CharSpan, Fields
-from ..read.json_values import read_json_records
-from ..read.label_studio import read_label_studio
+from ..read.bytes.source import open_source
+from ..read.records.fields import CharSpan, Fields
+from ..read.records.json_values import read_json_records
+from ..read.records.label_studio import read_label_studio
 from ..read.sentence import FormatError, Notes
-from ..read.source import open_source
 from .tasks import ID_KEY
 
 _NO = ("reject", "ignore", "no")

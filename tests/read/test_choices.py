@@ -6,7 +6,7 @@ import json
 import pytest
 from support.samples import read, write
 
-import spacy_bert_ner.read.json_values as json_values
+import spacy_bert_ner.read.records.json_values as json_values
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError

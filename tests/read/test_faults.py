@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from spacy_bert_ner.cli.main import bert_ner_cli
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
-from spacy_bert_ner.read.columns import EXCEL_ROWS
+from spacy_bert_ner.read.columns.reader import EXCEL_ROWS
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError, Notes
 from spacy_bert_ner.report.data_page import render_report

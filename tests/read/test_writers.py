@@ -13,8 +13,8 @@ from support.samples import read, write
 from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
 from spacy_bert_ner.convert.spacing import Spacer
 from spacy_bert_ner.read.data_file import open_data
+from spacy_bert_ner.read.records.from_docs import find_borders
 from spacy_bert_ner.read.sentence import DocData, FormatError, Notes
-from spacy_bert_ner.read.tool_records import find_borders
 from spacy_bert_ner.read.writers import open_writer
 
 

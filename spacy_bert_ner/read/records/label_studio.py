@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from ..sentence import Notes
 from .fields import CharSpan, Fields
 from .offsets import find_span
-from .records import AnnotatedText, note_unannotated
-from .sentence import Notes
+from .text_records import AnnotatedText, note_unannotated
 
 
 def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 
-from ..schemes import spans_to_tags
-from .column_finder import find_layout
+from ...schemes import spans_to_tags
+from ..bytes.source import Source
+from ..faults import Faults
+from ..file_format import Opened
+from ..sentence import DocData, FormatError, Notes, Sentence, count_things
+from ..settings import ReadSettings
 from .column_survey import DOCSTART
-from .faults import Faults
-from .file_format import Opened
+from .finder import find_layout
+from .grouper import Group, Grouper
 from .layout import Layout
-from .row_groups import Group, Grouper
-from .sentence import DocData, FormatError, Notes, Sentence, count_things
-from .settings import ReadSettings
-from .source import Source
 from .table import Row
 from .tag_forms import describe_fault
-from .tags import TagReader
+from .tag_reader import TagReader
 
 EXCEL_ROWS = 1_048_576
 """Rows of one Excel sheet, header included."""

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ..bytes.source import Source
+from ..faults import Faults
+from ..sentence import FormatError, Notes
 from .column_survey import DOCSTART, MARKS, is_border_line
-from .faults import Faults
 from .layout import Layout
-from .sentence import FormatError, Notes
-from .source import Source
 from .table import Row, read_lines
 
 LONGEST_ONLY_SENTENCE = 1_000

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .sentence import FormatError, Notes
-from .source import Source
+from ..bytes.source import Source
+from ..sentence import FormatError, Notes
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 

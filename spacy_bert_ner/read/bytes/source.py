@@ -11,10 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from ..sentence import FormatError
 from .byte_survey import REPLACING, ByteSurvey
 from .encodings import BAR, collect_words, guess_encoding
 from .packed import PACKED_SUFFIXES, find_member, open_packed
-from .sentence import FormatError
 
 _CHUNK = 1 << 16
 _PIECE = 1 << 10  # most pieces of a text that is nearly ASCII are ASCII

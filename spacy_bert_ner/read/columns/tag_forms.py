@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from ..schemes import is_tag
+from ...schemes import is_tag
 
 ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PER"
 MOST_TAGS = 5_000

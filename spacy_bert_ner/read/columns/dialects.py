@@ -1,55 +1,12 @@
 """A column file → its header, and a survey under the dialect that splits its rows alike."""
 
-from typing import NamedTuple
-
-from .cells import find_named_columns
-from .column_survey import ColumnSurvey, is_border_line
-from .settings import ReadSettings
-from .source import Source
+from ..bytes.source import Source
+from ..settings import ReadSettings
+from .column_survey import ColumnSurvey
+from .headers import Header
 from .table import Dialect, Row, read_lines
 
 _MOST_ROWS = 4  # rows that an error shows
-
-
-class Header(NamedTuple):
-    """A first line that names the columns of word and tag.
-
-    line (int): Its number.
-    delimiter (str): What it is split at.
-    names (list[str]): Its cells.
-    found (dict[str, int]): `id`, `word` and `tag` → column, from 0.
-    """
-
-    line: int
-    delimiter: str
-    names: Row
-    found: dict[str, int]
-
-
-def find_header(source: Source, settings: ReadSettings) -> Header | None:
-    """RETURNS (Header | None): The header; None if the first line names no word and tag."""
-    number, line = first_row(source)
-    for delimiter in ("\t", ",", ";", ""):
-        names = split_header(line, delimiter)
-        found = find_named_columns(names, settings.columns)
-        if "word" in found and "tag" in found and found["word"] != found["tag"]:
-            return Header(number, delimiter, names, found)
-    return None
-
-
-def first_row(source: Source) -> tuple[int, str]:
-    """RETURNS (tuple[int, str]): The first line that is neither blank nor a comment."""
-    for first, lines in read_lines(source):
-        for number, line in enumerate(lines, start=first):
-            if not is_border_line(line) and not line.startswith("# "):
-                return number, line.removeprefix("#") if line.startswith("#") else line
-    return 0, ""
-
-
-def split_header(line: str, delimiter: str) -> Row:
-    """Split a header; its cells hold no delimiter, quoted or not."""
-    cells = line.split(delimiter) if delimiter else Dialect("").split([line])[0]
-    return [cell.strip().strip('"') for cell in cells]
 
 
 def survey_headed(source: Source, settings: ReadSettings, header: Header) -> ColumnSurvey:

@@ -4,7 +4,7 @@ import codecs
 import hashlib
 import re
 
-from .sentence import FormatError
+from ..sentence import FormatError
 
 REPLACING = "utf-8-replace"
 """An encoding setting: UTF-8, with U+FFFD for each byte that is none."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .sentence import FormatError
+from ..sentence import FormatError
 
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 """Endings of packed files of one member."""

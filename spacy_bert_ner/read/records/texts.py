@@ -6,10 +6,10 @@ from unicodedata import category
 
 from spacy.tokens import Doc
 
-from ..schemes import Span, spans_to_tags
+from ...schemes import Span, spans_to_tags
+from ..sentence import Notes, Sentence
 from .fields import CharSpan
-from .records import AnnotatedText
-from .sentence import Notes, Sentence
+from .text_records import AnnotatedText
 
 _INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 

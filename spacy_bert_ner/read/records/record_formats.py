@@ -6,14 +6,18 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, TypeVar
 
+from ..bytes.source import Source
+from ..columns.tag_reader import TagReader
+from ..faults import Faults
+from ..file_format import FileFormat, Opened
+from ..languages import make_tokenizer
+from ..sentence import FormatError, Notes, Sentence
+from ..settings import ReadSettings
 from .annotators import TextSurvey, check_annotator, convert_offsets, merge_annotations
-from .faults import Faults
 from .fields import Fields
-from .file_format import FileFormat, Opened
 from .json_values import read_json_records
 from .label_studio import read_label_studio
-from .languages import make_tokenizer
-from .records import (
+from .text_records import (
     ENTITY_KEYS,
     TEXT_KEYS,
     AnnotatedText,
@@ -23,10 +27,6 @@ from .records import (
     read_prodigy,
     read_spacy_json,
 )
-from .sentence import FormatError, Notes, Sentence
-from .settings import ReadSettings
-from .source import Source
-from .tags import TagReader
 from .texts import split_text
 from .token_records import find_token_keys, read_spacy_training, read_token_record
 

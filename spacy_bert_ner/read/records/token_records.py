@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..schemes import is_tag
+from ...schemes import is_tag
+from ..columns.tag_reader import TagReader
+from ..sentence import Sentence
 from .fields import Fields, describe_kind
-from .sentence import Sentence
-from .tags import TagReader
 
 WORD_KEYS = ("tokens", "words", "sentence", "text")
 """Keys of a record's words, in the order in which they are looked for."""

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .sentence import FormatError
-from .source import Source
+from ..bytes.source import Source
+from ..sentence import FormatError
 
 LONGEST_LINE = 1 << 20
 """Bytes of a line of cells; more is no table."""

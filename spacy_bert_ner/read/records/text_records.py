@@ -3,9 +3,9 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..sentence import Notes
 from .fields import CharSpan, Fields
 from .offsets import count_units, find_span
-from .sentence import Notes
 
 _STARTS = (
     "start_offset",

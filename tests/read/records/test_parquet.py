@@ -14,7 +14,7 @@ from spacy_bert_ner.schemes import tags_to_spans
 pyarrow = pytest.importorskip("pyarrow")
 from pyarrow import ipc, parquet  # noqa: E402
 
-CASES = Path(__file__).parents[1] / "fixtures" / "cases"
+CASES = Path(__file__).parents[2] / "fixtures" / "cases"
 NAMES = ["O", "B-PER", "I-PER", "B-LOC"]
 WORDS = [["Mira", "Lind", "left"], ["Graz"], []]
 SPANS = [(["Mira", "Lind", "left"], [(0, 2, "PER")]), (["Graz"], [(0, 1, "LOC")])]

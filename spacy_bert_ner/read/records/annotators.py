@@ -4,9 +4,9 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from ..sentence import FormatError, Notes
 from .offsets import count_cuts, count_units, has_pairs
-from .records import AnnotatedText
-from .sentence import FormatError, Notes
+from .text_records import AnnotatedText
 
 
 class TextSurvey:

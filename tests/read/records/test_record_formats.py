@@ -17,7 +17,7 @@ from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError, Notes
 from spacy_bert_ner.schemes import tags_to_spans
 
-CASES = Path(__file__).parents[1] / "fixtures" / "cases"
+CASES = Path(__file__).parents[2] / "fixtures" / "cases"
 MIRA, ORBITEX, GRAZ = ("Mira", "PER"), ("Orbitex", "ORG"), ("Graz", "LOC")
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from .faults import Faults
-from .sentence import FormatError, Notes, Sentence
-from .source import Source
+from ..bytes.source import Source
+from ..faults import Faults
+from ..sentence import FormatError, Notes, Sentence
 from .table import read_lines, split_at_blanks
-from .tags import TagReader
+from .tag_reader import TagReader
 
 
 def read_piped(source: Source, *, skip_bad: bool = False, notes: Notes) -> Iterator[Sentence]:

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ..schemes import is_tag
-from .source import Source
+from ...schemes import is_tag
+from ..bytes.source import Source
 from .table import Dialect, Row, read_lines
 from .tag_forms import MOST_TAGS
 

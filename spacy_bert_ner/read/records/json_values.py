@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-from .faults import Faults
+from ..bytes.source import Source
+from ..faults import Faults
+from ..sentence import FormatError, Notes
 from .fields import Fields
-from .sentence import FormatError, Notes
-from .source import Source
 from .token_records import find_token_keys
 
 _CHUNK = 1 << 16

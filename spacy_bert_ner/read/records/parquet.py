@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .faults import Faults
+from ..bytes.source import Source
+from ..faults import Faults
+from ..file_format import FileFormat, Opened
+from ..sentence import FormatError, Notes
+from ..settings import ReadSettings
 from .fields import Fields
-from .file_format import FileFormat, Opened
-from .json_formats import open_records, recognise_records
-from .sentence import FormatError, Notes
-from .settings import ReadSettings
-from .source import Source
+from .record_formats import open_records, recognise_records
 from .token_records import TAG_KEYS
 
 _BATCH = 256  # rows that are in memory at once

@@ -1,21 +1,25 @@
 """CSV rows of one sentence each → sentences."""
 
 import ast
+import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
-from .cells import read_cells
-from .faults import Faults
-from .sentence import FormatError, Notes, Sentence, count_things
-from .source import Source
+from ..bytes.source import Source
+from ..faults import Faults
+from ..sentence import FormatError, Notes, Sentence, count_things
+from .headers import COLUMN_NAMES, DELIMITERS, find_columns, split_header
 from .table import check_lines, split_at_blanks
 from .tag_forms import USUAL, TagForms
-from .tags import TagReader
+from .tag_reader import TagReader
 
 _STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _PRINTED_LIST = re.compile(rf"\[\s*{_STRING}(?:\s*,?\s*{_STRING})*\s*,?\s*\]", re.DOTALL)
 _PRINTED_NUMBERS = re.compile(r"\[\s*\d+(?:(?:\s*,\s*|\s+)\d+)*\s*,?\s*\]")
 _NUMBER = re.compile(r"\d+")
+_MOST_REPLAYS = 100  # open quotes after which lines are read again
 
 
 def read_sentence_rows(
@@ -91,3 +95,91 @@ def _split_cell(source: Source, cell: str, line: int) -> list[str]:
     if not all(words):
         raise FormatError(source.name, "an empty word in the list. Fix the cell.", line=line)
     return words
+
+
+def read_cells(
+    source: Source, lines: Iterable[str], wanted: tuple[str, ...], faults: Faults
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Read the wanted columns of CSV rows, found by their header.
+
+    Cells are separated by commas, semicolons or tabs, whichever the header uses.
+
+    source (Source): The file, for messages.
+    lines (Iterable[str]): Its lines, with their line ends.
+    wanted (tuple[str, ...]): Keys of `COLUMN_NAMES`, two or more.
+    faults (Faults): Takes the rows with other columns than the header's, and broken CSV.
+    YIELDS (tuple[int, tuple[str, ...]]): Line and wanted cells of each row; no cells for
+        a row with a fault.
+    RAISES (FormatError): If a column is missing.
+    """
+    lines = iter(lines)
+    delimiter, columns, n_columns = _read_header(source, next(lines, ""), wanted)
+    pick = itemgetter(*columns)
+    for line, row, fault in _split_rows(lines, delimiter):
+        if len(row) == n_columns:
+            yield line, pick(row)
+            continue
+        if fault:
+            kind = "broken CSV"
+            text = (
+                f"broken CSV ({fault}), expected quotes that close and cells of at most "
+                f"{csv.field_size_limit():,} characters. Fix the line; the file may be cut."
+            )
+        elif row:
+            kind = "wrong number of columns"
+            text = (
+                f"{count_things(len(row), 'column')}, expected {n_columns} as in the header. "
+                "Check the separator and the quoting; the file may be cut."
+            )
+        else:
+            continue
+        faults.add(kind, FormatError(source.name, text, line=line))
+        yield line, ()
+
+
+def _split_rows(
+    lines: Iterator[str], delimiter: str, *, number: int = 2
+) -> Iterator[tuple[int, list[str], str]]:
+    # line, cells and fault of each row; after a quote that does not close, its next line is a row
+    taken: list[str] = []
+    again: deque[str] = deque()
+
+    def take() -> Iterator[str]:
+        while line := again.popleft() if again else next(lines, ""):
+            taken.append(line)
+            yield line
+
+    n_replays = 0
+    reader = csv.reader(take(), delimiter=delimiter, strict=True)
+    while True:
+        taken.clear()
+        row, fault = [], ""
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as err:
+            fault = str(err)
+            if n_replays < _MOST_REPLAYS:
+                n_replays += 1
+                again.extendleft(reversed(taken[1:]))
+                del taken[1:]
+            reader = csv.reader(take(), delimiter=delimiter, strict=True)
+        yield number, row, fault
+        number += len(taken)
+
+
+def _read_header(source: Source, line: str, wanted: tuple[str, ...]) -> tuple[str, list[int], int]:
+    for delimiter in DELIMITERS:
+        header = split_header(line, delimiter)
+        columns = find_columns(header, wanted)
+        if columns is not None:
+            return delimiter, columns, len(header)
+    names = ", ".join(f"'{COLUMN_NAMES[kind][0]}'" for kind in wanted)
+    found = ", ".join(f"'{cell}'" for cell in split_header(line, ","))
+    raise FormatError(
+        source.name,
+        f"columns {found}, expected a header with {names}, each once, in any order. "
+        "Add or rename the columns.",
+        line=1,
+    )

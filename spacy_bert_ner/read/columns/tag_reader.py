@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from .sentence import FormatError, Notes
-from .source import Source
+from ..bytes.source import Source
+from ..sentence import FormatError, Notes
 from .tag_forms import MOST_TAGS, USUAL, TagForms, describe_fault
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from .cells import find_named_columns
+from ..bytes.source import Source
+from ..sentence import Advice, FormatError, count_things
+from ..settings import ReadSettings
 from .column_survey import ColumnSurvey
-from .dialects import find_header, first_row, first_rows, survey_headed, survey_plain
+from .dialects import first_rows, survey_headed, survey_plain
+from .headers import find_header, find_named_columns, first_row
 from .layout import Layout
-from .sentence import Advice, FormatError, count_things
-from .settings import ReadSettings
-from .source import Source
 from .table import Row
 from .tag_forms import (
     BARE,

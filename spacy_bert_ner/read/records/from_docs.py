@@ -3,9 +3,9 @@
 from itertools import pairwise
 from typing import Any
 
-from ..schemes import spans_to_tags
+from ...schemes import spans_to_tags
+from ..sentence import DocData
 from .offsets import chars_to_utf16, has_pairs
-from .sentence import DocData
 
 Record = dict[str, Any]
 """A JSON object."""

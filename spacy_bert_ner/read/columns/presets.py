@@ -3,13 +3,13 @@
 import re
 from collections import Counter, defaultdict
 
-from .column_finder import find_layout
-from .columns import open_layout
-from .file_format import FileFormat, Opened
+from ..bytes.source import Source
+from ..file_format import FileFormat, Opened
+from ..sentence import FormatError
+from ..settings import ReadSettings
+from .finder import find_layout
 from .layout import Layout
-from .sentence import FormatError
-from .settings import ReadSettings
-from .source import Source
+from .reader import open_layout
 from .table import Dialect, read_lines
 from .tag_forms import BRACKETS, WEBANNO, TagForms, choose_forms
 

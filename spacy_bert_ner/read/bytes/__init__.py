@@ -1,0 +1,1 @@
+"""The bytes of a file as the user names it → lines of text."""

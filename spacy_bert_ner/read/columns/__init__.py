@@ -1,0 +1,1 @@
+"""Files of words and tags in rows and lines ↔ sentences."""
