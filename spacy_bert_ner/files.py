@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .moves import move_files, recover_files, sync_folder
 from .scratch import explained, held, temporary_folder
-from .targets import check_targets, read_record
+from .targets import read_record
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def replaced_folder(path: Path, *, record: str) -> Iterator[Path]:
             recover_folder(path)
             shutil.rmtree(aside, ignore_errors=True)
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -73,11 +74,12 @@ def _make_alone(aside: Path, path: Path, stack: ExitStack) -> None:
 
 
 def recover_folder(path: Path) -> None:
-    """Finish replacing a folder after the process was killed.
+    """Finish replacing a folder, or files in it, after the process was killed.
 
-    path (Path): The folder; if it exists, nothing is done.
+    path (Path): The folder.
     """
     path = Path(os.path.realpath(path))
+    recover_files(path)
     old, aside = _name_old(path), _name_aside(path)
     # The old folder is renamed only when the new one is complete.
     if old.exists() and not path.exists():
@@ -115,8 +117,7 @@ def replaced_files(
 ) -> Iterator[Path]:
     """Provide an empty folder to fill; at the end, its files move to another folder.
 
-    They move one by one. No file is left half written, and none moves if filling the
-    folder fails.
+    All of them move, or none, even if the process is killed meanwhile; see `move_files`.
 
     folder (Path): The folder that they move to; its other files are not changed.
     force (bool): Whether files of the same name are replaced.
@@ -129,18 +130,12 @@ def replaced_files(
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        recover_files(folder)
         try:
             with temporary_folder(folder) as aside:
                 yield aside
                 _sync(aside)
-                names = [path.name for path in sorted(aside.iterdir())]
-                check_targets(files=[folder / name for name in names], force=force)
-                stale = read_record(folder / record) if record is not None else set()
-                for name in names:
-                    (aside / name).replace(folder / name)
-                for name in stale.difference(names):
-                    if Path(name).name == name:
-                        (folder / name).unlink(missing_ok=True)
+                move_files(aside, folder, force=force, record=record)
         except BaseException:
             for place in made:
                 with suppress(OSError):
@@ -155,15 +150,7 @@ def _sync(folder: Path) -> None:
             if not path.is_symlink():
                 with path.open("rb") as stream:
                     os.fsync(stream.fileno())
-        _sync_folder(Path(root))
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+        sync_folder(Path(root))
 
 
 def hash_file(path: Path) -> str:

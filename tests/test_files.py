@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import spacy
+from support.steps import run_until_killed, skip_sync
 from support.trainings import make_config, write_corpus
 
 from spacy_bert_ner.files import recover_folder, replaced_files, replaced_folder
@@ -34,40 +36,14 @@ def test_folder_is_replaced_at_once(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-# What a process does on the disk while it replaces a folder; it is killed before and after each.
-STEPS = [(Path, "mkdir"), (Path, "rename"), (shutil, "rmtree"), (os, "fsync"), (os, "link")]
+def replace(path):
+    with replaced_folder(path, record="manifest.json") as folder:
+        (folder / "a").write_text("new")
+        (folder / "b").write_text("new")
 
 
-def replace_until_killed(path, number):
-    """Replace a folder in another process, killed at its step `number`; whether it got so far."""
-    pid = os.fork()
-    if pid == 0:
-        left = iter(range(number, -1, -1))
-
-        def killing(function):
-            def run(*args, **kwargs):
-                if next(left) == 0:
-                    os._exit(9)
-                result = function(*args, **kwargs)
-                if next(left) == 0:
-                    os._exit(9)
-                return result
-
-            return run
-
-        for owner, name in STEPS:
-            setattr(owner, name, killing(getattr(owner, name)))
-        try:
-            with replaced_folder(path, record="manifest.json") as folder:
-                (folder / "a").write_text("new")
-                (folder / "b").write_text("new")
-            os._exit(0)
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
-
-
-def test_killed_at_each_step_the_old_or_the_new_folder_is_complete(tmp_path):
+def test_killed_at_each_step_the_old_or_the_new_folder_is_complete(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", skip_sync)
     outcomes = []
     while True:
         path = tmp_path / str(len(outcomes)) / "model"
@@ -75,7 +51,7 @@ def test_killed_at_each_step_the_old_or_the_new_folder_is_complete(tmp_path):
         (path / "manifest.json").write_text('{"files": {"a": {}, "b": {}}}')
         for name in ("a", "b", "of the user"):
             (path / name).write_text("old")
-        is_killed = replace_until_killed(path, len(outcomes))
+        is_killed = run_until_killed(partial(replace, path), len(outcomes))
         was_absent = not path.exists()
         recover_folder(path)
         found = {name: (path / name).read_text() for name in ("a", "b", "of the user")}

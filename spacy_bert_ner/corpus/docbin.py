@@ -14,6 +14,7 @@ from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
 
 from ..convert.annotated import ANNOTATED_KEY, mark_annotated
+from ..moves import recover_files
 
 
 def make_kept_corpus_v1(
@@ -112,7 +113,7 @@ class GroupCorpus(Corpus):
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Read the docs of a DocBin file.
+    """Read the docs of a DocBin file; what a killed `convert` left unfinished is finished.
 
     path (Path): The file.
     vocab (Vocab): The vocabulary of the docs.
@@ -120,6 +121,7 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     RAISES (FileNotFoundError): If the file is missing.
     RAISES (ValueError): If the file is damaged or not a DocBin.
     """
+    recover_files(path.parent)
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: no such file, expected a corpus. Convert the data first, or correct the path."
