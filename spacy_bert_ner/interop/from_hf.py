@@ -154,7 +154,7 @@ def is_iob1(encoder: Checkpoint, head: Head) -> bool:
         with torch.no_grad():
             # shape: (n_words, width)
             X = encoder.model.eval()(input_ids=torch.tensor([ids])).last_hidden_state[0, firsts]
-            best = (X @ head.weight.T + head.bias).argmax(dim=1)
+            best = head.score(X).argmax(dim=1)
         count_bigrams(bigrams, [head.names[i] for i in best.tolist()])
     return recognise_scheme(bigrams) in ("IOB1", "IO")
 
@@ -175,6 +175,9 @@ def make_pipeline(
     config = make_pipeline_config(
         lang=lang, aggregation=aggregation, scheme=columns.scheme, labels=labels
     )
+    if head.before:
+        width = len(head.before[0].weight)  # type: ignore[arg-type]
+        config["components"]["ner"]["model"].update(hidden=width, norm=True)
     config["paths"]["encoder"] = str(folder)
     nlp = load_model_from_config(Config(config), auto_fill=True)
     example = Example.from_dict(nlp.make_doc("a"), {"entities": [(0, 1, labels[0])]})
@@ -191,11 +194,15 @@ def select_rows(head: Head, columns: list[int]) -> dict[str, torch.Tensor]:
 
     head (Head): Tags and weights of the checkpoint.
     columns (List[int]): For each of our tags, a tag of the checkpoint, or `MISSING`.
-    RETURNS (Dict[str, Tensor]): State of a linear layer. Shapes: (n_tags, width), (n_tags,).
+    RETURNS (Dict[str, Tensor]): State of the layers, the last with shapes (n_tags, width) and
+        (n_tags,).
     """
     is_missing = torch.tensor([column == MISSING for column in columns])
     weight = head.weight[columns].masked_fill(is_missing[:, None], 0.0)
-    return {"0.weight": weight, "0.bias": head.bias[columns].masked_fill(is_missing, NEVER)}
+    last = torch.nn.Linear(weight.shape[1], len(weight)).requires_grad_(False)
+    last.weight.copy_(weight)
+    last.bias.copy_(head.bias[columns].masked_fill(is_missing, NEVER))
+    return torch.nn.Sequential(*head.before, last).state_dict()
 
 
 def describe(nlp: Language, lock: dict[str, Any]) -> None:

@@ -1,32 +1,41 @@
-"""A token-classification checkpoint → its tags and its one linear layer."""
+"""A token-classification checkpoint → its tags and the layers that score them."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
+from torch import nn
 from transformers import AutoConfig, AutoModelForTokenClassification
 
 from ..encode.checkpoint import Checkpoint
 from ..fetch.trust import CONFIG, WEIGHTS
 from ..files import read_json
 from ..pieces.cutter import reading
+from ..tag.token_classifier import make_layers
 
 TOLERANCE = 1e-4
 """The largest difference allowed between two computations, relative to the top score."""
 
 
 class Head(NamedTuple):
-    """The layer of a checkpoint that scores the tags.
+    """The layers of a checkpoint that score the tags.
 
     names (List[str]): The tags, as `id2label` has them. Shape: (n_names,).
     weight (torch.Tensor): Shape: (n_names, width).
     bias (torch.Tensor): Shape: (n_names,).
+    before (Tuple[nn.Module, ...]): Layers before the linear one: none, or a linear one, GELU
+        and LayerNorm.
     """
 
     names: list[str]
     weight: torch.Tensor
     bias: torch.Tensor
+    before: tuple[nn.Module, ...] = ()
+
+    def score(self, X: torch.Tensor) -> torch.Tensor:
+        """Score vectors. Shapes: (…, width) → (…, n_names)."""
+        return nn.Sequential(*self.before)(X) @ self.weight.T + self.bias
 
 
 def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
@@ -36,7 +45,7 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
     checkpoint (Checkpoint): Its encoder.
     RETURNS (Head): Its tags and weights, in float32.
     RAISES (ValueError): If the checkpoint has no trained head for token
-        classification, or its head is more than one linear layer.
+        classification, or its head is neither one linear layer nor like ModernBERT's.
     """
     names = read_names(folder)
     with reading(folder):
@@ -50,21 +59,25 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
             output_loading_info=True,
         )
     layer = getattr(model, "classifier", None)
-    missing = sorted(name for name in info["missing_keys"] if "classifier" in name)
+    parts = ("classifier.", "head.")
+    missing = sorted(name for name in info["missing_keys"] if name.startswith(parts))
     if missing:
         raise ValueError(
             f"{folder}: no weights for {', '.join(missing)}, expected a checkpoint that was "
             "trained for token classification. To train one from an encoder, use `bert-ner train`."
         )
     model = model.float().eval()
-    if not isinstance(layer, torch.nn.Linear) or not _is_all(model, layer, checkpoint):
-        raise ValueError(
-            f"{folder}: the head of {type(model).__name__} is more than one linear layer, so "
-            "it cannot be converted. Train its encoder with `bert-ner train` instead."
-        )
-    weight = layer.weight.detach().clone()
-    bias = torch.zeros(len(names)) if layer.bias is None else layer.bias.detach().clone()
-    return Head(names, weight, bias)
+    if isinstance(layer, nn.Linear):
+        weight = layer.weight.detach().clone()
+        bias = torch.zeros(len(names)) if layer.bias is None else layer.bias.detach().clone()
+        head = Head(names, weight, bias, _read_hidden(model))
+        if _is_all(model, head, checkpoint):
+            return head
+    raise ValueError(
+        f"{folder}: the head of {type(model).__name__} is neither one linear layer nor a layer "
+        "with GELU and LayerNorm before it, so it cannot be converted. Train its encoder with "
+        "`bert-ner train` instead."
+    )
 
 
 def read_names(folder: Path) -> list[str]:
@@ -104,13 +117,27 @@ def count_scores(folder: Path) -> int | None:
     return None
 
 
-def _is_all(model: Any, layer: torch.nn.Linear, checkpoint: Checkpoint) -> bool:
-    # whether the encoder and this layer give the scores of the whole model
+def _read_hidden(model: Any) -> tuple[nn.Module, ...]:
+    # the layers of ModernBERT's "prediction head", whose biases may be missing
+    part: Any = getattr(model, "head", None)
+    if not hasattr(part, "dense") or not hasattr(part, "norm"):
+        return ()
+    n_out, n_in = part.dense.weight.shape
+    dense, gelu, norm, _ = make_layers([n_in, n_out, 1], norm=True).requires_grad_(False)
+    own: Any
+    for own, layer in ((dense, part.dense), (norm, part.norm)):
+        nn.init.zeros_(own.bias)
+        own.load_state_dict(layer.state_dict(), strict=False)
+    return dense, gelu, norm
+
+
+def _is_all(model: Any, head: Head, checkpoint: Checkpoint) -> bool:
+    # whether the encoder and this head give the scores of the whole model
     pieces = [piece for ids in checkpoint.cutter(["a", "b", "c"], True) for piece in ids]
     ids = torch.tensor([[*checkpoint.cutter.prefix, *pieces, *checkpoint.cutter.suffix]])
     encoder = checkpoint.model.eval()
     with torch.no_grad():
         expected = model(input_ids=ids).logits
-        found = layer(encoder(input_ids=ids).last_hidden_state)
+        found = head.score(encoder(input_ids=ids).last_hidden_state)
     limit = TOLERANCE * max(1.0, float(expected.abs().max()))
     return found.shape == expected.shape and bool((found - expected).abs().max() < limit)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,7 +130,8 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
     """
     problems = []
     layer = pipe.model.get_ref("tag_scores")
-    if layer.attrs["hidden"]:
+    checkpoint = encoder.require()[0]
+    if layer.attrs["hidden"] and not (layer.attrs["norm"] and has_hidden(checkpoint)):
         problems.append(f"its head has a hidden layer (hidden = {layer.attrs['hidden']})")
     if layer.get_dim("nI") != encoder.width:
         problems.append("its head also reads word features (features)")
@@ -146,11 +148,18 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
     return problems
 
 
+def has_hidden(checkpoint: Checkpoint) -> bool:
+    """Check whether transformers puts a hidden layer and a LayerNorm before the tag scores."""
+    return json.loads(checkpoint.files[CONFIG])["model_type"] == "modernbert"
+
+
 def is_tied(pipe: BertNer) -> bool:
     """Check whether tags that share a name in `transformers` share their weights."""
-    names, (weight, bias) = name_columns(pipe.tag_model.tag_set, pipe.scheme), read_weights(pipe)
+    names, (*_, last) = name_columns(pipe.tag_model.tag_set, pipe.scheme), read_layers(pipe)
     firsts = [names.index(name) for name in names]
-    return torch.equal(weight, weight[firsts]) and torch.equal(bias, bias[firsts])
+    return torch.equal(last.weight, last.weight[firsts]) and torch.equal(
+        last.bias, last.bias[firsts]
+    )
 
 
 def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
@@ -188,25 +197,25 @@ def find_notes(nlp: Language, pipe: BertNer, encoder: EncoderShim) -> list[str]:
     return notes
 
 
-def read_weights(pipe: BertNer) -> tuple[torch.Tensor, torch.Tensor]:
-    """RETURNS (Tuple[Tensor, Tensor]): Weight and bias of a head of one linear layer."""
-    state = pipe.model.get_ref("tag_scores").shims[0]._model.state_dict()
-    return state["0.weight"].cpu(), state["0.bias"].cpu()
+def read_layers(pipe: BertNer) -> Any:
+    """RETURNS (nn.Sequential): A copy of the layers of a head, on the CPU."""
+    layers = pipe.model.get_ref("tag_scores").shims[0]._model
+    return deepcopy(layers).cpu().requires_grad_(False)
 
 
 def read_own_head(pipe: BertNer) -> Head:
-    """Give the weights of a linear head, and the names that transformers reads.
+    """Give the weights of a head, and the names that transformers reads.
 
-    pipe (BertNer): The component, whose head is one linear layer.
+    pipe (BertNer): The component, whose head `find_problems` has checked.
     RETURNS (Head): Names and weights. Tags of IO and IOB1 that share a name and a row are
         merged; those of BILOU keep their rows, under the names of IOB2.
     """
-    weight, bias = read_weights(pipe)
+    *before, last = read_layers(pipe)
     names = name_columns(pipe.tag_model.tag_set, pipe.scheme)
     if pipe.scheme == "IO" and not is_tied(pipe):
         names = list(pipe.tags)
     rows = [i for i, name in enumerate(names) if pipe.scheme == "BILOU" or name not in names[:i]]
-    return Head([names[i] for i in rows], weight[rows], bias[rows])
+    return Head([names[i] for i in rows], last.weight[rows], last.bias[rows], tuple(before))
 
 
 def build_model(checkpoint: Checkpoint, head: Head) -> Any:
@@ -221,6 +230,8 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
     settings["id2label"] = {str(i): name for i, name in enumerate(head.names)}
     settings["label2id"] = {name: i for i, name in reversed(list(enumerate(head.names)))}
     settings.pop("architectures", None)
+    if head.before:
+        settings.update(classifier_bias=True, classifier_activation="gelu")
     config = AutoConfig.for_model(**settings)
     if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:
         raise ValueError(
@@ -232,15 +243,30 @@ def build_model(checkpoint: Checkpoint, head: Head) -> Any:
     encoder = checkpoint.model.cpu().eval()
     plain, _ = split_shapes(encoder.state_dict())
     model.base_model.load_state_dict(plain)
-    model.classifier.load_state_dict({"weight": head.weight, "bias": head.bias})
+    load_head(model, head)
     cutter = checkpoint.cutter
     ids = torch.tensor([[*cutter.prefix, cutter.unknown, *cutter.suffix]])
     with torch.no_grad():
-        expected = encoder(input_ids=ids).last_hidden_state @ head.weight.T + head.bias
+        expected = head.score(encoder(input_ids=ids).last_hidden_state)
         difference = (model(input_ids=ids).logits - expected).abs().max()
+    advice = "Choose another encoder."
+    if has_hidden(checkpoint):
+        advice = f"Train a head with hidden = {head.weight.shape[1]} and norm = true."
     if float(difference) > TOLERANCE * max(1.0, float(expected.abs().max())):
         raise ValueError(
-            f"{type(model).__name__} has more than a linear layer on its encoder, so its scores "
-            "would differ from the pipeline's. Choose another encoder."
+            f"The head of {type(model).__name__} has other layers than this one, so its scores "
+            f"would differ from the pipeline's. {advice}"
         )
     return model
+
+
+def load_head(model: Any, head: Head) -> None:
+    """Give a token-classification model the weights of a head."""
+    bias = head.bias
+    if head.before:
+        dense, _, norm = head.before
+        model.head.dense.load_state_dict(dense.state_dict())
+        model.head.norm.load_state_dict(norm.state_dict(), strict=False)
+        if model.head.norm.bias is None:
+            bias = bias + head.weight @ norm.bias  # type: ignore[operator]
+    model.classifier.load_state_dict({"weight": head.weight, "bias": bias})

@@ -20,6 +20,7 @@ def build_piece_classifier_v1(
     aggregation: str = "average",
     label_all_pieces: bool = False,
     dropout: float | None = None,
+    norm: bool = False,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build a head that scores each piece and combines the scores of each token.
 
@@ -41,13 +42,14 @@ def build_piece_classifier_v1(
         for each piece. Otherwise, the model learns from the combined scores of words.
     dropout (float | None): Has no effect: each update uses `training.dropout`. The
         argument exists because configs of earlier models have it.
+    norm (bool): Whether a LayerNorm follows the hidden layer, as in ModernBERT's own head.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags). In training
         with `label_all_pieces`, a `Ragged` of each doc's pieces.
     RAISES (ValueError): If the aggregation is unknown.
     """
     if aggregation not in AGGREGATIONS:
         raise ValueError(f"Aggregation '{aggregation}', expected one of {', '.join(AGGREGATIONS)}.")
-    tag_scores = build_tag_scores(hidden)
+    tag_scores = build_tag_scores(hidden, norm=norm)
     drop: Model[Floats2d, Floats2d] = Dropout()
     scores: Model[Floats2d, Floats2d] = chain(drop, tag_scores)
     model: Model[list[Doc], list[Floats2d]] = Model(

@@ -42,7 +42,7 @@ def add_tags(model: Model, n_new: int) -> None:
     """
     old = model.get_ref("tag_scores")
     n_known, n_tags = old.get_dim("nO"), old.get_dim("nO") + n_new
-    wider = build_tag_scores(old.attrs["hidden"])
+    wider = build_tag_scores(old.attrs["hidden"], norm=old.attrs["norm"])
     wider.set_dim("nI", old.get_dim("nI"))
     layers = cast(TorchShim, old.shims[0])._model
     cast(TorchShim, wider.shims[0])._model = nn.Sequential(

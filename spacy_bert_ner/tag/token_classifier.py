@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors import torch as safetensors
@@ -33,6 +33,7 @@ def build_token_classifier_v1(
     hidden: int | None = None,
     decoder: str = "crf",
     dropout: float | None = None,
+    norm: bool = False,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Build the head of `bert_ner`: one score for each tag and token.
 
@@ -50,6 +51,7 @@ def build_token_classifier_v1(
         independently. Both predict the best path that the tag scheme allows.
     dropout (float | None): Has no effect: each update uses `training.dropout`. The
         argument exists because configs of earlier models have it.
+    norm (bool): Whether a LayerNorm follows the hidden layer, as in ModernBERT's own head.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, n_tags).
     RAISES (ValueError): If the decoder is unknown.
     """
@@ -58,7 +60,7 @@ def build_token_classifier_v1(
     vectors: Model[list[Doc], list[Floats2d]] = chain(tok2vec, keep_width())
     if features is not None:
         vectors = concatenate(vectors, features)
-    tag_scores = build_tag_scores(hidden)
+    tag_scores = build_tag_scores(hidden, norm=norm)
     drop: Model[Floats2d, Floats2d] = Dropout()
     scores: Model[list[Floats2d], list[Floats2d]] = with_array(chain(drop, tag_scores))
     model: Model[list[Doc], list[Floats2d]]
@@ -141,19 +143,24 @@ def set_steps(model: Model, T: Floats2d) -> None:
         model.set_grad("T", model.ops.alloc2f(*T.shape))
 
 
-def build_tag_scores(hidden: int | None) -> Model[Floats2d, Floats2d]:
+def build_tag_scores(hidden: int | None, *, norm: bool) -> Model[Floats2d, Floats2d]:
     """Build the torch layer that scores the tags, without its sizes.
 
     Data (`initialize`) or weights (`from_bytes`) set its sizes.
 
     hidden (int | None): Width of the hidden GELU layer, or `None`.
+    norm (bool): Whether a LayerNorm follows it.
+    RAISES (ValueError): If there is no hidden layer to normalize.
     """
+    if norm and not hidden:
+        raise ValueError("`norm` normalizes the hidden layer, but `hidden` is null. Set its width.")
     return Model(
         "tag_scores",
         forward_torch,
         init=init_tag_scores,
         attrs={
             "hidden": hidden,
+            "norm": norm,
             "convert_inputs": convert_pytorch_default_inputs,
             "convert_outputs": convert_pytorch_default_outputs,
         },
@@ -178,15 +185,18 @@ def init_tag_scores(
         model.set_dim("nO", Y.shape[1])
     shim = cast(TorchShim, model.shims[0])
     widths = [model.get_dim("nI"), model.attrs["hidden"], model.get_dim("nO")]
-    shim._model = make_layers([width for width in widths if width]).to(shim.device)
+    layers = make_layers([width for width in widths if width], norm=model.attrs["norm"])
+    shim._model = layers.to(shim.device)
 
 
-def make_layers(widths: list[int]) -> nn.Sequential:
-    """Build linear layers between the widths, with a GELU between each two layers."""
+def make_layers(widths: list[int], *, norm: bool) -> nn.Sequential:
+    """Build linear layers between the widths, with a GELU, and a LayerNorm, between each two."""
     layers: list[nn.Module] = []
+    options: Any = {"dtype": torch.float32, "device": "cpu"}
     for n_in, n_out in pairwise(widths):
-        layers += [nn.GELU(), nn.Linear(n_in, n_out, dtype=torch.float32, device="cpu")]
-    return nn.Sequential(*layers[1:])
+        between = [nn.GELU(), *([nn.LayerNorm(n_in, **options)] if norm else [])]
+        layers += [*(between if layers else []), nn.Linear(n_in, n_out, **options)]
+    return nn.Sequential(*layers)
 
 
 def module_to_bytes(module: nn.Sequential) -> bytes:
@@ -198,7 +208,8 @@ def bytes_to_module(_: nn.Sequential, data: bytes, device: torch.device) -> nn.S
     """Build the layers from safetensors, whose shapes define the widths."""
     weights = safetensors.load(data)
     shapes = [X.shape for name, X in sorted(weights.items()) if name.endswith("weight")]
-    module = make_layers([shapes[0][1], *(shape[0] for shape in shapes)]) if shapes else None
-    module = module or nn.Sequential()
+    linear = [shape for shape in shapes if len(shape) == 2]  # that of a LayerNorm has one dimension
+    widths = [*(shape[1] for shape in linear[:1]), *(shape[0] for shape in linear)]
+    module = make_layers(widths, norm=len(linear) < len(shapes))
     module.load_state_dict(weights)
     return module.to(device)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
-from support.checkpoints import ALL_KINDS, SPECIALS
+from support.checkpoints import KINDS, SPECIALS
 from transformers import AutoModel, AutoTokenizer, BertTokenizer
 
 from spacy_bert_ner.encode.checkpoint import (
@@ -36,7 +36,7 @@ def change_json(path, **entries):
     path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_bytes_give_the_same_encoder_back(get_encoder, kind):
     checkpoint = read(get_encoder(kind))
     data = checkpoint_to_bytes(checkpoint, pooling="first")
@@ -52,7 +52,7 @@ def test_bytes_give_the_same_encoder_back(get_encoder, kind):
     assert checkpoint_to_bytes(loaded, pooling="first") == data
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_special_pieces_and_limits_are_the_tokenizer_s(get_encoder, kind):
     checkpoint = read(get_encoder(kind))
     tokenizer = AutoTokenizer.from_pretrained(get_encoder(kind))
@@ -203,7 +203,7 @@ def test_cut_bytes_are_refused(get_encoder, change):
         bytes_to_checkpoint(data, **SAVED)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_first_layers_are_kept(get_encoder, kind):
     whole = read(get_encoder(kind))
     if kind == "funnel":

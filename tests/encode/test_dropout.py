@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import KINDS
 from support.encoders import build
 
 from spacy_bert_ner.encode.dropout import BitDropout, quicken_dropout
@@ -63,7 +63,7 @@ def test_prediction_keeps_all(p):
     assert drop(X) is X and torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_encoders_have_it_wherever_they_had_torchs(get_encoder, kind):
     encoder = get_shim(build(get_encoder(kind), dropout=0.3))._model
     plain = type(encoder)(encoder.config)

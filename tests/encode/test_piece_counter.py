@@ -4,7 +4,7 @@ import pytest
 import spacy
 from spacy.training import Example
 from spacy.util import registry
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import KINDS
 from support.words import TEXT, WORDS, make_doc, read_table
 
 from spacy_bert_ner.encode.piece_counter import read_piece_counter
@@ -15,7 +15,7 @@ def make_count_pieces(folder):
     return registry.resolve(config)["count"]
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_example_has_as_many_pieces_as_the_encoder_reads(get_encoder, kind):
     folder = get_encoder(kind)
     count_pieces = make_count_pieces(folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from spacy.tokens import Doc
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import KINDS
 from support.encoders import LONG, NLP, build, cut_alone, make_docs, predict, read
 from support.listening import make_nlp
 from support.updates import get_gradients, update
@@ -50,7 +50,7 @@ def encode_alone(checkpoint, table, doc):
     return torch.stack([Y[firsts[i]] if ids else Y[0] * 0 for i, ids in enumerate(pieces)])
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_shapes_are_added_to_the_pieces_of_their_words(get_encoder, kind):
     model, checkpoint = build_shaped(get_encoder(kind)), read(get_encoder(kind))
     table = get_table(model).weight.detach()
@@ -60,7 +60,7 @@ def test_shapes_are_added_to_the_pieces_of_their_words(get_encoder, kind):
             np.testing.assert_allclose(X, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_before_training_shapes_change_nothing(get_encoder, kind):
     docs = [*DOCS, *make_docs(LONG)]
     shaped = predict(build(get_encoder(kind), shapes=True), docs)
@@ -68,7 +68,7 @@ def test_before_training_shapes_change_nothing(get_encoder, kind):
         np.testing.assert_allclose(X, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_equal_those_of_the_sums(get_encoder, kind):
     model = build_shaped(get_encoder(kind), dropout=0.0, batch_pieces=20)
     _, dX = update(model, DOCS)
@@ -120,7 +120,7 @@ def test_copies_and_pickles_read_the_same(get_encoder):
             np.testing.assert_array_equal(X, Y)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_saved_models_keep_their_shapes(get_encoder, kind):
     model = build_shaped(get_encoder(kind))
     data = model.to_bytes()

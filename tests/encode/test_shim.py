@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import KINDS
 from support.encoders import LONG, WIDTH, build, cut_alone, make_docs, predict, read
 from support.updates import DOCS, get_gradients, update
 from thinc.api import Adam, PyTorchShim
@@ -33,7 +33,7 @@ def compute_gradients_alone(folder, dX):
     return {n: p.grad.numpy() for n, p in checkpoint.model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_equal_hugging_face_s(get_encoder, kind):
     model = build(get_encoder(kind), dropout=0.0, batch_pieces=20)
     _, dX = update(model)
@@ -108,7 +108,7 @@ def test_docs_without_pieces_can_be_trained_on(get_encoder):
     assert X.shape == (1, WIDTH)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_dropout_reaches_the_layers(get_encoder, kind):
     def run_twice(**options):
         model = build(get_encoder(kind), **options)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import KINDS
 from support.encoders import LONG, NLP, TEXTS, WIDTH, build, cut_alone, make_docs, predict, read
 
 from spacy_bert_ner.encode.transformer import build_transformer_model_v1, docs_to_buckets, get_shim
@@ -33,7 +33,7 @@ def encode_alone(checkpoint, pieces, pooling="first"):
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean", "last"])
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_vectors_equal_hugging_face_s_on_each_doc_alone(get_encoder, kind, pooling):
     checkpoint = read(get_encoder(kind))
     docs = make_docs()
@@ -43,7 +43,7 @@ def test_vectors_equal_hugging_face_s_on_each_doc_alone(get_encoder, kind, pooli
         np.testing.assert_allclose(X, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_vectors_of_a_long_doc_equal_hugging_face_s_on_each_window(get_encoder, kind):
     checkpoint = read(get_encoder(kind))
     (doc,) = make_docs(LONG)
@@ -85,7 +85,7 @@ def test_row_29_words_without_pieces_have_a_vector_and_whitespace_zeros(get_enco
     assert X.any(axis=1).tolist() == [True, True, True, False, False]
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_row_30_each_word_of_a_doc_of_long_words_has_a_vector(get_encoder, kind):
     doc = Doc(NLP.vocab, words=["abcdefghi" * 2, "in"] * 60 + ["z" * 5000, "a-" * 2500])
     with warnings.catch_warnings():

@@ -22,7 +22,7 @@ from spacy_bert_ner.manifest import verify
 from spacy_bert_ner.tag.piece_classifier import AGGREGATIONS, join_pieces
 
 
-@pytest.mark.parametrize("kind", [kind for kind in BUILDERS if kind != "modernbert"])
+@pytest.mark.parametrize("kind", BUILDERS)
 def test_word_scores_are_those_of_transformers_on_the_first_piece(kind, tmp_path):
     folder = build_head(kind, tmp_path / "checkpoint")
     found = hf_to_pipeline(str(folder), tmp_path / "model", scheme="IOB2")
@@ -31,6 +31,20 @@ def test_word_scores_are_those_of_transformers_on_the_first_piece(kind, tmp_path
     columns = [NAMES["IOB2"].index(tag) for tag in nlp.get_pipe("ner").tags]
     expected = score_alone(folder, WORDS)
     np.testing.assert_allclose(score_here(nlp, WORDS), expected[:, columns], atol=1e-5)
+
+
+def test_a_modernbert_head_with_biases_is_read_and_one_without_gelu_refused(tmp_path):
+    biases = {"classifier_bias": True, "norm_bias": True}
+    folder = build_head("modernbert", tmp_path / "checkpoint", **biases)
+    hf_to_pipeline(str(folder), tmp_path / "model", scheme="IOB2", aggregation="max")
+    nlp = spacy.load(tmp_path / "model", config=FLOAT32)
+    columns = [NAMES["IOB2"].index(tag) for tag in nlp.get_pipe("ner").tags]
+    # one piece: nothing to combine
+    expected = torch.from_numpy(score_alone(folder, ["a"])).log_softmax(dim=1).numpy()
+    np.testing.assert_allclose(score_here(nlp, ["a"]), expected[:, columns], atol=1e-5)
+    other = build_head("modernbert", tmp_path / "silu", classifier_activation="silu")
+    with pytest.raises(ValueError, match="head of ModernBertForTokenClassification is neither"):
+        hf_to_pipeline(str(other), tmp_path / "model")
 
 
 def aggregate_alone(folder, words, strategy):

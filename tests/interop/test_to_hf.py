@@ -8,9 +8,11 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from spacy.training import Example
+from support.checkpoints import BUILDERS
 from support.heads import NAMES, build_head
 from support.listening import make_examples, make_nlp
 from support.scoring import FLOAT32, WORDS, score_alone, score_here
+from thinc.api import Adam
 from transformers import pipeline
 
 from spacy_bert_ner.interop.distill import draw_taught_docs, fit_head
@@ -34,7 +36,16 @@ def get_groups(folder, text, strategy="first"):
     return [(group["start"], group["end"], group["entity_group"]) for group in ner(text)]
 
 
-@pytest.mark.parametrize("kind", ["distilbert", "roberta"])
+IN_EACH_RUN = ("distilbert", "modernbert")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in IN_EACH_RUN else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in BUILDERS
+    ],
+)
 def test_there_and_back_again_changes_no_score(kind, tmp_path):
     folder = build_head(kind, tmp_path / "checkpoint")
     hf_to_pipeline(str(folder), tmp_path / "model", scheme="IOB2")
@@ -82,8 +93,8 @@ def test_other_schemes_go_there_and_back(scheme, tmp_path):
         assert [get_ents(nlp(text)) for text in TEXTS] == texts
 
 
-def build(get_encoder, **model):
-    nlp = make_nlp(get_encoder(), n_steps=0)
+def build(get_encoder, kind="bert", **model):
+    nlp = make_nlp(get_encoder(kind), n_steps=0)
     nlp.remove_pipe("bert_ner")
     listener = {"@architectures": "spacy-bert-ner.TransformerListener.v1"}
     model = {"tok2vec": listener, "features": None, "decoder": "valid", **model}
@@ -100,6 +111,7 @@ SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1", "width": 8}
     [
         ({"features": SHAPE}, "reads word features"),
         ({"hidden": 16}, r"hidden layer \(hidden = 16\)"),
+        ({"hidden": 24, "norm": True}, r"hidden layer \(hidden = 24\)"),
         ({"decoder": "crf"}, "steps from tag to tag"),
     ],
 )
@@ -109,6 +121,23 @@ def test_what_cannot_be_expressed_is_said_before_anything_is_written(
     with pytest.raises(ValueError, match=f"cannot be exported exactly: .*{reason}.*distill_head"):
         pipeline_to_hf(build(get_encoder, **model), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_like_modernbert_s_is_exported_after_training_and_a_linear_one_is_not(
+    get_encoder, tmp_path
+):
+    nlp = build(get_encoder, "modernbert", hidden=24, norm=True)
+    nlp.update(make_examples(nlp), sgd=Adam(0.01))
+    nlp.to_disk(tmp_path / "model")
+    nlp = spacy.load(tmp_path / "model", config=FLOAT32)
+    norm = nlp.get_pipe("bert_ner").model.get_ref("tag_scores").shims[0]._model[2]
+    assert norm.bias.abs().min() > 0
+    pipeline_to_hf(nlp, tmp_path / "out")
+    np.testing.assert_allclose(
+        score_alone(tmp_path / "out", WORDS), score_here(nlp, WORDS, name="bert_ner"), atol=1e-4
+    )
+    with pytest.raises(ValueError, match="Train a head with hidden = 24 and norm = true"):
+        pipeline_to_hf(build(get_encoder, "modernbert"), tmp_path / "linear")
 
 
 def test_pooling_other_than_the_first_piece_cannot_be_exported(get_encoder, tmp_path):

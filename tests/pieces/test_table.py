@@ -8,7 +8,7 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from support.checkpoints import ALL_KINDS
+from support.checkpoints import KINDS
 from support.words import TEXT, WORDS, make_doc, read_table
 from transformers import AutoTokenizer
 
@@ -30,7 +30,7 @@ def test_wordpieces_equal_those_of_words_split_beforehand(get_encoder, kind):
     assert pieces.lengths.tolist() == [word_ids.count(i) for i in range(len(words))]
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_pieces_of_running_text_equal_the_tokenizer_s(get_encoder, kind):
     # spaCy's tokens of this text are those that the tokenizers split it into, too
     doc = spacy.blank("en")(TEXT)

@@ -59,9 +59,7 @@ TEXT = [
 ]
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
-KINDS = ("bert", "distilbert", "electra", "roberta", "xlm-roberta")
-# with those whose heads `from-hf` does not read
-ALL_KINDS = (*KINDS, "modernbert")
+KINDS = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "modernbert")
 
 
 def build_checkpoint(kind: str, folder: Path, *, seed: int = 0) -> Path:

@@ -21,6 +21,7 @@ def build_head(
     names: list[str] = NAMES["IOB2"],
     seed: int = 0,
     outside: float = 0.0,
+    **settings: object,
 ) -> Path:
     """Build a checkpoint with random weights.
 
@@ -28,16 +29,21 @@ def build_head(
     folder (Path): Where to write it.
     names (list[str]): Its tags, in the order of its scores.
     outside (float): What is added to the score of "O".
+    **settings (object): Other entries of config.json.
     RETURNS (Path): The folder.
     """
     build_checkpoint(kind, folder, seed=seed)
     config = AutoConfig.from_pretrained(folder)
+    config.update(settings)
     config.id2label = dict(enumerate(names))
     config.label2id = {name: i for i, name in enumerate(names)}
     torch.manual_seed(seed)
     model = AutoModelForTokenClassification.from_pretrained(folder, config=config)
     torch.nn.init.normal_(model.classifier.weight, std=1.0)
     torch.nn.init.normal_(model.classifier.bias, std=1.0)
+    for name, parameter in model.named_parameters():
+        if name.startswith("head."):
+            torch.nn.init.normal_(parameter, std=0.5)
     with torch.no_grad():
         model.classifier.bias[names.index("O")] += outside
     model.save_pretrained(folder)

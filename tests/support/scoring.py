@@ -29,6 +29,6 @@ def score_alone(folder, words):
     return logits[[i - (tokens[i - 1] in ("Ġ", "▁")) for i in firsts]]
 
 
-def score_here(nlp, words):
+def score_here(nlp, words, name="ner"):
     doc = nlp.get_pipe("transformer")(Doc(nlp.vocab, words=words))
-    return nlp.get_pipe("ner").score_tags([doc])[1]
+    return nlp.get_pipe(name).score_tags([doc])[1]

@@ -19,10 +19,10 @@ def pytest_configure():
     registry.factories.register("ner", func=registry.factories.get("bert_ner"))
     make_layers = token_classifier.make_layers
 
-    def make_layers_at_zero(widths):
-        layers = make_layers(widths)
-        torch.nn.init.zeros_(layers[-1].weight)
-        torch.nn.init.zeros_(layers[-1].bias)
+    def make_layers_at_zero(widths, *, norm):
+        layers = make_layers(widths, norm=norm)
+        for parameter in layers[-1:].parameters():
+            torch.nn.init.zeros_(parameter)
         return layers
 
     token_classifier.make_layers = make_layers_at_zero
