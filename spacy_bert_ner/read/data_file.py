@@ -10,13 +10,14 @@ from typing import Any
 from ..schemes import is_tag
 from .bytes.source import Source, open_source
 from .columns.headers import find_header, first_row, has_columns, split_header
-from .columns.piped import read_piped
+from .columns.piped import PIPED_FORMATS
 from .columns.presets import PRESET_FORMATS
 from .columns.reader import open_columns
 from .columns.sentence_rows import read_sentence_rows
 from .columns.tag_forms import BARE, USUAL, number_forms
 from .docbin import read_docbin
 from .file_format import FileFormat, Opened
+from .records.brat import BRAT_FORMATS
 from .records.parquet import TABLE_FORMATS
 from .records.record_formats import JSON_FORMATS
 from .sentence import FormatError, Notes, Sentence
@@ -105,23 +106,15 @@ def recognise_format(source: Source) -> str:
         if kind.recognise(source, head):
             return kind.name
     if source.encoding == "folder":
-        raise FormatError(source.name, "a folder of no kind that we read. Give a file.")
+        raise FormatError(
+            source.name,
+            "a folder without files of brat (.ann), Parquet or Arrow. Give a "
+            "file, or a folder of these.",
+        )
     if source.first_bytes.startswith((b"PK", b"\xd0\xcf")):
         what = "an Excel workbook or another Office file. Save the sheet as CSV UTF-8 first."
         raise FormatError(source.name, what)
     raise FormatError(source.name, "a binary file, expected text or a format that we read.")
-
-
-def _is_brat(source: Source, head: str) -> bool:
-    return source.suffix == ".ann" and re.match(r"[TREAMN*#]\d*\t", head) is not None
-
-
-def _refuse_brat(source: Source, settings: ReadSettings) -> Opened:
-    raise FormatError(
-        source.name,
-        "brat standoff, which needs the .txt with the same name and is not read. Convert it to "
-        "CoNLL (brat's tools/anntoconll.py) first.",
-    )
 
 
 def _is_docbin(source: Source, head: str) -> bool:
@@ -145,11 +138,6 @@ def _is_sentence_rows(source: Source, head: str) -> bool:
     return not has_columns(header, ("word", "tag")) or bool(_SENTENCE_ROW.search(row))
 
 
-def _is_piped(source: Source, head: str) -> bool:
-    word, pipe, tag = head.partition("\n")[0].strip().partition(" ")[0].rpartition("|")
-    return bool(word and pipe and is_tag(tag))
-
-
 def _is_text(source: Source, head: str) -> bool:
     return head != ""
 
@@ -163,10 +151,6 @@ def _open_sentence_rows(source: Source, settings: ReadSettings) -> Opened:
     if settings.tag_names:
         forms = number_forms(settings.tag_names)
     return Opened(partial(read_sentence_rows, source, forms=forms, skip_bad=settings.skip_bad))
-
-
-def _open_piped(source: Source, settings: ReadSettings) -> Opened:
-    return Opened(partial(read_piped, source, skip_bad=settings.skip_bad))
 
 
 def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
@@ -201,12 +185,12 @@ _REFUSED = (
 _TABLE = (
     FileFormat("spacy", _is_docbin, _open_docbin),
     *TABLE_FORMATS,
+    *BRAT_FORMATS,
     *JSON_FORMATS,
-    FileFormat("brat", _is_brat, _refuse_brat),
     *PRESET_FORMATS,
     FileFormat("kaggle-sentences", _is_sentence_rows, _open_sentence_rows),
     FileFormat("kaggle-tokens", _is_token_rows, _open_token_rows),
-    FileFormat("wikiner", _is_piped, _open_piped),
+    *PIPED_FORMATS,
     FileFormat("conll", _is_text, open_columns),
 )
 _BY_NAME = {kind.name: kind for kind in _TABLE}

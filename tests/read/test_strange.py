@@ -46,6 +46,36 @@ def test_other_formats_are_named(tmp_path, text, name):
     assert read(write(tmp_path, "<s> O\nAnna B-PER\n"))[0].words == ["<s>", "Anna"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna/B-PER Bell/I-PER ate/O and/or/O\n", [(0, 2, "PER")]),
+        ("Anna_B-PER Bell_I-PER ate_O ._O\n", [(0, 2, "PER")]),
+        ("Anna/PERSON Bell/PERSON ate/O ./O\n", [(0, 2, "PERSON")]),
+        ("当/o 希望工程/nt 救助/o\n中国/ns 在/o\n", [(1, 2, "nt")]),
+    ],
+)
+def test_tags_behind_a_separator(tmp_path, text, expected):
+    data = open_data(write(tmp_path, text))
+    sentence = next(data.sentences())
+    assert (data.format, tags_to_spans(sentence.tags)) == ("word-tag", expected)
+    assert data.how.startswith("word")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The/at Fulton/np-tl said/vbd ./.\n",  # parts of speech
+        "[PER Anna Bell] left .\n",
+        "- I am [Anna](name) in [Oslo](city)\n",
+        "version: '3.1'\nnlu:\n- intent: x\n  examples: |\n",
+    ],
+)
+def test_text_without_tags_is_no_table(tmp_path, text):
+    with pytest.raises(FormatError, match=r"no tag such as B-PER in column \d"):
+        read(write(tmp_path, text))
+
+
 def test_bare_labels_in_sentence_rows(tmp_path):
     path = write(tmp_path, "text,tags\nAnna Bell left Oslo,PER PER O LOC\n", "data.csv")
     (sentence,) = read(path, bare_labels=True)

@@ -71,18 +71,22 @@ WHAT = {
     "label-studio": "Label Studio's JSON or JSON-MIN.",
     "dataturks": "Dataturks; the end is the last character.",
     "cluener": "CLUENER; the end is the last character.",
-    "doccano": "Doccano, lines or a list: `[start, end, label]` lists or objects.",
-    "entities": "Texts with span objects: `span`, or `start` and `end`; `type` or `label`; Rasa.",
+    "doccano": "Doccano, lines or a list: `[start, end, label]` lists or objects; Argilla.",
+    "entities": "Texts with span objects: `span`, or `start` and `end`; `type` or `label`; "
+    "`offset` and `length`; Azure, Rasa, UBIAI.",
     "spacy-training": "spaCy 2's training JSON.",
     "hf-tokens": "`tokens` and `ner_tags`, or `words` and `tags`: lines, a list, or columns; "
-    "Kaggle's PII data.",
-    "brat": "brat's `.ann` files are refused: convert them to CoNLL first.",
+    "Kaggle's PII data; "
+    "what the viewer of Hugging Face's hub gives.",
+    "brat": "brat's `.ann` files, each next to its `.txt`, or a folder of them.",
+    "word-spans": "Words, and entities that count words: GLiNER, SpERT, DyGIE, W2NER.",
     "webanno": "WebAnno and INCEpTION, TSV 3.",
     "ontonotes": "OntoNotes' `.gold_conll`: entities in brackets.",
     "conllu": "CoNLL-U: the tag is in MISC, `name=`, `NER=` or any key with `--misc`.",
     "kaggle-tokens": "CSV with a header: one word a row.",
     "kaggle-sentences": "CSV with a header: one sentence a row.",
     "wikiner": "One sentence a line: `word\\|POS\\|TAG`.",
+    "word-tag": "One sentence a line: `word/TAG` or `word_TAG`; Stanford, MSRA.",
     "conll": "Columns: one word a line, blank lines between sentences.",
 }
 

@@ -77,6 +77,11 @@ def piped():
     return "\n".join(lines) + "\n"
 
 
+def word_tag():
+    lines = (" ".join(map("/".join, zip(words, tags, strict=True))) for words, tags in TAGGED)
+    return "\n".join(lines) + "\n"
+
+
 TEXT = "Anna Berg moved to Oslo. She likes Sankt-Hans there."
 CHAR_SPANS = [(0, 9, "PER"), (19, 23, "LOC"), (35, 45, "MISC")]
 OTHER_TEXT = "Lee left Rome."
@@ -150,6 +155,7 @@ TOKEN_FORMATS = {
     "conll": columns(),
     "conll-tabs": columns(separator="\t", docstart="-DOCSTART-\tO"),
     "wikiner": piped(),
+    "word-tag": word_tag(),
 }
 """Every format of words: name → file of `SENTENCES`."""
 
@@ -168,6 +174,11 @@ TEXT_FORMATS = {
 def hf_tokens():
     return json_lines({"id": str(i), "tokens": words, "ner_tags": tags}
                       for i, (words, tags) in enumerate(TAGGED))  # fmt: skip
+
+
+def word_spans():
+    return json_lines({"tokenized_text": words, "ner": [[a, b - 1, label] for a, b, label in spans]}
+                      for words, spans in SENTENCES)  # fmt: skip
 
 
 def spacy_training():
@@ -213,6 +224,7 @@ def ner_annotator():
 
 RECORD_FORMATS = {
     "hf-tokens": hf_tokens(),
+    "word-spans": word_spans(),
     "spacy-training": spacy_training(),
     "dataturks": dataturks(),
     "cluener": cluener(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ...schemes import is_tag
 from ..bytes.source import Source
 from ..sentence import Advice, FormatError, count_things
 from ..settings import ReadSettings
@@ -19,6 +20,7 @@ from .tag_forms import (
     are_chunks,
     are_numbers,
     choose_forms,
+    describe_untagged,
     number_forms,
 )
 
@@ -164,25 +166,26 @@ class _Finder:
 
     def _require_forms(self, tag: int) -> TagForms:
         column = self.survey.columns[tag] if tag < len(self.survey.columns) else None
-        forms = self._get_forms(tag) if column else None
-        if forms is not None:
-            return forms
-        if column is not None and not column.is_open:
-            inside = {cell.upper() for cell in column.cells} - {"O", "_", "-"}
-            if inside and inside <= set("BI"):
-                raise FormatError(
-                    self.source.name,
-                    f"tags {', '.join(sorted(column.cells))} in column {tag + 1} name no label. "
-                    "Name it.",
-                    advice=[{"label": "ENTITY"}],
-                )
-            if are_bare_labels(column.cells):
-                return BARE
         if column is not None and column.is_open:
             raise FormatError(
                 self.source.name,
                 f"more than {MOST_TAGS:,} different cells in column {tag + 1}, expected tags. "
                 "Name the column of the tags with `tag_column`.",
+            )
+        forms = self._get_forms(tag) if column is not None else USUAL
+        if column is None or forms is not None:
+            return forms or USUAL
+        inside = {cell.upper() for cell in column.cells} - {"O", "_", "-"}
+        if inside and inside <= set("BI"):
+            text = f"tags {', '.join(sorted(column.cells))} in column {tag + 1} name no label."
+            raise FormatError(self.source.name, text, advice=[{"label": "ENTITY"}])
+        if are_bare_labels(column.cells):
+            return BARE
+        if not any(map(is_tag, column.cells)):
+            text = describe_untagged(column.cells, tag)
+            are_words = all(map(str.isalpha, column.cells))
+            raise FormatError(
+                self.source.name, text, advice=[{"bare_labels": True}] if are_words else ()
             )
         return USUAL
 

@@ -89,6 +89,18 @@ def describe_fault(cell: str) -> str:
     return f"{found}, expected {ALLOWED_TAGS}. Fix the tag."
 
 
+def describe_untagged(cells: Collection[str], column: int) -> str:
+    """RETURNS (str): What is wrong with a column (from 0) of which no cell is a tag."""
+    if are_numbers(cells):
+        return describe_fault(min(cells))
+    shown = ", ".join(f"'{cell[:30]}'" for cell in list(cells)[:3])
+    return (
+        f"no tag such as B-PER in column {column + 1} ({shown}). Expected a word and its tag in "
+        "each line, and a blank line after each sentence. Name the column of the tags with "
+        "`tag_column`, or write the data in one of the formats that are read."
+    )
+
+
 def are_bare_labels(tags: Mapping[str, int]) -> bool:
     """Whether tags look like labels without prefixes, `O` among them."""
     inside = [tag for tag in tags if tag and tag not in _OUTSIDE]

@@ -69,6 +69,8 @@ class Fields:
     def items(self, key: str) -> list[Any]:
         """RETURNS (list): The list under a key; empty if the key is missing."""
         items = self.get(key)
+        if isinstance(items, str):
+            raise self.inner(items).not_spans()
         if items is not None and not isinstance(items, list):
             raise self.error(
                 f"{describe_kind(items)} as '{key}', expected a list. Export the data again."
@@ -117,13 +119,26 @@ class Fields:
         found = self.label(label)
         return (*self.borders(start, end), found)
 
+    def not_spans(self) -> FormatError:
+        """RETURNS (FormatError): An error for a text where spans are expected."""
+        return self.error(
+            f"'{self.value[:40]}' as a label of the whole text, expected spans: [start, end, "
+            "label]. This is an export of a classification or translation project: export one in "
+            "which spans of the text are labelled."
+        )
+
     def triple(self) -> CharSpan:
-        """RETURNS (CharSpan): A list of two offsets and a label."""
+        """RETURNS (CharSpan): A list of two offsets and a label; the label may come first."""
+        if isinstance(self.value, str):
+            raise self.not_spans()
         if not isinstance(self.value, list) or len(self.value) < 3:
             raise self.error(
-                f"{describe_kind(self.value)}, expected [start, end, label]. Export the data again."
+                f"{describe_kind(self.value)}, expected [start, end, label]. Add what is missing."
             )
-        return self.inner(dict(zip(("start", "end", "label"), self.value, strict=False))).span()
+        start, end, label = self.value[:3]
+        if isinstance(start, str):
+            start, end, label = end, label, start
+        return self.inner({"start": start, "end": end, "label": label}).span()
 
 
 def describe_kind(value: Any) -> str:

@@ -9,7 +9,7 @@ from ..bytes.source import Source
 from ..faults import Faults
 from ..sentence import FormatError, Notes
 from .fields import Fields
-from .token_records import find_token_keys
+from .token_records import find_class_names, find_token_keys
 
 _CHUNK = 1 << 16
 LONGEST_RECORD = 1 << 25
@@ -17,7 +17,8 @@ LONGEST_RECORD = 1 << 25
 
 _BLANKS = re.compile(r"[\s\ufeff]*")
 _LIST = re.compile(r"\[\s*[\[{\]]")
-_RECORD_KEYS = {"text", "content", "full_text", "sentence", "tokens", "words", "paragraphs"}
+_RECORD_KEYS = {"text", "content", "full_text", "sentence", "document", "tokens", "words"}
+_RECORD_KEYS |= {"paragraphs", "sentences", "tokenized_text"}
 _CONTAINERS = ("annotations", "data", "examples", "documents", "common_examples")
 _DECODER = json.JSONDecoder()
 
@@ -90,9 +91,23 @@ def _find_items(value: Any) -> list[Any] | None:
         value = value["rasa_nlu_data"]
     if _is_table(value):
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)]
+    if isinstance(value.get("rows"), list):
+        return _read_viewer_rows(value["rows"], value.get("features"))
     if isinstance(value.get("data"), Mapping) or _RECORD_KEYS & value.keys():
         return None
     return next((value[key] for key in _CONTAINERS if isinstance(value.get(key), list)), None)
+
+
+def _read_viewer_rows(rows: list[Any], features: Any) -> list[Any]:
+    # what the viewer of Hugging Face's hub gives; the names of numbers are in the features
+    values = [row["row"] if isinstance(row, Mapping) and "row" in row else row for row in rows]
+    for feature in features if isinstance(features, list) else ():
+        names = find_class_names(feature.get("type")) if isinstance(feature, Mapping) else ()
+        for value in values if names else ():
+            numbers = value.get(feature.get("name")) if isinstance(value, dict) else None
+            if isinstance(numbers, list) and all(number in range(len(names)) for number in numbers):
+                value[feature["name"]] = [names[number] for number in numbers]
+    return values
 
 
 def _is_table(value: Mapping[str, Any]) -> bool:

@@ -1,6 +1,26 @@
 """Offsets as a tool counts them, and the text that it gives for a span → characters of the text."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from .fields import CharSpan, Fields
+
+_STARTS = (
+    "start_offset",
+    "start",
+    "begin",
+    "start_char",
+    "start_idx",
+    "startOffset",
+    "beginOffset",
+    "offset",
+)
+_ENDS = ("end_offset", "end", "end_char", "end_idx", "endOffset", "stop")
+_LENGTHS = ("length", "len")
+_PAIRS = ("span", "char_span", "offsets", "offset", "pos", "position", "indices")
+_LABELS = ("label", "labels", "type", "entity_type", "tag", "category", "class", "entity_group",
+           "entity", "name")  # fmt: skip
+_SURFACES = ("text", "word", "value", "mention", "surface", "span", "entity", "name")
 
 
 def find_span(
@@ -45,6 +65,55 @@ def find_span(
         f"offsets {start}:{end} hold '{text[start : end + inclusive][:60]}', expected "
         f"'{found[:60]}'. The text was changed after annotation: export the data again."
     )
+
+
+def read_span(item: Fields, text: str) -> CharSpan:
+    """Read a span that is a list or an object of any usual form.
+
+    item (Fields): The span.
+    text (str): The record's text.
+    RETURNS (CharSpan): Start, end (exclusive) and label, in characters.
+    RAISES (FormatError): If the span has no label or no offsets.
+    """
+    if not isinstance(item.value, Mapping):
+        return item.triple()
+    value = item.value
+    pair = next((value[key] for key in _PAIRS if isinstance(value.get(key), list)), None)
+    if pair is not None:
+        pair = pair[0] if len(pair) == 1 and isinstance(pair[0], list) else pair
+        start, end = item.inner(pair_to_dict(pair)).borders()
+    else:
+        first, last = _find_key(value, _STARTS), _find_key(value, _ENDS)
+        length = next((value[key] for key in _LENGTHS if key in value), None)
+        if last not in value and type(value.get(first)) is type(length) is int:
+            item = item.inner({**value, last: value[first] + length})
+        start, end = item.borders(first, last)
+    return (*find_span(item, text, start, end, find_surface(value)), find_label(item))
+
+
+def find_label(item: Fields) -> str:
+    """RETURNS (str): The label of a span that is an object, under any usual key."""
+    labels = [item.value[key] for key in _LABELS if item.value.get(key) is not None]
+    labels = [x[0] if isinstance(x, list) and len(x) == 1 else x for x in labels]
+    return item.inner({"label": labels[0] if labels else None}).label()
+
+
+def _find_key(value: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return next((key for key in keys if key in value), keys[1])
+
+
+def find_surface(value: Mapping[str, Any]) -> str | None:
+    """RETURNS (str | None): The text of a span that is an object, if the object has it."""
+    label = next((value[key] for key in _LABELS if value.get(key) is not None), None)
+    texts = (value.get(key) for key in _SURFACES)
+    return next((text for text in texts if isinstance(text, str) and text != label), None)
+
+
+def pair_to_dict(pair: Any) -> Any:
+    """RETURNS (Any): A list of two offsets as an object with `start` and `end`."""
+    if isinstance(pair, list) and len(pair) == 2:
+        return {"start": pair[0], "end": pair[1]}
+    return pair
 
 
 def utf16_to_chars(text: str, offset: int) -> int:

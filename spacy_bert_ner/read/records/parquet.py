@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,8 +13,9 @@ from ..file_format import FileFormat, Opened
 from ..sentence import FormatError, Notes
 from ..settings import ReadSettings
 from .fields import Fields
-from .record_formats import open_records, recognise_records
-from .token_records import TAG_KEYS
+from .recognise import recognise_records
+from .record_formats import open_records
+from .token_records import TAG_KEYS, find_class_names
 
 _BATCH = 256  # rows that are in memory at once
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"
@@ -104,19 +105,10 @@ def _find_tag_names(source: Source) -> tuple[str, ...]:
         return ()
     features = json.loads(facts).get("info", {}).get("features", {})
     for key in TAG_KEYS:
-        names = _find_names(features.get(key))
+        names = find_class_names(features.get(key))
         if names:
-            return tuple(map(str, names))
+            return names
     return ()
-
-
-def _find_names(feature: Any) -> list[Any] | None:
-    if isinstance(feature, list) and feature:
-        feature = feature[0]
-    if not isinstance(feature, Mapping):
-        return None
-    names = feature.get("names")
-    return names if isinstance(names, list) else _find_names(feature.get("feature"))
 
 
 def _find_files(source: Source) -> list[Path]:

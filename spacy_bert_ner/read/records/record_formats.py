@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..bytes.source import Source
 from ..columns.tag_reader import TagReader
@@ -17,9 +16,8 @@ from .annotators import TextSurvey, check_annotator, convert_offsets, merge_anno
 from .fields import Fields
 from .json_values import read_json_records
 from .label_studio import read_label_studio
+from .recognise import ReadValues, recognise_records
 from .text_records import (
-    ENTITY_KEYS,
-    TEXT_KEYS,
     AnnotatedText,
     read_cluener,
     read_dataturks,
@@ -28,12 +26,11 @@ from .text_records import (
     read_spacy_json,
 )
 from .texts import split_text
-from .token_records import find_token_keys, read_spacy_training, read_token_record
+from .token_records import read_spacy_training, read_token_record
+from .word_spans import read_word_spans
 
 T = TypeVar("T")
 ReadRecord = Callable[[Fields, Notes], Iterator[AnnotatedText]]
-ReadValues = Callable[[Source, Faults | None, Notes | None], Iterator[Fields]]
-"""Reads the records of a file, of whatever form."""
 
 _TEXT_RECORDS: Mapping[str, ReadRecord] = {
     "spacy-jsonl": read_spacy_json,
@@ -43,6 +40,8 @@ _TEXT_RECORDS: Mapping[str, ReadRecord] = {
     "cluener": read_cluener,
     "doccano": read_entities,
     "entities": read_entities,
+    "brat": read_entities,
+    "word-spans": read_word_spans,
 }
 _TOKEN_RECORDS = {"spacy-training": read_spacy_training, "hf-tokens": read_token_record}
 
@@ -53,81 +52,6 @@ _SURVEYED = re.compile(
 )
 _LONGEST_KEY = 20
 _CHUNK = 1 << 18
-_MOST_HEAD = 100  # records that are looked at for the format
-
-
-def recognise_records(source: Source, read_values: ReadValues) -> str:
-    """Find the format of a file's records; the first ones that are clear decide.
-
-    source (Source): The file.
-    read_values (ReadValues): Reads the records.
-    RETURNS (str): One of the formats of texts or tokens.
-    RAISES (FormatError): If no record has a form that we know.
-    """
-    guess, keys = "", "no record"
-    for record in islice(read_values(source, None, None), _MOST_HEAD):
-        found, is_clear = recognise_record(record.value)
-        if is_clear:
-            return found
-        guess = guess or found
-        if isinstance(record.value, Mapping):
-            keys = f"keys {', '.join(map(str, record.value))[:200]}"
-    if guess:
-        return guess
-    raise FormatError(
-        source.name,
-        f"records of an unknown kind ({keys}), expected texts with entities as Prodigy, Doccano, "
-        "Label Studio or spaCy write them, or lists of tokens and tags. Rename the keys to 'text' "
-        "and 'entities', or to 'tokens' and 'ner_tags'.",
-        line=1,
-    )
-
-
-def recognise_record(record: Any) -> tuple[str, bool]:
-    """Find the format of one record.
-
-    record (Any): The JSON value.
-    RETURNS (tuple[str, bool]): The format, or "", and whether this is sure.
-    """
-    if isinstance(record, list):
-        if find_token_keys(record):
-            return "hf-tokens", True
-        is_pair = len(record) == 2 and isinstance(record[0], str)
-        return ("spacy-jsonl" if is_pair else ""), is_pair
-    if not isinstance(record, Mapping):
-        return "", False
-    if isinstance(record.get("paragraphs"), list):
-        return "spacy-training", True
-    if find_token_keys(record):
-        return "hf-tokens", bool(record.get("tokens") or record.get("words"))
-    if "content" in record and "annotation" in record:
-        return "dataturks", True
-    if isinstance(record.get("data"), Mapping):
-        return "label-studio", True
-    if not any(isinstance(record.get(key), str) for key in TEXT_KEYS):
-        return "", False
-    if "answer" in record or "_task_hash" in record or isinstance(record.get("spans"), list):
-        return "prodigy", True
-    return _recognise_entities(record)
-
-
-def _recognise_entities(record: Mapping[str, Any]) -> tuple[str, bool]:
-    if "ents" in record:
-        return "spacy-jsonl", True
-    if isinstance(record.get("label"), Mapping):
-        return "cluener", True
-    for key in ENTITY_KEYS:
-        spans = record.get(key)
-        if not isinstance(spans, list):
-            continue
-        if not spans:
-            return ("spacy-jsonl" if key == "entities" else "doccano"), False
-        if isinstance(spans[0], Mapping):
-            if "labels" in spans[0]:
-                return "label-studio", True
-            return ("doccano" if "start_offset" in spans[0] else "entities"), True
-        return ("spacy-jsonl" if key == "entities" else "doccano"), True
-    return "", False
 
 
 def open_records(
@@ -152,7 +76,9 @@ def open_records(
     check_annotator(settings.annotator, survey, source.name)
     how = "offsets count UTF-16 units, as in browsers" if survey.counts_units else ""
     read = partial(_read_texts, name, read_values, source, settings, survey)
-    return Opened(read, how, has_texts=True)
+    if name == "word-spans":
+        how = "entities count words; in a list, the end is the last word"
+    return Opened(read, how, has_texts=name != "word-spans")
 
 
 def _needs_survey(source: Source) -> bool:
@@ -246,5 +172,6 @@ JSON_FORMATS = tuple(
         partial(open_records, name, read_json_records),
     )
     for name in (*_TEXT_RECORDS, *_TOKEN_RECORDS)
+    if name != "brat"
 )
 """The formats of JSON; the content of the first records decides between them."""

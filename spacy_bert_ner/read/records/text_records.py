@@ -1,30 +1,24 @@
 """Records of annotation tools, with character offsets → texts with their spans."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..sentence import Notes
 from .fields import CharSpan, Fields
-from .offsets import count_units, find_span
+from .offsets import count_units, find_span, find_surface, pair_to_dict, read_span
 
-_STARTS = (
-    "start_offset",
-    "start",
-    "begin",
-    "start_char",
-    "start_idx",
-    "startOffset",
-    "beginOffset",
-)
-_ENDS = ("end_offset", "end", "end_char", "end_idx", "endOffset", "stop")
-_PAIRS = ("span", "offsets", "offset", "pos", "position", "indices")
-_LABELS = ("label", "labels", "type", "entity_type", "tag", "category", "class", "entity_group",
-           "entity", "name")  # fmt: skip
-_SURFACES = ("text", "word", "value", "mention", "surface", "span", "entity", "name")
-TEXT_KEYS = ("text", "content", "full_text", "sentence")
+TEXT_KEYS = ("text", "content", "full_text", "sentence", "document")
 """Keys of a record's text, in the order in which they are looked for."""
 
-ENTITY_KEYS = ("label", "labels", "entities", "annotations", "ents")
+ENTITY_KEYS = (
+    "label",
+    "labels",
+    "entities",
+    "annotations",
+    "ents",
+    "annotation",
+    "entity_list",
+)
 """Keys of a record's spans, in the order in which they are looked for."""
 
 
@@ -42,6 +36,7 @@ class AnnotatedText(NamedTuple):
     is_gold (bool): Whether this annotation was marked as the right one.
     is_binary (bool): Whether only the spans were judged: nothing is known of other words.
     is_checked (bool): Whether the offsets are known to count characters.
+    is_words (bool): Whether the text is only its words, with a blank after each.
     """
 
     task: Fields
@@ -55,6 +50,7 @@ class AnnotatedText(NamedTuple):
     is_gold: bool = False
     is_binary: bool = False
     is_checked: bool = False
+    is_words: bool = False
 
 
 def read_prodigy(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
@@ -119,13 +115,13 @@ def read_entities(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     """Read a text with spans as Doccano and most scripts write them.
 
     A span is `[start, end, label]` or an object; the object may name its parts in any
-    usual way, and its own text, if given, is compared.
+    usual way, or have a length instead of an end. Its own text, if given, is compared.
     """
     text = read_text(task)
-    key = next((key for key in ENTITY_KEYS if task.get(key) is not None), "label")
+    key = next((key for key in ENTITY_KEYS if isinstance(task.get(key), list)), "label")
     spans = [read_span(task.inner(item), text) for item in task.items(key)]
     is_checked = all(
-        isinstance(item, Mapping) and _find_surface(item) is not None for item in task.items(key)
+        isinstance(item, Mapping) and find_surface(item) is not None for item in task.items(key)
     )
     annotator = str(task.get("annotator") or task.get("user") or "")
     if task.get("offset_unit") == "utf-16":
@@ -146,7 +142,7 @@ def read_cluener(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     for label, mentions in (task.get("label") or {}).items():
         for found in task.inner(mentions).mapping():
             for pair in task.inner(mentions).items(found):
-                first, last = task.inner(_pair_to_dict(pair)).borders()
+                first, last = task.inner(pair_to_dict(pair)).borders()
                 spans.append((*find_span(task, text, first, last, found, inclusive=True), label))
     yield AnnotatedText(task, text, spans, is_checked=True)
 
@@ -169,46 +165,7 @@ def read_dataturks(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
 
 def read_text(task: Fields) -> str:
     """RETURNS (str): A record's text, under any usual key."""
-    return task.text(next((key for key in TEXT_KEYS if task.get(key) is not None), "text"))
-
-
-def read_span(item: Fields, text: str) -> CharSpan:
-    """Read a span that is a list or an object of any usual form.
-
-    item (Fields): The span.
-    text (str): The record's text.
-    RETURNS (CharSpan): Start, end (exclusive) and label, in characters.
-    RAISES (FormatError): If the span has no label or no offsets.
-    """
-    if not isinstance(item.value, Mapping):
-        return item.triple()
-    value = item.value
-    pair = next((value[key] for key in _PAIRS if isinstance(value.get(key), list)), None)
-    if pair is not None:
-        pair = pair[0] if len(pair) == 1 and isinstance(pair[0], list) else pair
-        start, end = item.inner(_pair_to_dict(pair)).borders()
-    else:
-        start, end = item.borders(_find_key(value, _STARTS), _find_key(value, _ENDS))
-    labels = [value[key] for key in _LABELS if value.get(key) is not None]
-    labels = [x[0] if isinstance(x, list) and len(x) == 1 else x for x in labels]
-    label = item.inner({"label": labels[0] if labels else None}).label()
-    return (*find_span(item, text, start, end, _find_surface(value)), label)
-
-
-def _find_key(value: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return next((key for key in keys if key in value), keys[1])
-
-
-def _find_surface(value: Mapping[str, Any]) -> str | None:
-    label = next((value[key] for key in _LABELS if value.get(key) is not None), None)
-    texts = (value.get(key) for key in _SURFACES)
-    return next((text for text in texts if isinstance(text, str) and text != label), None)
-
-
-def _pair_to_dict(pair: Any) -> Any:
-    if isinstance(pair, list) and len(pair) == 2:
-        return {"start": pair[0], "end": pair[1]}
-    return pair
+    return task.text(next((key for key in TEXT_KEYS if isinstance(task.get(key), str)), "text"))
 
 
 def note_unannotated(task: Fields, notes: Notes) -> None:

@@ -170,6 +170,7 @@ def _split_record(
     tags = spans_to_tags(token_spans, len(words))
     missing = [i for i, tag in enumerate(tags) if tag == "O"] if record.is_binary else []
     groups = _place_groups(record, token_at, token_to, notes)
+    is_text = record.starts is None and not record.is_words
     cuts = [0, len(words)]
     if record.starts is not None:
         inside = {i for start, end, _ in token_spans for i in range(start + 1, end)}
@@ -184,8 +185,8 @@ def _split_record(
             tags[start:end],
             [record.task.number] * (end - start),
             document,
-            spaces[start:end],
-            is_text=record.starts is None,
+            None if record.is_words else spaces[start:end],
+            is_text=is_text,
             missing=[i - start for i in missing if start <= i < end],
             groups={
                 name: [(a - start, b - start, label) for a, b, label in group if start <= a < end]

@@ -29,6 +29,18 @@ def find_token_keys(record: Any) -> tuple[str, str] | None:
     return (words, tags) if words and tags else None
 
 
+def find_class_names(feature: Any) -> tuple[str, ...]:
+    """RETURNS (tuple[str, ...]): What the numbers of a feature mean, if it says so."""
+    if isinstance(feature, list) and feature:
+        feature = feature[0]
+    if not isinstance(feature, Mapping):
+        return ()
+    names = feature.get("names")
+    if isinstance(names, list):
+        return tuple(map(str, names))
+    return find_class_names(feature.get("feature"))
+
+
 def read_token_record(
     task: Fields, checker: TagReader, tag_names: Sequence[str], document: int
 ) -> Iterator[Sentence]:

@@ -172,6 +172,9 @@ SPAN_OBJECTS = [
     {"beginOffset": 0, "endOffset": 4, "category": "PER"},
     {"pos": [0, 4], "tag": "PER"},
     {"start_offset": 0, "end_offset": 4, "label": "PER"},
+    {"offset": 0, "length": 4, "category": "PER"},
+    {"text": "Mira", "char_span": [0, 4], "type": "PER"},
+    ["PER", 0, 4],
 ]
 
 
@@ -212,6 +215,52 @@ def test_rasa(tmp_path):
     examples = [{"text": "Mira works.", "intent": "x", "entities": [entity]}]
     text = json.dumps({"rasa_nlu_data": {"common_examples": examples}})
     assert find_entities(write(tmp_path, text)) == [[MIRA]]
+
+
+@pytest.mark.parametrize("keys", [("document", "annotation"), ("text", "entity_list")])
+def test_other_names_of_text_and_spans(tmp_path, keys):
+    span = {"start": 0, "end": 4, "label": "PER", "text": "Mira"}
+    records = [{keys[0]: "Mira works.", keys[1]: [span], "label": "news"}]
+    assert find_entities(write(tmp_path, json.dumps(records))) == [[MIRA]]
+
+
+@pytest.mark.parametrize("tags", [[1, 0], ["B-PER", "O"]])
+def test_rows_of_the_viewer_of_the_hub(tmp_path, tags):
+    names = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    features = [
+        {"feature_idx": 0, "name": "id", "type": {"dtype": "string", "_type": "Value"}},
+        {"feature_idx": 1, "name": "ner_tags", "type": {"feature": names, "_type": "Sequence"}},
+    ]
+    row = {"id": "0", "tokens": ["Mira", "works"], "ner_tags": tags}
+    rows = [{"row_idx": 0, "row": row, "truncated_cells": []}]
+    text = json.dumps({"features": features, "rows": rows})
+    assert find_entities(write(tmp_path, text)) == [[MIRA]]
+    rows = [{"row_idx": 0, "row": {"text": "Mira", "entities": [[0, 4, "PER"]]}}]
+    assert find_entities(write(tmp_path, json.dumps({"rows": rows}, indent=1))) == [[MIRA]]
+
+
+@pytest.mark.parametrize("label", [["positive"], ["Mira arbeitet."], "positive", []])
+def test_labels_of_whole_texts_are_no_entities(tmp_path, label):
+    span = {"text": "Mira works.", "label": []}
+    path = write(tmp_path, json_lines([{"text": "Mira works.", "label": label}, span]))
+    if label == []:
+        assert find_entities(path) == [[], []]
+        return
+    with pytest.raises(FormatError, match="classification or translation project"):
+        find_entities(path)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"assets": {"documents": [{"location": "a.txt", "entities": [{"regionOffset": 0}]}]}},
+        {"annotatable": {"parts": ["s1v1"]}, "entities": [{"classId": "e_1", "offsets": []}]},
+        {"File": "a.txt", "Line": 0, "Entities": [{"BeginOffset": 0, "EndOffset": 4}]},
+    ],
+)
+def test_records_without_their_text_say_where_it_is(tmp_path, record):
+    with pytest.raises(FormatError, match=r"text is missing.*\(Azure, tagtog, Amazon Comprehend\)"):
+        find_entities(write(tmp_path, json_lines([record])))
 
 
 def test_a_long_list_is_read_item_by_item(tmp_path):
@@ -336,7 +385,7 @@ def test_every_form_of_records_gives_the_same(tmp_path, name):
     data, notes = open_data(path), Notes()
     assert name.startswith(data.format)
     sentences = list(data.sentences(notes))
-    if name in ("hf-tokens", "spacy-training"):
+    if name in ("hf-tokens", "spacy-training", "word-spans"):
         found = [(sentence.words, tags_to_spans(sentence.tags)) for sentence in sentences]
         assert found == samples.SENTENCES
         return

@@ -1,0 +1,97 @@
+"""brat's .ann files, each next to its .txt, or a folder of them → records of text and spans."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+
+from ..bytes.source import Source, open_source
+from ..faults import Faults
+from ..file_format import FileFormat, Opened
+from ..sentence import FormatError, Notes
+from ..settings import ReadSettings
+from .fields import Fields
+from .record_formats import open_records
+
+_LINE = re.compile(r"[TREAMN*#]\d*\t")
+_SPAN = re.compile(r"T\d+\t(\S+) (\d+) (\d+(?:;\d+ \d+)*)\t?([^\n]*)")
+
+
+def _is_brat(source: Source, head: str) -> bool:
+    if source.encoding == "folder":
+        return any(source.path.glob("*.ann"))
+    return source.suffix == ".ann" and _LINE.match(head) is not None
+
+
+def _open_brat(source: Source, settings: ReadSettings) -> Opened:
+    read = partial(read_brat, encoding=settings.encoding, lang=settings.lang)
+    return open_records("brat", read, source, settings)
+
+
+def read_brat(
+    source: Source,
+    faults: Faults | None = None,
+    notes: Notes | None = None,
+    *,
+    encoding: str | None = None,
+    lang: str = "en",
+) -> Iterator[Fields]:
+    """Read the entities of .ann files; their relations, events and attributes do not count.
+
+    source (Source): An .ann file, or a folder of them.
+    faults (Faults | None): Takes lines of entities that are broken; by default they raise.
+    notes (Notes | None): Takes the count of entities that have a gap: these are lost.
+    encoding (str | None): The encoding of the texts; by default UTF-8 or a guess.
+    lang (str): The language of the texts.
+    YIELDS (Fields): One record for each text, with `text` and `entities`.
+    RAISES (FormatError): If the .txt of an .ann file is missing or cannot be read.
+    """
+    is_folder = source.encoding == "folder"
+    for number, path in enumerate(
+        sorted(source.path.glob("*.ann")) if is_folder else [source.path], start=1
+    ):
+        file = open_source(path, encoding=encoding, lang=lang) if is_folder else source
+        text_path = path.with_suffix(".txt")
+        if not text_path.is_file():
+            raise FormatError(
+                file.name,
+                f"brat standoff, which needs its text, {text_path.name}, next to it and is not "
+                "read without. Put it there.",
+            )
+        with open_source(text_path, encoding=encoding, lang=lang).open_text(newline="") as stream:
+            text = stream.read()
+        record = Fields(file, number, {"text": text}, is_line=False)
+        record.value["entities"] = _read_entities(file, record, faults, notes)
+        yield record
+
+
+def _read_entities(
+    file: Source, record: Fields, faults: Faults | None, notes: Notes | None
+) -> list[dict[str, object]]:
+    entities = []
+    with file.open_text() as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.startswith("T"):
+                continue
+            match = _SPAN.match(line)
+            if match is None:
+                error = FormatError(
+                    file.name,
+                    f"'{line.strip()[:60]}', expected T1, a tab, 'LABEL START END', a tab and the "
+                    "text. Fix the line; the file may be cut.",
+                    line=number,
+                )
+                if faults is None:
+                    raise error
+                faults.add("broken line", error)
+            elif ";" in match[3]:
+                if notes is not None:
+                    text_of_note = "entities of several pieces with a gap between, lost"
+                    notes.add("split-span", text_of_note, f"{file.name}:{number} {match[4][:60]}")
+            else:
+                start, end = int(match[2]), int(match[3])
+                entities.append({"start": start, "end": end, "label": match[1], "text": match[4]})
+    return entities
+
+
+BRAT_FORMATS = (FileFormat("brat", _is_brat, _open_brat),)
+"""The format of brat's files."""
