@@ -38,7 +38,8 @@ def install_extra(extra: str) -> str:
     extra (str): The name of the extra.
     RETURNS (str): The command.
     """
-    return install_packages(f"{need.name}{need.specifier}" for need in list_requirements(extra))
+    # Without the marker, which says that it belongs to the extra.
+    return install_packages(str(need).partition(";")[0] for need in list_requirements(extra))
 
 
 def install_packages(needs: Iterable[str]) -> str:

@@ -3,14 +3,15 @@
 import ctypes
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import thinc.util
 import torch
 from spacy.language import Language
-from thinc.util import has_cupy, has_cupy_gpu
 
 from .install import install_extra, install_packages
 
@@ -136,9 +137,13 @@ def _read_numbers(path: Path) -> tuple[int, int]:
 def check_gpu(gpu_id: int) -> None:
     """Check that a requested GPU can be used, before any work is done.
 
+    It computes a little on the GPU: one kernel of CuPy, an array passed between CuPy and
+    torch, and one matrix product in the precision that "auto" selects.
+
     gpu_id (int): Number of the GPU; -1 for the CPU, which always passes.
-    RAISES (ValueError): If the driver, PyTorch's CUDA build, CuPy or the GPU with that
-        number is missing; the message says which, and how to fix it.
+    RAISES (ValueError): If the driver, PyTorch's CUDA build, CuPy, what CuPy compiles
+        with, or the GPU with that number is missing; the message says which, and how to
+        fix it.
     """
     if gpu_id < 0:
         return
@@ -159,10 +164,63 @@ def check_gpu(gpu_id: int) -> None:
             f"{asked}, but there are {torch.cuda.device_count()}, numbered from 0. Set another "
             f"`gpu_id`, {on_cpu}."
         )
-    if not has_cupy or not has_cupy_gpu:
-        major = torch.version.cuda.partition(".")[0]
-        advice = install_extra(f"cuda{major}x") or install_packages([f"cupy-cuda{major}x"])
+    major = torch.version.cuda.partition(".")[0]
+    install = install_extra(f"cuda{major}x") or install_packages([f"cupy-cuda{major}x"])
+    if not thinc.util.has_cupy or not thinc.util.has_cupy_gpu:
         raise ValueError(
             f"{asked}, but CuPy is missing or does not match PyTorch's CUDA {torch.version.cuda}. "
-            f"Run `{advice}`, {on_cpu}."
+            f"Run `{install}`, {on_cpu}."
         )
+    device = torch.device("cuda", gpu_id)
+    by_cupy = f"Run `{install}`, {on_cpu}."
+    _try(_run_kernel, device, f"{asked}, but CuPy cannot compute on it", by_cupy)
+    _try(_pass_array, device, f"{asked}, but CuPy and PyTorch cannot share arrays", by_cupy)
+    by_torch = (
+        "Install a build of PyTorch for this GPU and its driver "
+        f"(https://pytorch.org/get-started), {on_cpu}."
+    )
+    _try(_multiply, device, f"{asked}, but PyTorch cannot multiply matrices on it", by_torch)
+
+
+# Signs in the errors of CuPy and torch → what they mean.
+_SIGNS = (
+    ("nvrtc", "the compiler NVRTC is missing"),
+    ("(?i)cannot open source file|find CUDA headers|CUDA_PATH", "the headers of CUDA are missing"),
+    ("(?i)InsufficientDriver|driver version is insufficient", "the NVIDIA driver is too old"),
+    ("(?i)no kernel image|NoBinaryForGpu", "it was not built for this GPU"),
+    (r"\.so(\.\d+)*:", "a library of CUDA is missing"),
+)
+
+
+def _try(run: Callable[[torch.device], None], device: torch.device, found: str, do: str) -> None:
+    try:
+        run(device)
+    except (RuntimeError, OSError, ImportError, ValueError, BufferError) as error:
+        reason = " ".join(str(error).split())[:300]
+        missing = next((f": {text}" for sign, text in _SIGNS if re.search(sign, reason)), "")
+        raise ValueError(f"{found}{missing} ({reason}). {do}") from error
+
+
+def _run_kernel(device: torch.device) -> None:
+    cupy = thinc.util.cupy
+    with cupy.cuda.Device(device.index):
+        # Compiled when it first runs, with NVRTC and CUDA's headers.
+        total = int((cupy.arange(4, dtype="float32") * 2).sum())
+    if total != 12:
+        raise RuntimeError(f"2 * (0 + 1 + 2 + 3) is {total}")
+
+
+def _pass_array(device: torch.device) -> None:
+    cupy = thinc.util.cupy
+    with cupy.cuda.Device(device.index):
+        array = cupy.arange(4, dtype="float32")
+        back = cupy.from_dlpack(torch.from_dlpack(array) + 1)
+        if cupy.asnumpy(back).tolist() != [1.0, 2.0, 3.0, 4.0]:
+            raise RuntimeError("an array changed on its way")
+
+
+def _multiply(device: torch.device) -> None:
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    X = torch.ones(16, 16, dtype=torch.bfloat16 if has_bfloat16 else torch.float16, device=device)
+    if (X @ X).sum().item() != 16**3:
+        raise RuntimeError("the product of two matrices is wrong")

@@ -1,12 +1,16 @@
 """The GPU that was asked for, the processors that may be used, and freed memory."""
 
+import contextlib
 import ctypes
 import os
 import platform
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import thinc.util
 import torch
 
 from spacy_bert_ner import machine
@@ -136,12 +140,46 @@ def test_a_busy_machine_is_described_with_what_to_set(monkeypatch, changes, word
     assert found is None if words is None else re.search(words, found)
 
 
-def set_device(monkeypatch, *, cuda="13.0", available=True, count=1, cupy=True):
+class FakeCuda:
+    """CuPy, and what torch has of CUDA, where each step can fail."""
+
+    def __init__(self, *, compile_error=None, dlpack_error=None, product_error=None):
+        self.compile_error = compile_error
+        self.dlpack_error = dlpack_error
+        self.product_error = product_error
+        self.cuda = SimpleNamespace(Device=lambda i: contextlib.nullcontext())
+        self.asnumpy = np.asarray
+
+    def arange(self, n, dtype):
+        if self.compile_error:
+            raise self.compile_error
+        return np.arange(n, dtype=dtype)
+
+    def from_dlpack(self, x):
+        if self.dlpack_error:
+            raise self.dlpack_error
+        return x.numpy()
+
+    def ones(self, *shape, dtype, device):
+        if self.product_error:
+            raise self.product_error
+        assert device == torch.device("cuda", 0)
+        return ONES(*shape, dtype=dtype)
+
+
+ONES = torch.ones
+
+
+def set_device(monkeypatch, *, cuda="13.0", available=True, count=1, cupy=True, **errors):
+    fake = FakeCuda(**errors)
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.setattr(machine, "has_cupy", cupy)
-    monkeypatch.setattr(machine, "has_cupy_gpu", cupy)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr(torch, "ones", fake.ones)
+    monkeypatch.setattr(thinc.util, "has_cupy", cupy)
+    monkeypatch.setattr(thinc.util, "has_cupy_gpu", cupy)
+    monkeypatch.setattr(thinc.util, "cupy", fake)
 
 
 def test_the_cpu_needs_nothing(monkeypatch):
@@ -160,12 +198,43 @@ def test_a_complete_gpu_passes(monkeypatch):
         ({"cuda": None}, "build without CUDA.*pip install --force-reinstall torch"),
         ({"available": False}, "driver is missing.*nvidia-smi"),
         ({"count": 0}, "there are 0, numbered from 0"),
-        ({"cupy": False}, "CuPy is missing.*Run `pip install 'cupy-cuda13x>=13.6'`"),
-        ({"cupy": False, "cuda": "12.8"}, "Run `pip install 'cupy-cuda12x>=13'`"),
+        ({"cupy": False}, r"CuPy is missing.*Run `pip install 'cupy-cuda13x\[ctk\]>=14'`"),
+        ({"cupy": False, "cuda": "12.8"}, r"Run `pip install 'cupy-cuda12x\[ctk\]>=14'`"),
         ({"cupy": False, "cuda": "11.8"}, "Run `pip install cupy-cuda11x`"),
     ],
 )
 def test_what_is_missing_is_named(monkeypatch, missing, words):
     set_device(monkeypatch, **missing)
     with pytest.raises(ValueError, match=words):
+        machine.check_gpu(0)
+
+
+# What CuPy and torch say; CuPy's own types of errors derive from these.
+NO_NVRTC = "CuPy failed to load libnvrtc.so.12: OSError: libnvrtc.so.12: cannot open shared object"
+NO_HEADER = 'catastrophic error: cannot open source file "cuda_fp16.h"'
+NO_DRIVER = "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime"
+NO_BINARY = "CUDA error: no kernel image is available for execution on the device"
+
+
+@pytest.mark.parametrize(
+    ("failing", "words"),
+    [
+        ({"compile_error": RuntimeError(NO_NVRTC)}, "NVRTC is missing .*cupy-cuda13x.ctk.>=14"),
+        ({"compile_error": RuntimeError(NO_HEADER)}, "headers of CUDA are missing .*13x.ctk.>=14"),
+        ({"compile_error": RuntimeError(NO_DRIVER)}, "the NVIDIA driver is too old"),
+        (
+            {"compile_error": OSError("libcublas.so.12: cannot open")},
+            "a library of CUDA is missing",
+        ),
+        ({"dlpack_error": BufferError("no such device")}, "cannot share arrays .*no such device"),
+        ({"product_error": RuntimeError(NO_BINARY)}, "not built for this GPU .*a build of PyTorch"),
+        (
+            {"product_error": RuntimeError("odd")},
+            r"cannot multiply matrices on it \(odd\)\. Instal",
+        ),
+    ],
+)
+def test_a_trial_that_fails_names_what_is_missing(monkeypatch, failing, words):
+    set_device(monkeypatch, **failing)
+    with pytest.raises(ValueError, match=f"GPU 0 was asked for, but .*{words}.*gpu_id = -1"):
         machine.check_gpu(0)

@@ -84,6 +84,8 @@ def read_bucket(
 ) -> torch.Tensor:
     """Run the encoder on a bucket, or on halves of it if memory is short.
 
+    With gradients, halves would not help: the activations of all of them are kept.
+
     model (torch.nn.Module): A Hugging Face encoder.
     X (torch.Tensor): Piece ids, or the encoder's embeddings of them. Shape:
         (n_windows, n_columns) or (n_windows, n_columns, n_vector).
@@ -94,6 +96,8 @@ def read_bucket(
     def run(rows: slice) -> torch.Tensor:
         return _read(model, X[rows], lengths if lengths is None else lengths[rows])
 
+    if torch.is_grad_enabled():
+        return _read(model, X, lengths)
     parts = run_in_halves(run, len(X))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 

@@ -48,6 +48,7 @@ class TokenListener(TransformerListener):
         super().receive(batch_id % 2**64, outputs, backprop)
         if isinstance(outputs, DocVectors):
             outputs.backprop = backprop
+            outputs.n_ours += 1
 
 
 def forward_listener(
@@ -59,9 +60,13 @@ def forward_listener(
     Xs = [_get_vectors(model, *pair, width) for pair in zip(docs, datas, strict=True)]
 
     def backprop(dXs: list[Floats2d]) -> list[Doc]:
+        parts = [dX for dX in dXs if len(dX)]
         if isinstance(datas, DocVectors):
             datas.has_gradient = True
-        model.backprop_and_clear([TokenVectors(dX) for dX in dXs if len(dX)])
+            if datas.n_ours == datas.n_given and parts:
+                # For each part, the component waits once for a GPU.
+                parts = [model.ops.xp.concatenate(parts)]
+        model.backprop_and_clear([TokenVectors(dX) for dX in parts])
         return list(docs)
 
     return Xs, backprop

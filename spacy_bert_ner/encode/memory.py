@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import thinc.util
 import torch
 
 _Part = TypeVar("_Part")
@@ -15,9 +16,9 @@ TO_PREDICT = (
     "`nlp.pipe` a smaller `batch_size`."
 )
 TO_TRAIN = (
-    "Lower `pieces` or `sentences` of [training.batcher] (and raise `accumulate_batches` of the "
-    "optimizer to learn the same), lower `batch_pieces` of the model, or set "
-    "`gradient_checkpointing = true`."
+    "Training keeps the activations of the whole batch: lower `pieces` of [training.batcher]; or "
+    "raise `accumulate_gradient` of [training], which learns the same in smaller parts; or set "
+    "`gradient_checkpointing = true` of the transformer's model."
 )
 # What torch's allocators and oneDNN say; on a CPU they raise a plain RuntimeError.
 _MEMORY = re.compile(
@@ -52,11 +53,18 @@ def run_in_halves(run: Callable[[slice], _Part], n_rows: int) -> list[_Part]:
             if n_here < 2 or not is_out_of_memory(error):
                 raise
         # The traceback kept what the failed call had computed; it is free only now.
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_gpu_memory()
         middle = rows.start + n_here // 2
         todo += [slice(middle, rows.stop), slice(rows.start, middle)]
     return done
+
+
+def free_gpu_memory() -> None:
+    """Return the memory that torch and CuPy keep for later use, so that both can have it."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if thinc.util.has_cupy_gpu:
+        thinc.util.cupy.get_default_memory_pool().free_all_blocks()
 
 
 @contextlib.contextmanager
@@ -71,4 +79,5 @@ def explained_memory(advice: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
+        free_gpu_memory()
         raise MemoryError(f"Not enough memory for the transformer model. {advice}") from error

@@ -17,7 +17,7 @@ from .checkpoint import read_checkpoint
 from .listeners import replace_listener, replace_listener_config
 from .settings import Settings, check_transformer_settings
 from .shim import EncoderShim
-from .vectors import TokenBatch
+from .vectors import DocVectors, TokenBatch
 
 MODEL_NAME = "token-transformer"
 
@@ -174,7 +174,7 @@ def forward(
     X, backprop_tokens = shim((buckets, n_rows), is_train)
     batch = TokenBatch(X, doc_lengths, lengths)
     if is_learning:
-        shim.handover.begin(batch.doc_data)
+        shim.handover.begin(cast(DocVectors, batch.cached_doc_data))
 
     def backprop(d_batch: TokenBatch) -> Sequence[Doc]:
         backprop_tokens(d_batch.X)

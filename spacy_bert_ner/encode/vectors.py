@@ -64,10 +64,14 @@ class DocVectors(list[TransformerData]):
 
     backprop (Callable | None): The callback of the listener that received them last.
     has_gradient (bool): Whether a listener has returned its gradient.
+    n_given (int): How often the component has given them to a listener.
+    n_ours (int): How many of these listeners are ours, which can join the docs' gradients.
     """
 
     backprop: Callable[[list[TransformerData]], Any] | None = None
     has_gradient: bool = False
+    n_given: int = 0
+    n_ours: int = 0
 
 
 class TokenBatch(FullTransformerBatch):
@@ -106,13 +110,15 @@ class TokenBatch(FullTransformerBatch):
     @property
     def doc_data(self) -> DocVectors:
         """RETURNS (DocVectors): Each doc's vectors."""
-        return cast(DocVectors, self.cached_doc_data)
+        vectors = cast(DocVectors, self.cached_doc_data)
+        vectors.n_given += 1
+        return vectors
 
     def unsplit_by_doc(self, arrays: list[list[Floats3d]]) -> "TokenBatch":
         """Join the gradients of the docs.
 
-        arrays (List[List[Floats3d]]): One array for each doc that is not empty.
-            Shape: (1, n_tokens, width).
+        arrays (List[List[Floats3d]]): One array for each doc that is not empty, or for
+            all. Shape: (1, n_tokens, width).
         RETURNS (TokenBatch): The gradient of this batch.
         """
         xp = get_array_module(self.X)

@@ -1,11 +1,10 @@
 """Lexeme attributes of each word → a vector that is appended to the encoder's."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from spacy import attrs as lexeme_attrs
-from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
 from thinc.api import (
     Embed,
@@ -19,6 +18,8 @@ from thinc.api import (
     with_array,
 )
 from thinc.types import Floats2d, Ints2d, Ragged
+
+from .tag_rows import split_rows
 
 # Flags that spaCy's lexemes store for every word; their combinations are the classes of case and
 # shape that an uncased encoder cannot see.
@@ -65,7 +66,7 @@ def build_word_forms_v1(
     RAISES (ValueError): If `attrs` is empty, `rows` does not have one number above 0
         for each attribute, or `window` is below 0.
     """
-    return _embed_forms(FeatureExtractor(list(attrs)), width, attrs, rows, window)
+    return _embed_forms(None, width, attrs, rows, window)
 
 
 def build_word_forms_v2(
@@ -97,35 +98,52 @@ def build_word_forms_v2(
     """
     if not 0 <= hide_case <= 1:
         raise ValueError(f"hide_case = {hide_case}, expected a share from 0 to 1.")
-    extract: Model[list[Doc], list[Ints2d]] = Model(
-        "extract_forms", forward_forms, attrs={"attrs": list(attrs), "hide_case": hide_case}
-    )
-    return _embed_forms(extract, width, attrs, rows, window)
+    return _embed_forms(hide_case, width, attrs, rows, window)
 
 
 def forward_forms(
     model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
     """Look up the attributes of each word. Shapes: (n_tokens, n_attrs)."""
-    attrs, share = model.attrs["attrs"], model.attrs["hide_case"] if is_train else 0.0
-    # Shape: (n_attrs,)
-    salts = np.where(np.isin(attrs, CASE_ATTRS), CASE_SALT, np.uint64(0))
-    forms = []
-    for doc in docs:
-        if not shows_case(doc) or (share and np.random.random() < share):
-            found = _read_attrs(Doc(doc.vocab, [token.lower_ for token in doc]), attrs) ^ salts
-        else:
-            found = _read_attrs(doc, attrs)
-        forms.append(cast(Ints2d, model.ops.xp.asarray(found)))
+    attrs, hide_case = model.attrs["attrs"], model.attrs["hide_case"]
+    if hide_case is None:
+        found = _read_attrs(docs, attrs)
+    else:
+        found = read_forms(docs, attrs, share=hide_case if is_train else 0.0)
+    return _move(model, found, docs), _ignore_gradient
 
-    def backprop(d_forms: Any) -> list[Doc]:
-        return []
 
-    return forms, backprop
+def read_forms(docs: Sequence[Doc], attrs: Sequence[str], *, share: float) -> np.ndarray:
+    """Read the attributes of each word, in lower case where its doc's case is hidden.
+
+    docs (Sequence[Doc]): The docs.
+    attrs (Sequence[str]): The attributes.
+    share (float): Share of the docs with informative case to hide it in as well.
+    RETURNS (ndarray): Their values. Shape: (n_tokens, n_attrs).
+    """
+    rows = _read_attrs(docs, [*attrs, *CASE_FLAGS])
+    forms, flags = rows[:, : len(attrs)], rows[:, len(attrs) :]
+    lengths = [len(doc) for doc in docs]
+    # Case is informative if some words are in lower case, and some are not.
+    # Shape: (n_docs, n_flags)
+    totals = np.concatenate([np.zeros((1, 3)), np.cumsum(flags, axis=0)])
+    ends = np.cumsum(lengths)
+    n_lower, n_title, n_upper = (totals[ends] - totals[ends - lengths]).T
+    is_hidden = (n_lower == 0) | (n_title + n_upper == 0)
+    if share:
+        is_shown = ~is_hidden
+        is_hidden[is_shown] = np.random.random(int(is_shown.sum())) < share
+    hidden = [docs[i] for i in np.flatnonzero(is_hidden).tolist()]
+    words = [token.lower_ for doc in hidden for token in doc]
+    if words:
+        salts = np.where(np.isin(attrs, CASE_ATTRS), CASE_SALT, np.uint64(0))
+        lower = _read_attrs([Doc(docs[0].vocab, words)], attrs)
+        forms[np.repeat(is_hidden, lengths)] = lower ^ salts
+    return forms
 
 
 def _embed_forms(
-    extract: Model[list[Doc], list[Ints2d]],
+    hide_case: float | None,
     width: int,
     attrs: Sequence[str],
     rows: Sequence[int],
@@ -145,6 +163,9 @@ def _embed_forms(
         raise ValueError(f"rows = {list(rows)}, expected 1 or more for each attribute.")
     if window < 0:
         raise ValueError(f"window = {window}, expected 0 (only the word itself) or more.")
+    extract: Model[list[Doc], list[Ints2d]] = Model(
+        "extract_forms", forward_forms, attrs={"attrs": list(attrs), "hide_case": hide_case}
+    )
     tables: list[Model[Ints2d, Floats2d]] = [
         HashEmbed(width, n_rows, column=i, seed=i, dropout=0.0) for i, n_rows in enumerate(rows)
     ]
@@ -154,16 +175,20 @@ def _embed_forms(
     return chain(extract, list2ragged(), embed, *around, ragged2list())
 
 
-def shows_case(doc: Doc) -> bool:
-    """Whether the case of words is informative: some are in lower case, and some are not."""
-    # Shape: (n_flags,)
-    is_lower, is_title, is_upper = np.any(_read_attrs(doc, CASE_FLAGS), axis=0).tolist()
-    return bool(is_lower and (is_title or is_upper))
-
-
-def _read_attrs(doc: Doc, attrs: Sequence[str]) -> np.ndarray:
+def _read_attrs(docs: Sequence[Doc], attrs: Sequence[int | str]) -> np.ndarray:
     # Shape: (n_tokens, n_attrs)
-    return doc.to_array(list(attrs)).reshape(len(doc), len(attrs)).astype(np.uint64)
+    names = list(attrs)
+    arrays = [doc.to_array(names).reshape(-1, len(names)) for doc in docs]
+    return np.concatenate(arrays).astype(np.uint64)
+
+
+def _move(model: Model, rows: np.ndarray, docs: Sequence[Doc]) -> list[Any]:
+    # One copy to a GPU for all docs. Shapes: (n_tokens, n_columns)
+    return split_rows(model.ops.xp.asarray(rows), [len(doc) for doc in docs])
+
+
+def _ignore_gradient(d_rows: Any) -> list[Doc]:
+    return []
 
 
 def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
@@ -184,13 +209,6 @@ def forward_word_shape(
 ) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
     """Convert the flags of each word to the number of its class. Shapes: (n_tokens, 1)."""
     weights = 2 ** np.arange(len(SHAPE_FLAGS))
-    classes = []
-    for doc in docs:
-        # Shape: (n_tokens, n_flags)
-        flags = doc.to_array(list(SHAPE_FLAGS)).astype("int64").reshape(-1, len(SHAPE_FLAGS))
-        classes.append(cast(Ints2d, model.ops.xp.asarray((flags @ weights)[:, None])))
-
-    def backprop(d_classes: Any) -> list[Doc]:
-        return []
-
-    return classes, backprop
+    # Shape: (n_tokens, n_flags)
+    flags = _read_attrs(docs, SHAPE_FLAGS).astype(np.int64)
+    return _move(model, (flags @ weights)[:, None], docs), _ignore_gradient

@@ -1,5 +1,7 @@
 """Tag scores of docs, a row for each token or for each piece → one array, and back."""
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -59,14 +61,24 @@ class TagRows(NamedTuple):
         X (Floats2d): An array like `X`. Shape: (n_rows, n_tags).
         RETURNS (List[Floats2d] | List[Ragged]): The rows of each doc.
         """
-        ends = np.cumsum(self.n_rows).tolist()
-        parts = [X[end - n : end] for end, n in zip(ends, self.n_rows, strict=True)]
+        parts = split_rows(X, self.n_rows)
         if self.lengths is None:
             return parts
         return [
             Ragged(part, cast(Ints1d, lengths))
             for part, lengths in zip(parts, self.lengths, strict=True)
         ]
+
+
+def split_rows(X: Any, n_rows: Sequence[int]) -> list[Any]:
+    """Split an array into views of the rows of each doc.
+
+    X (Array2d): The array, in any memory. Shape: (sum of n_rows, n_columns).
+    n_rows (Sequence[int]): Rows of each doc.
+    RETURNS (List[Array2d]): The rows of each doc. Shapes: (n, n_columns).
+    """
+    ends = list(accumulate(n_rows, initial=0))
+    return [X[start:end] for start, end in pairwise(ends)]
 
 
 def join_scores(scores: TagScores, ops: Ops) -> TagRows:

@@ -7,13 +7,7 @@ from typing import Any, cast
 import torch
 from safetensors import torch as safetensors
 from spacy.tokens import Doc
-from thinc.api import (
-    Dropout,
-    Model,
-    chain,
-    concatenate,
-    with_array,
-)
+from thinc.api import Dropout, Model, chain, with_array
 from thinc.layers.pytorchwrapper import (
     convert_pytorch_default_inputs,
     convert_pytorch_default_outputs,
@@ -23,6 +17,7 @@ from thinc.types import Floats2d
 from torch import nn
 
 from ..encode.torch_params import TorchShim
+from .tag_rows import split_rows
 
 DECODERS = ("crf", "valid")
 
@@ -59,7 +54,7 @@ def build_token_classifier_v1(
         raise ValueError(f"Decoder '{decoder}', expected one of {', '.join(DECODERS)}.")
     vectors: Model[list[Doc], list[Floats2d]] = chain(tok2vec, keep_width())
     if features is not None:
-        vectors = concatenate(vectors, features)
+        vectors = append_features(vectors, features)
     tag_scores = build_tag_scores(hidden, norm=norm)
     drop: Model[Floats2d, Floats2d] = Dropout()
     scores: Model[list[Floats2d], list[Floats2d]] = with_array(chain(drop, tag_scores))
@@ -95,6 +90,54 @@ def forward_keep_width(
         return dYs
 
     return Ys, backprop
+
+
+def append_features(
+    vectors: Model[list[Doc], list[Floats2d]], features: Model[list[Doc], list[Floats2d]]
+) -> Model[list[Doc], list[Floats2d]]:
+    """Build a layer that appends features to the vectors of each token.
+
+    thinc's `concatenate` fails if the callback of `vectors` returns nothing, as that of
+    the stock transformer listener does, unless it is the last one of the pipeline.
+    """
+    return Model(
+        "append_features",
+        forward_append,
+        init=init_append,
+        dims={"nI": None, "nO": None},
+        layers=[vectors, features],
+    )
+
+
+def init_append(
+    model: Model[list[Doc], list[Floats2d]],
+    X: list[Doc] | None = None,
+    Y: list[Floats2d] | None = None,
+) -> None:
+    """Initialize the layers with the sample."""
+    for layer in model.layers:
+        layer.initialize(X=X)
+    if all(layer.has_dim("nO") for layer in model.layers):
+        model.set_dim("nO", sum(layer.get_dim("nO") for layer in model.layers))
+
+
+def forward_append(
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Append the features. Shapes: (n_tokens, width + width of the features)."""
+    ops, lengths = model.ops, [len(doc) for doc in docs]
+    Xs, backprop_vectors = model.layers[0](docs, is_train)
+    Fs, backprop_features = model.layers[1](docs, is_train)
+    X, F = ops.xp.concatenate(Xs), ops.xp.concatenate(Fs)
+    width = X.shape[1]
+
+    def backprop(dYs: list[Floats2d]) -> list[Doc]:
+        dY = ops.xp.concatenate(dYs)
+        backprop_vectors(split_rows(ops.as_contig(dY[:, :width]), lengths))
+        backprop_features(split_rows(ops.as_contig(dY[:, width:]), lengths))
+        return docs
+
+    return split_rows(ops.xp.hstack([X, F]), lengths), backprop
 
 
 def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:

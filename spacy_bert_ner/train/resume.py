@@ -19,8 +19,10 @@ from .state import (
     name_parameters,
     read_optimizer,
     read_random,
+    read_scalers,
     to_tuples,
     write_optimizer,
+    write_scalers,
 )
 
 
@@ -50,6 +52,7 @@ def save_checkpoint(
     save_file(tensors, folder / "optimizer")
     _write_json(folder / "progress.json", asdict(progress))
     _write_json(folder / "random.json", read_random())
+    _write_json(folder / "scalers.json", read_scalers(nlp))
     _write_json(folder / "data.json", data)
     write_manifest(folder)
 
@@ -75,6 +78,8 @@ def load_checkpoint(
         name, kind = name.rsplit(":", 1)
         state.setdefault(keys[name], {})[kind] = tensor
     write_optimizer(optimizer, state, n_steps=progress.step + 1)
+    if (folder / "scalers.json").is_file():  # not in checkpoints of 0.1.0
+        write_scalers(nlp, _read_json(folder / "scalers.json"))
     return progress, _read_json(folder / "random.json")
 
 

@@ -1,12 +1,21 @@
 """The optimizer and the random state of a training run ↔ plain data."""
 
 import random
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
 import torch
 from spacy.language import Language
-from thinc.api import Model, Optimizer, get_current_ops, xp2torch
+from thinc.api import (
+    CupyOps,
+    Model,
+    Optimizer,
+    PyTorchGradScaler,
+    PyTorchShim,
+    get_current_ops,
+    xp2torch,
+)
 from thinc.types import FloatsXd
 
 from ..optimize.joint_optimizer import JointOptimizer
@@ -23,15 +32,20 @@ def name_parameters(nlp: Language) -> dict[Key, str]:
         number of the layer in it and the name of the parameter.
     """
     names = {}
+    for pipe_name, i, node in _walk(nlp):
+        for name in node.param_names:
+            names[node.id, name] = f"{pipe_name}/{i}/{name}"
+        for shim in node.shims:
+            for name, _ in shim._model.named_parameters():
+                names[shim.id, name] = f"{pipe_name}/{i}/torch/{name}"
+    return names
+
+
+def _walk(nlp: Language) -> Iterator[tuple[str, int, Model]]:
     for pipe_name, proc in nlp.pipeline:
         model = getattr(proc, "model", None)
         for i, node in enumerate(model.walk() if isinstance(model, Model) else ()):
-            for name in node.param_names:
-                names[node.id, name] = f"{pipe_name}/{i}/{name}"
-            for shim in node.shims:
-                for name, _ in shim._model.named_parameters():
-                    names[shim.id, name] = f"{pipe_name}/{i}/torch/{name}"
-    return names
+            yield pipe_name, i, node
 
 
 def read_optimizer(optimizer: Optimizer) -> dict[Key, dict[str, torch.Tensor]]:
@@ -77,8 +91,48 @@ def write_optimizer(
         Optimizer.step_schedules(optimizer)
 
 
+def find_scalers(nlp: Language) -> dict[str, PyTorchGradScaler]:
+    """Find the gradient scalers of a pipeline, which float16 needs.
+
+    nlp (Language): The pipeline.
+    RETURNS (Dict[str, PyTorchGradScaler]): Those in use, by component and layer.
+    """
+    return {
+        f"{pipe_name}/{i}": shim._grad_scaler
+        for pipe_name, i, node in _walk(nlp)
+        for shim in node.shims
+        if isinstance(shim, PyTorchShim) and shim._grad_scaler._enabled
+    }
+
+
+def read_scalers(nlp: Language) -> dict[str, list[float]]:
+    """RETURNS (Dict[str, List[float]]): The scales, and the steps since each one changed."""
+    return {
+        name: [scaler._scale.item(), scaler._growth_tracker.item()]
+        for name, scaler in find_scalers(nlp).items()
+    }
+
+
+def write_scalers(nlp: Language, state: dict[str, list[float]]) -> None:
+    """Restore the gradient scalers.
+
+    nlp (Language): The pipeline, whose scalers are changed.
+    state (Dict[str, List[float]]): What `read_scalers` returned.
+    """
+    for name, scaler in find_scalers(nlp).items():
+        if name in state:
+            scale, n_steps = state[name]
+            scaler._scale.fill_(scale)
+            scaler._growth_tracker.fill_(int(n_steps))
+
+
 def read_random() -> dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The state of all random generators, ready for JSON."""
+    """Read the state of the random generators of Python, numpy and torch, on all devices.
+
+    CuPy's cannot be read: see `seed_cupy`.
+
+    RETURNS (Dict[str, Any]): The states, ready for JSON.
+    """
     name, keys, *rest = np.random.get_state(legacy=True)
     state: dict[str, Any] = {
         "python": random.getstate(),
@@ -91,7 +145,7 @@ def read_random() -> dict[str, Any]:
 
 
 def write_random(state: dict[str, Any]) -> None:
-    """Restore the state of all random generators.
+    """Restore the state of the random generators.
 
     state (Dict[str, Any]): What `read_random` returned.
     """
@@ -101,6 +155,16 @@ def write_random(state: dict[str, Any]) -> None:
     if "cuda" in state and torch.cuda.is_available():
         states = [torch.tensor(X, dtype=torch.uint8) for X in state["cuda"]]
         torch.cuda.set_rng_state_all(states[: torch.cuda.device_count()])
+
+
+def seed_cupy() -> None:
+    """Let what CuPy draws next depend on the state of numpy, if arrays are on a GPU.
+
+    thinc's layers draw their dropout masks from CuPy, whose state cannot be saved.
+    """
+    ops = get_current_ops()
+    if isinstance(ops, CupyOps):
+        ops.xp.random.seed(np.random.randint(2**31))
 
 
 def to_tuples(state: Any) -> Any:

@@ -8,8 +8,10 @@ from spacy.training import Example
 from spacy.training.loop import subdivide_batch
 from thinc.api import Optimizer
 
+from ..encode.memory import TO_TRAIN, explained_memory
 from ..optimize.joint_optimizer import JointOptimizer
 from .ranks import Ranks
+from .state import seed_cupy
 
 
 def update_weights(
@@ -32,6 +34,7 @@ def update_weights(
     info (Dict[str, int]): The "step" and the "epoch", for `before_update`.
     losses (Dict[str, float]): The losses of this process are added to it.
     """
+    seed_cupy()
     if settings["before_update"]:
         settings["before_update"](nlp, info)
     share = 1.0
@@ -54,4 +57,6 @@ def update_weights(
         is_trained &= getattr(proc, "is_trainable", False)
         if is_trained and getattr(proc, "model", None) not in (True, False, None):
             proc.finish_update(optimizer)  # type: ignore[attr-defined]
-    optimizer.step_schedules()
+    # The first step makes room for the state of all weights.
+    with explained_memory(TO_TRAIN):
+        optimizer.step_schedules()

@@ -5,14 +5,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import thinc.util
 import torch
 from support.encoders import LONG, build, make_docs, predict
 from support.updates import update
 
-from spacy_bert_ner.encode.memory import explained_memory, is_out_of_memory
+from spacy_bert_ner.encode.memory import explained_memory, is_out_of_memory, run_in_halves
 from spacy_bert_ner.encode.transformer import get_shim
 
 ON_A_PROCESSOR = (
@@ -70,6 +72,30 @@ def test_the_error_names_the_setting(get_encoder, run, setting):
     make_tight(model, 5, RuntimeError(ON_A_PROCESSOR))
     with pytest.raises(MemoryError, match=rf"Not enough memory for the transformer.*{setting}"):
         run(model, make_docs("Alex lives in London"))
+
+
+def test_training_does_not_try_halves(get_encoder):
+    model = build(get_encoder())
+    sizes = make_tight(model, 90, MemoryError())
+    with pytest.raises(MemoryError, match=r"lower `pieces` .*raise `accumulate_gradient`"):
+        update(model, make_docs(*[LONG] * 6))
+    assert len(sizes) == 1
+
+
+def test_cupy_gives_its_memory_back_before_halves_are_tried(monkeypatch):
+    freed = []
+    pool = SimpleNamespace(free_all_blocks=lambda: freed.append(True))
+    fake = SimpleNamespace(get_default_memory_pool=lambda: pool)
+    monkeypatch.setattr(thinc.util, "has_cupy_gpu", True)
+    monkeypatch.setattr(thinc.util, "cupy", fake, raising=False)
+
+    def compute(rows):
+        if rows.stop - rows.start > 2:
+            raise torch.OutOfMemoryError
+        return list(range(rows.start, rows.stop))
+
+    assert run_in_halves(compute, 4) == [[0, 1], [2, 3]]
+    assert len(freed) == 1
 
 
 LIMITED = """

@@ -10,11 +10,13 @@ import time
 import pytest
 import spacy
 import torch
+from support.listening import make_nlp
 from support.runs import StopError, is_equal, read_rows, run, stop_at
 
 from spacy_bert_ner.train import logger, loop
 from spacy_bert_ner.train import train as train_module
 from spacy_bert_ner.train.log import DivergedError
+from spacy_bert_ner.train.state import read_scalers, write_scalers
 
 # Step 24 is a batch of the pending half step: batches are counted from 1.
 PENDING = {"training.optimizer.accumulate_batches": 2, "training.eval_frequency": 8}
@@ -244,3 +246,18 @@ def test_20_kills_at_random_moments(tmp_path):
         assert read_rows(whole / "log.jsonl") == read_rows(resumed / "log.jsonl")
         for name in ("model-best", "model-last"):
             assert is_equal(spacy.load(whole / name), spacy.load(resumed / name))
+
+
+def test_the_scale_of_float16_is_kept(get_encoder):
+    nlps = [make_nlp(get_encoder(), n_steps=0) for _ in range(2)]
+    for nlp in nlps:
+        (shim,) = nlp.get_pipe("transformer").model.shims
+        shim._grad_scaler._enabled = True  # float16 needs CUDA
+    scaler = shim._grad_scaler
+    (other,) = (s._grad_scaler for s in nlps[0].get_pipe("transformer").model.shims)
+    other._scale.fill_(2.0**13)
+    other._growth_tracker.fill_(77)
+    write_scalers(nlps[1], json.loads(json.dumps(read_scalers(nlps[0]))))
+    assert (scaler._scale.item(), scaler._growth_tracker.item()) == (2.0**13, 77)
+    scaler._enabled = False
+    assert read_scalers(nlps[1]) == {}
