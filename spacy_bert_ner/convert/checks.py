@@ -109,10 +109,13 @@ class Examiner:
         self.n_without_piece = 0
         self.words_without_piece: set[str] = set()
         self.n_too_long = 0
+        # Plain words of the running text, and their pieces.
+        self.n_plain, self.n_plain_pieces = 0, 0
         self.cut_finder: CutFinder | None = None
         self._pieces = pieces or {}
         self._window = window
         self._no_piece = {word for word, n in self._pieces.items() if n == 0}
+        self._plain = {word for word in self._pieces if word.isalpha() and word.islower()}
 
     def add(self, part: int, survey: Survey, sentences: Sequence[Sentence], doc: DocData) -> None:
         """Count and check one doc.
@@ -197,6 +200,9 @@ class Examiner:
 
     def _check_pieces(self, sentence: Sentence, name: str) -> None:
         n_pieces = sum(map(self._pieces.__getitem__, sentence.words))
+        plain = [self._pieces[word] for word in sentence.words if word in self._plain]
+        self.n_plain += len(plain)
+        self.n_plain_pieces += sum(plain)
         if n_pieces > self._window:
             self.n_too_long += 1
             self.notes.add(

@@ -17,6 +17,9 @@ from .split import LEFT_OUT
 from .survey import Survey, note_script, note_words
 
 MOST_CONFLICTS = 100
+# Average pieces of a lower-case word: the default encoder has 1.04 in English, 1.70 in Spanish.
+FOREIGN = 1.5
+LEAST_PLAIN = 1_000
 """Sentences with different entities whose places the report lists."""
 
 Report = dict[str, Any]
@@ -66,6 +69,7 @@ def build_report(
     for survey in surveys:
         note_script(survey, settings.lang, notes)
         note_words(survey, notes)
+    _note_foreign_encoder(examiner, settings.lang, notes)
     conflicts = find_conflicts(surveys)
     note_conflicts(conflicts, notes)
     n_entities = sum(sum(part.entities.values()) for part in examiner.parts)
@@ -144,7 +148,21 @@ def _describe_encoder(examiner: Examiner, settings: Conversion) -> Report | None
         "words_without_piece": examiner.n_without_piece,
         "distinct_words_without_piece": len(examiner.words_without_piece),
         "sentences_longer_than_window": examiner.n_too_long,
+        "pieces_per_plain_word": examiner.n_plain_pieces / max(1, examiner.n_plain),
     }
+
+
+def _note_foreign_encoder(examiner: Examiner, lang: str, notes: Notes) -> None:
+    share = examiner.n_plain_pieces / max(1, examiner.n_plain)
+    if examiner.n_plain < LEAST_PLAIN or share < FOREIGN:
+        return
+    notes.add(
+        "foreign-encoder",
+        f"words in lower case, cut into {share:.1f} pieces on average: the encoder has hardly seen "
+        f"this language (1.0 to 1.3 are usual for one that has). Take an encoder of '{lang}', or a "
+        "multilingual one such as hub:intfloat/multilingual-e5-small",
+        count=examiner.n_plain,
+    )
 
 
 def _list_settings(settings: Conversion) -> Report:

@@ -150,7 +150,8 @@ def _render_encoder(report: Report) -> str:
         f"- words without a wordpiece: {found['words_without_piece']:,} "
         f"({found['distinct_words_without_piece']:,} distinct)\n"
         f"- sentences of more than {found['window']:,} pieces: "
-        f"{found['sentences_longer_than_window']:,}"
+        f"{found['sentences_longer_than_window']:,}\n"
+        f"- pieces of a word in lower case, on average: {found['pieces_per_plain_word']:.2f}"
     )
 
 

@@ -175,6 +175,23 @@ def test_the_encoder_tells_what_it_cannot_see(tmp_path, get_encoder):
     assert found["sentences_longer_than_window"] == 1
 
 
+@pytest.mark.parametrize(
+    ("word", "n_pieces", "is_foreign"), [("lives", 1, False), ("qzqz", 4, True)]
+)
+def test_an_encoder_of_another_language_is_a_finding(
+    tmp_path, get_encoder, word, n_pieces, is_foreign
+):
+    data = tmp_path / "a.conll"
+    data.write_text("Oslo B-LOC\n\n" + f"{word} O\n\n" * 1000)
+    code, output = run("convert", data, tmp_path / "a.spacy", "--encoder", get_encoder("bert"))
+    assert code == 0
+    report = json.loads((tmp_path / "a.report.json").read_text())
+    assert report["encoder"]["pieces_per_plain_word"] == n_pieces
+    kinds = {note["kind"] for note in report["findings"]}
+    assert ("foreign-encoder" in kinds) == is_foreign
+    assert ("Take an encoder of 'en'" in output) == is_foreign
+
+
 def test_published_parts_are_not_split_again(tmp_path):
     for name in ("eng.train", "eng.testa"):
         (tmp_path / name).write_text(samples.columns())
