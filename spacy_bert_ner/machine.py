@@ -3,6 +3,7 @@
 import ctypes
 import math
 import os
+import platform
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -132,6 +133,14 @@ def _read_numbers(path: Path) -> tuple[int, int]:
     numbers = [int(text) if text.lstrip("-").isdigit() else 0 for text in texts]
     first, second = (*numbers, 0, 0)[:2]
     return first, second
+
+
+def name_processor() -> str:
+    """RETURNS (str): The name of the processor, as the system has it."""
+    path = Path("/proc/cpuinfo")
+    text = path.read_text("utf8") if path.exists() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def check_gpu(gpu_id: int) -> None:

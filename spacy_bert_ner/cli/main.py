@@ -14,6 +14,7 @@ from . import (  # noqa: F401 - each module adds its command
     package,
     plot,
     push,
+    quantize,
     serve,
     suggest,
     teach,

@@ -1,4 +1,4 @@
-"""Hugging Face folder or bytes ↔ encoder, word cutter and limits; data only."""
+"""Hugging Face folder → encoder, word cutter and limits; data only."""
 
 import inspect
 import json
@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 import transformers
 from packaging.version import Version
 from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
-from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder, refuse_code
+from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder
 from ..pieces.cutter import WordCutter, make_word_cutter, read_tokenizer, reading
 from .dropout import quicken_dropout
-from .seal import check_seal, read_texts, tensors_to_bytes
-from .shaped_embedding import add_shapes, split_shapes
+from .settings import ONNX
+from .shaped_embedding import add_shapes
 
-# The name of the pooling among the texts of the file.
-POOLING = "pooling"
 # Settings of Hugging Face configs that are dropout rates of the encoder.
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
@@ -34,14 +31,15 @@ PLACES = ("_name_or_path", "name_or_path")
 class Checkpoint:
     """An encoder with its config, its tokenizer and its limits.
 
-    model (PreTrainedModel): The encoder in float32, without a pooler.
+    model (Any): The encoder in float32, without a pooler: a PreTrainedModel, or what
+        computes the same call on another engine.
     files (Dict[str, str]): Texts of its config and tokenizer, by file name.
     cutter (WordCutter): Cuts words into pieces.
     pad (int): The padding piece.
     limit (int): The most pieces the encoder reads at once, special pieces included.
     """
 
-    model: PreTrainedModel
+    model: Any
     files: dict[str, str]
     cutter: WordCutter
     pad: int
@@ -56,6 +54,7 @@ def read_checkpoint(
     attention_dropout: float | None = None,
     shapes: bool = False,
     layers: int | None = None,
+    engine: str = "torch",
 ) -> Checkpoint:
     """Read an encoder from a local folder.
 
@@ -66,109 +65,45 @@ def read_checkpoint(
         uses `dropout`.
     shapes (bool): Whether to add a new table of word shapes.
     layers (Optional[int]): How many of the first layers to keep; None for all.
+    engine (str): "torch"; a folder in this layout has nothing for another one.
     RETURNS (Checkpoint): The encoder.
     RAISES (FileNotFoundError): If the folder or one of its files is missing.
     RAISES (ValueError): If it holds code or pickles, or lacks weights or a fast tokenizer,
         or has fewer layers.
     """
+    if engine == ONNX:
+        raise ValueError(
+            f'{path}: `engine = "{ONNX}"` cannot start from an encoder in Hugging Face layout. '
+            'Train with `engine = "torch"`, and make a pipeline for this engine of the result: '
+            "`python -m spacy bert-ner quantize`."
+        )
     check_folder(path)
     with reading(path), torch.device("cpu"):
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        _set_dropout(config, dropout, attention_dropout)
+        set_dropout(config, dropout, attention_dropout)
         if layers is not None:
             _cut_layers(config, layers)
-        cls = _find_class(config)
+        cls = find_class(config)
         model, info = cls.from_pretrained(
             path,
             config=config,
             local_files_only=True,
             use_safetensors=True,
-            **_get_options(cls, attention),
+            **get_options(cls, attention),
         )
-    _check_weights(info, str(path))
+    refuse_missing_weights(info, str(path))
     if shapes:
         add_shapes(model)
-    return _make_checkpoint(model, *read_tokenizer(path))
+    return make_checkpoint(model, *read_tokenizer(path))
 
 
-def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
-    """Write an encoder as safetensors, with config and tokenizer in the header.
+def find_class(config: Any) -> Any:
+    """Find the class of an encoder; one without a head.
 
-    checkpoint (Checkpoint): The encoder.
-    pooling (str): The pooling that the encoder was trained with.
-    RETURNS (bytes): A safetensors file; the same bytes for the same weights.
+    config (Any): Hugging Face's config.
+    RETURNS (Any): The class.
+    RAISES (ValueError): If there is no encoder of this type.
     """
-    state = checkpoint.model.state_dict()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    return tensors_to_bytes(tensors, {**checkpoint.files, POOLING: pooling})
-
-
-def bytes_to_checkpoint(
-    data: bytes,
-    *,
-    pooling: str,
-    attention: str,
-    dropout: float | None,
-    attention_dropout: float | None = None,
-    shapes: bool = False,
-    layers: int | None = None,
-) -> Checkpoint:
-    """Read an encoder that `checkpoint_to_bytes` wrote.
-
-    The bytes are enough: the folder that the encoder came from is not needed.
-
-    data (bytes): A safetensors file with config and tokenizer in the header.
-    pooling (str): The pooling of the config; training must have used the same.
-    attention (str): How to compute attention: "sdpa" or "eager".
-    dropout (Optional[float]): Dropout rate of all layers; None keeps the checkpoint's.
-    attention_dropout (Optional[float]): Dropout rate of the attention weights; None
-        uses `dropout`.
-    shapes (bool): Whether the config asks for word shapes; as in training.
-    layers (Optional[int]): The layers that the config asks for; as in training.
-    RETURNS (Checkpoint): The encoder.
-    RAISES (ValueError): If the bytes are not an encoder of ours, are damaged or refer to
-        code, or if `pooling`, `shapes` or `layers` differ from training.
-    """
-    check_seal(data)
-    files = read_texts(data)
-    if files[POOLING] != pooling:
-        raise ValueError(
-            f'The encoder was trained with `pooling = "{files[POOLING]}"`, but the config has '
-            f'`pooling = "{pooling}"`. Set `pooling` in [components.transformer.model] of '
-            f'config.cfg to "{files[POOLING]}".'
-        )
-    # The file may hold half precision; the encoder is kept and trained in float32.
-    state, table = split_shapes({n: X.float() for n, X in safetensors.torch.load(data).items()})
-    if (table is not None) != shapes:
-        trained, now, back = ("without", "true", "false") if shapes else ("with", "false", "true")
-        raise ValueError(
-            f"The encoder was trained {trained} word shapes, but the config has `shapes = {now}`. "
-            f"Set `shapes = {back}` in [components.transformer.model] of config.cfg."
-        )
-    refuse_code(json.loads(files[CONFIG]), "saved encoder, config.json")
-    config = AutoConfig.for_model(**json.loads(files[CONFIG]))
-    has = getattr(config, "num_hidden_layers", None)
-    if layers not in (None, has):
-        raise ValueError(
-            f"The encoder was trained with {has} layers, but the config has `layers = {layers}`. "
-            f"Set `layers = {has}` in [components.transformer.model] of config.cfg."
-        )
-    _set_dropout(config, dropout, attention_dropout)
-    cls = _find_class(config)
-    with reading("saved encoder"), torch.device("cpu"):
-        model, info = cls.from_pretrained(
-            None,
-            config=config,
-            state_dict=state,
-            **_get_options(cls, attention),
-        )
-    _check_weights(info, "saved encoder")
-    if table is not None:
-        add_shapes(model, table)
-    return _make_checkpoint(model, files[TOKENIZER], files[TOKENIZER_CONFIG])
-
-
-def _find_class(config: Any) -> Any:
     if type(config) not in MODEL_MAPPING:
         raise ValueError(f"no encoder has the type {config.model_type!r}")
     found = MODEL_MAPPING[type(config)]
@@ -185,7 +120,8 @@ def _cut_layers(config: Any, layers: int) -> None:
     config.num_hidden_layers = layers
 
 
-def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
+def set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
+    """Set the dropout rates of a config that are not None, in place; see `read_checkpoint`."""
     of_attention = dropout if attention_dropout is None else attention_dropout
     for names, rate in ((DROPOUTS, dropout), (ATTENTION_DROPOUTS, of_attention)):
         for name in names:
@@ -193,7 +129,8 @@ def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | 
                 setattr(config, name, rate)
 
 
-def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
+def get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
+    """RETURNS (Dict[str, Any]): How `cls.from_pretrained` should build the encoder."""
     has_sdpa = getattr(cls, "_supports_sdpa", False)
     options = {
         "attn_implementation": attention if has_sdpa else "eager",
@@ -206,7 +143,13 @@ def _get_options(cls: type[PreTrainedModel], attention: str) -> dict[str, Any]:
     return options
 
 
-def _check_weights(info: dict[str, Any], place: str) -> None:
+def refuse_missing_weights(info: dict[str, Any], place: str) -> None:
+    """Check that no weight is missing.
+
+    info (Dict[str, Any]): What `from_pretrained` reports.
+    place (str): Where the weights are from, for the message.
+    RAISES (ValueError): If weights are missing.
+    """
     missing = sorted(info["missing_keys"])
     if missing:
         raise ValueError(
@@ -215,7 +158,14 @@ def _check_weights(info: dict[str, Any], place: str) -> None:
         )
 
 
-def _make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: str) -> Checkpoint:
+def make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: str) -> Checkpoint:
+    """Put an encoder and its tokenizer together.
+
+    model (PreTrainedModel): The encoder.
+    tokenizer (str): The text of its tokenizer.json.
+    tokenizer_config (str): The text of its tokenizer_config.json.
+    RETURNS (Checkpoint): The encoder in float32, with its limits.
+    """
     settings = _without(json.loads(tokenizer_config), PLACES)
     config = _without(model.config.to_dict(), PLACES)
     quicken_dropout(model)

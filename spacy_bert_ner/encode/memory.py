@@ -20,9 +20,9 @@ TO_TRAIN = (
     "raise `accumulate_gradient` of [training], which learns the same in smaller parts; or set "
     "`gradient_checkpointing = true` of the transformer's model."
 )
-# What torch's allocators and oneDNN say; on a CPU they raise a plain RuntimeError.
+# What torch's allocators, oneDNN and ONNX Runtime say, in a plain RuntimeError on a CPU.
 _MEMORY = re.compile(
-    "can't allocate memory|not enough memory|out of memory|bad_alloc"
+    "(can't|Failed to) allocate memory|not enough memory|out of memory|bad_alloc"
     "|could not create a (primitive|memory object)(?! descriptor)"
 )
 

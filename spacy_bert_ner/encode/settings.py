@@ -1,5 +1,6 @@
 """Settings of the transformer architecture, checked when the config is read."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,14 @@ from typing import Any
 POOLINGS = ("first", "mean", "last", "pieces")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("sdpa", "eager")
+ONNX = "onnx"
+TRANSFORMER_ENGINES = ("torch", ONNX)
+# What other settings may be with ONNX Runtime, which only predicts, in its own precision.
+WITH_ONNX: dict[str, tuple[Any, ...]] = {
+    "compute_dtype": ("auto", "float32"),
+    "freeze": ("none", "all"),
+    "gradient_checkpointing": (False,),
+}
 # The most pieces to compute at once: about what the caches of a CPU hold, and enough to
 # keep a GPU busy. In training, each part of a batch costs a backward pass too.
 BATCH_PIECES = {"cpu": 1024, "cuda": 32_768}
@@ -31,11 +40,17 @@ class Settings:
     shapes: bool = False
     layers: int | None = None
     threads: int | None = None
+    engine: str = "torch"
+
+    @property
+    def precision(self) -> str:
+        """RETURNS (str): `compute_dtype`, or what the engine wants."""
+        return "float32" if self.engine == ONNX else self.compute_dtype
 
     @property
     def reading(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): The settings needed to read the encoder's weights."""
-        names = ("attention", "dropout", "attention_dropout", "shapes", "layers")
+        names = ("attention", "dropout", "attention_dropout", "shapes", "layers", "engine")
         return {name: getattr(self, name) for name in names}
 
     def find_batch_pieces(self, device_type: str, *, is_train: bool = False) -> int:
@@ -87,6 +102,7 @@ def check_transformer_settings(settings: Settings) -> None:
             'compiled kernel from a hub and runs it. Set `attention` to "sdpa" or "eager".'
         )
     _check_choice("attention", settings.attention, ATTENTIONS)
+    _check_choice("engine", settings.engine, TRANSFORMER_ENGINES)
     parse_freeze(settings.freeze)
     _check_least("window", settings.window, 1)
     _check_least("layers", settings.layers, 1)
@@ -97,6 +113,27 @@ def check_transformer_settings(settings: Settings) -> None:
         rate = getattr(settings, name)
         if rate is not None and not 0 <= rate < 1:
             raise ValueError(f"`{name} = {rate}`, expected at least 0 and less than 1.")
+    for name, choices in WITH_ONNX.items():
+        value, allowed = (json.dumps(v) for v in (getattr(settings, name), choices[0]))
+        if settings.engine == ONNX and getattr(settings, name) not in choices:
+            raise ValueError(
+                f'`{name} = {value}` with `engine = "{ONNX}"`, which only predicts, in float32 and '
+                f"int8. Set `{name} = {allowed}`."
+            )
+
+
+def check_trainable(settings: Settings) -> None:
+    """Check that the encoder's engine can train it.
+
+    settings (Settings): The settings.
+    RAISES (ValueError): If it can't.
+    """
+    if settings.engine == ONNX:
+        raise ValueError(
+            f'`engine = "{ONNX}"` is for prediction: its encoder cannot be trained. Train the '
+            "pipeline that it was made from, and run `python -m spacy bert-ner quantize` on the "
+            'result. To train other components on its vectors, set `freeze = "all"`.'
+        )
 
 
 def parse_freeze(freeze: str) -> int | None:

@@ -6,6 +6,7 @@ import torch
 
 from ..pieces.shapes import N_SHAPES, TABLE, ShapedCutter
 from ..pieces.table import EncodeWords
+from .onnx_encoder import SIZES, OnnxEncoder
 
 
 class ShapedEmbedding(torch.nn.Embedding):
@@ -72,6 +73,16 @@ def split_shapes(
     return plain, tables[0] if tables else None
 
 
+def count_embeddings(model: Any) -> tuple[int, int]:
+    """RETURNS (Tuple[int, int]): The pieces and shapes that an encoder knows; 0 for no shapes."""
+    if isinstance(model, OnnxEncoder):
+        n_pieces, n_shapes = model.get_buffer(SIZES).tolist()
+        return n_pieces, n_shapes
+    table = model.get_input_embeddings()
+    is_shaped = isinstance(table, ShapedEmbedding)
+    return table.num_embeddings, table.word_shapes.num_embeddings if is_shaped else 0
+
+
 def make_shaped(model: Any, cut: EncodeWords, *, unknown: int) -> EncodeWords:
     """Make the word cutter of an encoder that reads shapes.
 
@@ -80,5 +91,4 @@ def make_shaped(model: Any, cut: EncodeWords, *, unknown: int) -> EncodeWords:
     unknown (int): The piece for a word without pieces.
     RETURNS (EncodeWords): Cuts words into pieces with shapes.
     """
-    table = model.get_input_embeddings()
-    return ShapedCutter(cut, unknown, table.num_embeddings, table.word_shapes.num_embeddings)
+    return ShapedCutter(cut, unknown, *count_embeddings(model))

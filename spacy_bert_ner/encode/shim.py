@@ -14,12 +14,13 @@ from thinc.util import get_torch_default_device
 from ..optimize.joint_optimizer import JointOptimizer
 from ..pieces.table import WordTable
 from ..pieces.windows import Bucket
-from .checkpoint import Checkpoint, bytes_to_checkpoint, checkpoint_to_bytes
+from .checkpoint import Checkpoint
 from .fork import use_one_thread_in_a_fork
 from .forward import compute_vectors, freeze_parameters
 from .handover import Handover
 from .memory import TO_PREDICT, TO_TRAIN, explained_memory
 from .precision import copy_in_precision, find_dtype, on_device, predicting
+from .saved import bytes_to_checkpoint, checkpoint_to_bytes
 from .settings import Settings
 from .shaped_embedding import make_shaped
 from .torch_params import exchanged_params
@@ -41,8 +42,8 @@ class EncoderShim(PyTorchShim):
         self.settings = settings
         self.checkpoint: Checkpoint | None = None
         self.table: WordTable | None = None
-        self.size, self.context = 0, 0
         self._low_model: torch.nn.Module | None = None
+        self.size = self.context = 0
         self.handover = Handover()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -60,7 +61,7 @@ class EncoderShim(PyTorchShim):
     @property
     def dtype(self) -> torch.dtype:
         """RETURNS (torch.dtype): The precision that the encoder computes in."""
-        return find_dtype(self.settings.compute_dtype, self.device)
+        return find_dtype(self.settings.precision, self.device)
 
     @property
     def width(self) -> int:

@@ -15,7 +15,7 @@ from ..pieces.table import Pieces
 from ..pieces.windows import Bucket, fill_buckets, split_windows, tokens_to_pieces
 from .checkpoint import read_checkpoint
 from .listeners import replace_listener, replace_listener_config
-from .settings import Settings, check_transformer_settings
+from .settings import Settings, check_trainable, check_transformer_settings
 from .shim import EncoderShim
 from .vectors import DocVectors, TokenBatch
 
@@ -61,6 +61,7 @@ def build_transformer_model_v1(
     shapes: bool = False,
     layers: int | None = None,
     threads: int | None = None,
+    engine: str = "torch",
 ) -> Model[list[Doc], FullTransformerBatch]:
     """Build the model of a `transformer` component: one vector for each token.
 
@@ -103,6 +104,9 @@ def build_transformer_model_v1(
         on a CPU, by one thread each. None for as many as the process may use: its
         processors (affinity and container quota), but no more than torch's threads
         (`OMP_NUM_THREADS`, `torch.set_num_threads`). The vectors do not depend on it.
+    engine (str): What computes the encoder: "torch", or "onnx" for ONNX Runtime with weights
+        in int8, on the CPU and for prediction only. `python -m spacy bert-ner quantize`
+        makes a pipeline with it.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model.
     RAISES (ValueError): If a setting has an invalid value.
     """
@@ -121,6 +125,7 @@ def build_transformer_model_v1(
         shapes=shapes,
         layers=layers,
         threads=threads,
+        engine=engine,
     )
     check_transformer_settings(settings)
     return TransformerModel(
@@ -161,6 +166,7 @@ def forward(
     shim = get_shim(model)
     is_learning = is_train and shim.settings.freeze != "all"
     if is_learning:
+        check_trainable(shim.settings)
         shim.handover.settle()
     doc_lengths = [len(doc) for doc in docs]
     buckets, n_pieces = docs_to_buckets(docs, shim, is_train=is_train)

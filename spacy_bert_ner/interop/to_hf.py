@@ -12,6 +12,7 @@ from spacy.training import Example
 from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
 from ..encode.checkpoint import Checkpoint
+from ..encode.settings import ONNX
 from ..encode.shaped_embedding import split_shapes
 from ..encode.shim import EncoderShim
 from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
@@ -68,6 +69,11 @@ def pipeline_to_hf(
     """
     pipe: Any = nlp.get_pipe(find_component(nlp) if name is None else name)
     encoder = find_encoder(nlp, pipe)
+    if encoder.settings.engine == ONNX:
+        raise ValueError(
+            f'The encoder has `engine = "{ONNX}"`: transformers cannot read a graph in int8. '
+            "Export the pipeline that it was made from."
+        )
     problems = find_problems(pipe, encoder)
     if problems and distill is None:
         raise ValueError(

@@ -1,5 +1,6 @@
 """A model folder with weights in float32 → the same with weights stored in float16."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -22,24 +23,41 @@ def halve_weights(folder: Path) -> int:
     RAISES (ValueError): If there is no encoder of this package, or a weight is too
         large.
     """
-    n_rounded, n_encoders = 0, 0
-    for path in sorted(folder.glob("*/model")):
-        message = srsly.read_msgpack(path)
-        for shims in message.get("shims", []):
-            for i, data in enumerate(shims):
-                if not is_encoder(data):
-                    continue
-                n_encoders += 1
-                shims[i], n = halve_bytes(data, str(path))
-                n_rounded += n
-        if n_rounded:
-            srsly.write_msgpack(path, message)
-    if not n_encoders:
+    n_rounded = 0
+
+    def halve(data: bytes, place: str) -> bytes:
+        nonlocal n_rounded
+        data, n = halve_bytes(data, place)
+        n_rounded += n
+        return data
+
+    if not change_encoders(folder, halve):
         raise ValueError(
             f"{folder}: no weights of spacy-bert-ner.TransformerModel.v1, expected an encoder to "
             "store in half precision. Set `precision = full`."
         )
     return n_rounded
+
+
+def change_encoders(folder: Path, change: Callable[[bytes, str], bytes]) -> int:
+    """Rewrite the encoders of a model folder, in place.
+
+    folder (Path): The folder that `nlp.to_disk` wrote.
+    change (Callable): Gets an encoder's bytes and its place for messages; gives new bytes.
+    RETURNS (int): The number of encoders.
+    """
+    n_encoders = 0
+    for path in sorted(folder.glob("*/model")):
+        message = srsly.read_msgpack(path)
+        n_before = n_encoders
+        for shims in message.get("shims", []):
+            for i, data in enumerate(shims):
+                if is_encoder(data):
+                    shims[i] = change(data, str(path))
+                    n_encoders += 1
+        if n_encoders > n_before:
+            srsly.write_msgpack(path, message)
+    return n_encoders
 
 
 def is_encoder(data: bytes) -> bool:

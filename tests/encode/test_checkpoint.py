@@ -10,11 +10,8 @@ import torch
 from support.checkpoints import KINDS, SPECIALS
 from transformers import AutoModel, AutoTokenizer, BertTokenizer
 
-from spacy_bert_ner.encode.checkpoint import (
-    bytes_to_checkpoint,
-    checkpoint_to_bytes,
-    read_checkpoint,
-)
+from spacy_bert_ner.encode.checkpoint import read_checkpoint
+from spacy_bert_ner.encode.saved import bytes_to_checkpoint, checkpoint_to_bytes
 from spacy_bert_ner.fetch.trust import refuse_code
 
 OPTIONS = {"attention": "sdpa", "dropout": None}
@@ -226,7 +223,7 @@ def test_the_first_layers_are_kept(get_encoder, kind):
                 loaded.model(input_ids=IDS).last_hidden_state,
                 cut.model(input_ids=IDS).last_hidden_state,
             )
-    with pytest.raises(ValueError, match="trained with 1 layers, but the config has `layers = 2`"):
+    with pytest.raises(ValueError, match="with `layers = 1`, but the config has `layers = 2`"):
         bytes_to_checkpoint(data, **SAVED, layers=2)
 
 

@@ -10,7 +10,7 @@ from support.encoders import read
 from support.listening import annotate, make_nlp
 
 from spacy_bert_ner.encode import seal as seals
-from spacy_bert_ner.encode.checkpoint import bytes_to_checkpoint, checkpoint_to_bytes
+from spacy_bert_ner.encode.saved import bytes_to_checkpoint, checkpoint_to_bytes
 from spacy_bert_ner.encode.seal import SWITCH, check_seal, seal
 
 SETTINGS = {"pooling": "first", "attention": "eager", "dropout": None}

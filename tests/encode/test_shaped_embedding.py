@@ -143,7 +143,7 @@ def test_half_precision_rounds_the_table_too(get_encoder):
 def test_shapes_must_be_as_trained(get_encoder, trained, now):
     data = build(get_encoder(), shapes=trained).to_bytes()
     back = str(trained).lower()
-    message = f"word shapes, but the config has `shapes = {now}`. Set `shapes = {back}` in"
+    message = f"trained with `shapes = {back}`, but the config has `shapes = {now}`"
     with pytest.raises(ValueError, match=message):
         build(get_encoder(), shapes=not trained).from_bytes(data)
 
