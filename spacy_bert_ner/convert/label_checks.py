@@ -11,6 +11,7 @@ from .annotated import check_annotated
 from .survey import Survey
 
 _MOST_PLACES = 20
+_MOST_COMPARED = 300  # labels: each with each other one
 
 
 def check_labels(
@@ -51,12 +52,13 @@ def check_labels(
 def note_similar_labels(labels: Collection[str], notes: Notes) -> None:
     """Note labels that may be meant to be one.
 
-    They differ by case, blanks or the like, or by one letter.
+    They differ by case, blanks or the like, or by one letter. Of many labels, only the first
+    ones are compared.
 
     labels (Collection[str]): The labels of the corpus.
     notes (Notes): Takes the pairs.
     """
-    for one, other in combinations(sorted(labels), 2):
+    for one, other in combinations(sorted(labels)[:_MOST_COMPARED], 2):
         if _are_similar(one, other):
             text = "pairs of labels that differ by case, blanks or one letter: a typing error?"
             notes.add("similar-labels", text, f"{one!r} and {other!r}")

@@ -83,7 +83,7 @@ class Source:
         """
         if self.encoding in ("binary", "folder"):
             kind = {"binary": "binary data", "folder": "a folder"}[self.encoding]
-            raise FormatError(self.name, f"{kind}, expected a text file.")
+            raise FormatError(self.name, f"{kind}, expected a text file. Leave `format` out.")
         is_replacing = self.encoding == REPLACING
         encoding = "utf-8-sig" if self.encoding in ("utf-8", REPLACING) else self.encoding
         errors = "replace" if is_replacing else "strict"

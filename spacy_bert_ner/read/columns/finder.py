@@ -197,7 +197,7 @@ class _Finder:
                 raise FormatError(
                     self.source.name,
                     f"column {tag + 1} holds the tags, and `word_column` names it for the words. "
-                    "Set `word_column` or `tag_column` to another one.",
+                    "Set `word_column` to another one.",
                 )
             return word
         if "word" in self.named:

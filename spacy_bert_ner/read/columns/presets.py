@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from ..bytes.source import Source
 from ..file_format import FileFormat, Opened
-from ..sentence import FormatError
+from ..sentence import FormatError, count_things
 from ..settings import ReadSettings
 from .finder import find_layout
 from .layout import Layout
@@ -109,12 +109,15 @@ def _open_webanno(source: Source, settings: ReadSettings) -> Opened:
     if asked is not None:
         tag = asked - 1 if asked > 0 else 3 + len(columns) + asked
     first = head[0].strip() if head else ""
-    if not first.startswith("#FORMAT=WebAnno TSV 3") or not 3 <= tag < 3 + len(columns):
+    if not first.startswith("#FORMAT=WebAnno TSV 3"):
+        text = f"'{first[:60]}', expected WebAnno TSV 3. Export the annotation as WebAnno TSV 3."
+        raise FormatError(source.name, text, line=1)
+    if not 3 <= tag < 3 + len(columns):
         raise FormatError(
             source.name,
-            f"'{first[:60]}' with {len(columns)} layers, expected WebAnno TSV 3 with one "
-            "or more. Export the annotation as WebAnno TSV 3, or as CoNLL 2002; `tag_column` names "
-            "the column of a layer.",
+            f"WebAnno TSV 3 with {count_things(len(columns), 'layer')}, expected that of the "
+            "entities. Set `tag_column` to the column of a layer (from 4 on), or export the "
+            "annotation with its layer of named entities.",
         )
     layout = Layout(
         dialect=Dialect("\t"),

@@ -92,8 +92,8 @@ class TagReader:
         if len(self._usual) > MOST_TAGS:
             raise FormatError(
                 self.source.name,
-                f"more than {MOST_TAGS:,} different tags, expected a few. Name the column of the "
-                "tags with `tag_column`.",
+                f"more than {MOST_TAGS:,} different tags, expected a few. Give tags such as B-PER "
+                "instead of words or ids.",
                 line=line,
             )
         self._usual[cell] = tag

@@ -63,35 +63,6 @@ def test_a_kind_of_column_file_is_read_by_its_content(tmp_path, kind):
     assert entities(read(write(tmp_path, text))) == expected
 
 
-def test_a_label_for_tags_without_one(tmp_path):
-    path = write(tmp_path, "Mira B\nLind I\nin O\n")
-    with pytest.raises(FormatError, match="name no label") as error:
-        open_data(path)
-    assert entities(read(path, **error.value.advice[0])) == [("Mira Lind", "ENTITY")]
-
-
-ADVISED = {
-    "two-tags": "1\tMira\tB-PER\tO\n2\tGraz\tI-PER\tB-LOC\n\n1\tWien\tO\tB-LOC\n",
-    "no-ids": "Word,Tag\nMira,B-PER\n.,O\nGraz,B-LOC\n",
-    "no-gaps": "Mira B-PER\n. O\n" * 600,
-    "empty-word": "a\tO\n\tO\n\nb\tO\n",
-    "mixed": "é O\nü O\nö O\n".encode() + b"\xe9 O\n",
-    "utf-16": "Mira B-PER\n".encode("utf-16"),
-    "cyrillic": "Мира B-PER\nживёт O\nМоскве B-LOC\n".encode("cp1251"),
-}
-
-
-@pytest.mark.parametrize("kind", ADVISED)
-def test_each_piece_of_advice_works(tmp_path, kind):
-    path = write(tmp_path, ADVISED[kind])
-    with pytest.raises(FormatError) as error:
-        read(path)
-    assert error.value.advice
-    for advice in error.value.advice:
-        assert f"{next(iter(advice))} = " in str(error.value)
-        assert read(path, **advice)
-
-
 def test_all_faults_are_listed_at_once_or_skipped(tmp_path):
     path = write(tmp_path, "a O\n\n" + "b PER\n\n" * 30 + "c B-PER\n\nd O x\n\ne B-PER\n" * 40)
     with pytest.raises(FormatError, match=r"70 faults: wrong number of columns \(40\), malf"):
