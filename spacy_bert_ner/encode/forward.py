@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 
 from ..optimize.parameter_groups import EMBEDDINGS, LAYER
 from ..pieces.shapes import TABLE
@@ -14,6 +15,9 @@ from .memory import run_in_halves
 from .precision import predicting
 from .settings import parse_freeze
 from .threads import run_side_by_side, watch_load
+
+# Encoders that take a mask of three dimensions as it is.
+PREPARED = ("bert", "camembert", "roberta", "xlm-roberta") if transformers.__version__ < "5" else ()
 
 
 def compute_vectors(
@@ -106,7 +110,10 @@ def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None)
     given = {"input_ids" if X.dim() == 2 else "inputs_embeds": X}
     if lengths is not None:
         columns = torch.arange(X.shape[1], device=X.device)
-        given["attention_mask"] = (columns < lengths[:, None]).long()
+        mask = (columns < lengths[:, None]).long()
+        # In two dimensions, transformers 4 looks whether a mask is full, and so waits for a GPU.
+        config: Any = model.config
+        given["attention_mask"] = mask[:, None] if config.model_type in PREPARED else mask
     return model(**given).last_hidden_state
 
 

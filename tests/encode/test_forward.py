@@ -16,6 +16,8 @@ from spacy_bert_ner.encode.transformer import get_shim
 class TightModel:
     """Stands in for an encoder on a GPU that has room for some pieces only."""
 
+    config = SimpleNamespace(model_type="tight")
+
     def __init__(self, room):
         self.room, self.sizes = room, []
 
@@ -30,6 +32,7 @@ class TightModel:
 
 
 @pytest.mark.parametrize("lengths", [None, torch.tensor([3, 1, 2, 3, 1])])
+@torch.no_grad()
 def test_out_of_memory_halves_the_bucket(lengths):
     ids = torch.arange(15).reshape(5, 3)
     tight, roomy = TightModel(9), TightModel(99)
@@ -37,6 +40,7 @@ def test_out_of_memory_halves_the_bucket(lengths):
     assert tight.sizes == [15, 6, 9]
 
 
+@torch.no_grad()
 def test_out_of_memory_halves_as_often_as_need_be():
     ids = torch.arange(42).reshape(14, 3)
     tight = TightModel(6)

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import spacy
 from spacy.training import Example
-from thinc.api import Adam, fix_random_seed, set_current_ops
+from thinc.api import (
+    Adam,
+    fix_random_seed,
+    get_current_ops,
+    require_cpu,
+    require_gpu,
+    set_current_ops,
+)
 
 from spacy_bert_ner.optimize.optimizers import make_adamw_v1, make_sgd_v1
 from spacy_bert_ner.score.calibrate import calibrate
@@ -180,8 +187,15 @@ def train_and_resume(folder, encoder):
     )
 
 
-def main(folder):
-    ops = fake_cupy.install()
+def find_ops(device):
+    if device == "fake":
+        return fake_cupy.install()
+    require_gpu() if device == "cuda" else require_cpu()
+    return get_current_ops()
+
+
+def main(folder, device="fake"):
+    ops = find_ops(device)
     encoder = build_checkpoint("bert", folder / "encoder")
     found = {}
     set_current_ops(ops)
@@ -193,4 +207,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
