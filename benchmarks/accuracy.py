@@ -71,10 +71,7 @@ def main() -> None:
     settings = dict(pair.split("=", 1) for pair in args.set)
     for seed in args.seeds:
         begin = time.perf_counter()
-        if args.recipe == "hugging-face":
-            score, dtype = run_hugging_face(args, seed, settings), "float32"
-        else:
-            score, dtype = run_spacy(args, seed, settings)
+        score, dtype = train_and_score(args, seed, settings)
         seconds = time.perf_counter() - begin
         print(f"seed {seed}: F1 {score:.2f}, {seconds:.0f} s", flush=True)
         run = {name: getattr(args, name) for name in ("corpus", "recipe", "epochs", "rate")}
@@ -86,7 +83,25 @@ def main() -> None:
     args.results.with_suffix(".md").write_text(make_table(args.results), encoding="utf8")
 
 
-def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> tuple[float, str]:
+def train_and_score(
+    args: argparse.Namespace, seed: int, settings: dict[str, str], *, keep: Path | None = None
+) -> tuple[float, str]:
+    """Train a recipe, and score the last weights.
+
+    args (argparse.Namespace): recipe, train, dev, encoder, epochs and rate.
+    seed (int): The seed.
+    settings (Dict[str, str]): Other settings of the recipe.
+    keep (Optional[Path]): Where the trained pipeline or model goes.
+    RETURNS (Tuple[float, str]): F1 in percent; the precision that it was computed in.
+    """
+    if args.recipe == "hugging-face":
+        return run_hugging_face(args, seed, settings, keep), "float32"
+    return run_spacy(args, seed, settings, keep)
+
+
+def run_spacy(
+    args: argparse.Namespace, seed: int, settings: dict[str, str], keep: Path | None
+) -> tuple[float, str]:
     """Train with `spacy train`; score the last weights, in percent, and name the precision."""
     overrides: dict[str, Any] = {
         "paths.train": str(args.train),
@@ -102,6 +117,8 @@ def run_spacy(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> 
         train(config, output, overrides=overrides)
         nlp = spacy.load(Path(output) / "model-last")
         score = 100 * score_corpus(nlp, args.dev, gold_words=True)["ents_f"]
+        if keep is not None:
+            nlp.to_disk(keep)
     if args.recipe == "stock":
         return score, "float32"
     # bfloat16 where the processor has it, unless the settings say otherwise
@@ -137,7 +154,9 @@ def read_value(text: str) -> Any:
         return text
 
 
-def run_hugging_face(args: argparse.Namespace, seed: int, settings: dict[str, str]) -> float:
+def run_hugging_face(
+    args: argparse.Namespace, seed: int, settings: dict[str, str], keep: Path | None
+) -> float:
     """Train a token classifier as the tutorials do, and score it, in percent.
 
     The only setting is the Trainer's: group_by_length=true makes batches of sentences
@@ -182,6 +201,11 @@ def run_hugging_face(args: argparse.Namespace, seed: int, settings: dict[str, st
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
+    if keep is not None:
+        model.config.id2label = dict(enumerate(tags))
+        model.config.label2id = {tag: i for i, tag in enumerate(tags)}
+        model.save_pretrained(keep)
+        tokenizer.save_pretrained(keep)
     return score_hugging_face(model.eval(), tokenizer, tags, dev)
 
 

@@ -25,8 +25,7 @@ from typing import Any
 
 import numpy as np
 import spacy
-from inference import RESULTS, Table
-from timing import Timer, compare, describe_machine, find_median, write_results
+from timing import RESULTS, Table, Timer, compare, describe_machine, find_median, write_results
 
 import spacy_bert_ner
 from spacy_bert_ner.annotate.annotate import annotate

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from peak import read_peak
+from timing import read_peak
 
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion

@@ -12,7 +12,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from spacy_bert_ner.encode import forward
 from spacy_bert_ner.encode.transformer import get_shim
 
 STOCK_LISTENER = {
@@ -77,17 +76,6 @@ def copy_words(nlp: Language, docs: Iterable[Doc]) -> list[Doc]:
     ]
 
 
-def join_docs(docs: list[Doc], n_words: int) -> list[Doc]:
-    """RETURNS (List[Doc]): Neighbours joined to docs of about `n_words` words."""
-    joined, group = [], []
-    for doc in docs:
-        group.append(doc)
-        if sum(map(len, group)) >= n_words:
-            joined.append(Doc.from_docs(group))
-            group = []
-    return joined
-
-
 def fit(nlp: Language, docs: list[Doc], *, steps: int) -> Language:
     """Train for some steps of 16 sentences, so that the pipeline really predicts.
 
@@ -106,21 +94,6 @@ def fit(nlp: Language, docs: list[Doc], *, steps: int) -> Language:
     for _ in range(steps):
         nlp.update(draw.sample(examples, 16), sgd=optimizer)
     return nlp
-
-
-def stream(nlp: Language, docs: list[Doc], **options: Any) -> Callable[[], Callable[[], None]]:
-    """RETURNS (Callable): Prepares a run of the docs' words through `nlp.pipe`."""
-
-    def prepare() -> Callable[[], None]:
-        copies = copy_words(nlp, docs)
-
-        def run() -> None:
-            for _ in nlp.pipe(copies, **options):
-                pass
-
-        return run
-
-    return prepare
 
 
 def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]]:
@@ -152,38 +125,3 @@ def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]
         return run
 
     return prepare
-
-
-class EncoderClock:
-    """Adds up the time that a pipeline spends inside its Hugging Face encoder.
-
-    nlp (Language): Ours or the stock pipeline.
-    now (Callable): The clock.
-    """
-
-    def __init__(self, nlp: Language, now: Callable[[], float]):
-        """Find where the encoder is called."""
-        self.now = now
-        model = nlp.get_pipe("transformer").model
-        is_ours = hasattr(model.shims[0] if model.shims else None, "settings")
-        self.place, self.name = (
-            (forward, "read_bucket") if is_ours else (model.transformer, "forward")
-        )
-        self.seconds = 0.0
-
-    def __enter__(self) -> "EncoderClock":
-        """Start to count."""
-        self.call = getattr(self.place, self.name)
-        self.seconds = 0.0
-        setattr(self.place, self.name, self._run)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop to count."""
-        setattr(self.place, self.name, self.call)
-
-    def _run(self, *args: Any, **options: Any) -> Any:
-        start = self.now()
-        output = self.call(*args, **options)
-        self.seconds += self.now() - start
-        return output

@@ -21,10 +21,9 @@ from typing import Any
 
 import numpy as np
 import spacy
-from inference import RESULTS
 from spacy.language import Language
 from spacy.tokens import DocBin
-from timing import describe_machine
+from timing import RESULTS, describe_machine
 
 Answer = list[tuple[int, int, str, float]]
 SECONDS = 10

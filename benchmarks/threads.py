@@ -28,12 +28,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
-from timing import describe_machine, write_results
+from timing import RESULTS, describe_machine, write_results
 
 from spacy_bert_ner.encode.transformer import get_shim
 from spacy_bert_ner.machine import count_processors
 
-RESULTS = Path(__file__).parent / "results"
 N_CALLERS = 8
 
 

@@ -14,10 +14,13 @@ from typing import Any
 import torch
 from wasabi import MarkdownRenderer
 
+from spacy_bert_ner.machine import name_processor
+
 # Share of the processor's time that other processes may take while we measure.
 MAX_FOREIGN = 0.10
 MAX_REPEATS = 20
 Prepare = Callable[[], Callable[[], Any]]
+RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "torch", "transformers", "numpy")
 
 
@@ -103,11 +106,9 @@ def find_median(values: list[float]) -> float:
 
 def describe_machine(timer: "Timer | None" = None) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): Processor, cores, clock, versions and date."""
-    cpuinfo = Path("/proc/cpuinfo").read_text()
-    models = [line.split(":")[1].strip() for line in cpuinfo.split("\n") if "model name" in line]
     flags = torch.cpu.get_capabilities()
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": name_processor(),
         "cores": os.cpu_count(),
         "avx512_bf16": bool(flags.get("avx512_bf16") or flags.get("amx_bf16")),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -116,6 +117,35 @@ def describe_machine(timer: "Timer | None" = None) -> dict[str, Any]:
         "versions": {name: version(name) for name in PACKAGES},
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def find_name(name: str, machine: dict[str, Any]) -> str:
+    """RETURNS (str): The name of a result on a machine: what was measured, and the processor."""
+    return name + "-" + re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
+
+
+def read_peak() -> float:
+    """Give the peak memory of this process in MiB (Linux).
+
+    Not by `getrusage`, which counts what the parent had when it made the process.
+    """
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+class Table:
+    """Collects the rows, and prints each as it comes."""
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self.rows: list[dict[str, str]] = []
+
+    def add(self, row: str, value: str, *, against: str = "-", target: str = "-") -> None:
+        """Add a row."""
+        entry = {"row": row, "value": value, "against": against, "must reach": target}
+        self.rows.append(entry)
+        print(" | ".join(entry.values()), flush=True)
 
 
 def write_results(folder: Path, name: str, machine: dict[str, Any], rows: list[dict]) -> Path:
@@ -128,7 +158,7 @@ def write_results(folder: Path, name: str, machine: dict[str, Any], rows: list[d
     RETURNS (Path): The Markdown file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name += "-" + re.sub(r"\W+", "-", machine["processor"]).strip("-").lower()
+    name = find_name(name, machine)
     data = json.dumps({"machine": machine, "rows": rows}, indent=2)
     (folder / f"{name}.json").write_text(data + "\n", "utf8")
     keys = list(rows[0])
