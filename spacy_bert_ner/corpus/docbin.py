@@ -3,6 +3,7 @@
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
+from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
+from thinc.api import Config
 
 from ..convert.annotated import ANNOTATED_KEY, mark_annotated
 from ..moves import recover_files
+
+# What reading a damaged DocBin raises.
+DAMAGES = (ValueError, KeyError, TypeError, IndexError, zlib.error)
 
 
 def make_kept_corpus_v1(
@@ -128,11 +134,29 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         )
     try:
         yield from DocBin().from_disk(path).get_docs(vocab)
-    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+    except DAMAGES as error:
         raise ValueError(
             f"{path}: cannot be read as a DocBin ({error}): the file is damaged, or has another "
             "format. Convert the data again."
         ) from error
+
+
+@contextmanager
+def named_damage(config: Config) -> Iterator[None]:
+    """Name the damaged file if spaCy's own reader, which does not, fails in this context.
+
+    config (Config): The config of a training run.
+    RAISES (ValueError): The error of `read_docs` for the first file that is damaged.
+    """
+    try:
+        yield
+    except DAMAGES:
+        for corpus in config.interpolate().get("corpora", {}).values():
+            if str(corpus.get("@readers")).startswith("spacy.Corpus.") and corpus.get("path"):
+                for path in walk_corpus(corpus["path"], ".spacy"):
+                    for _ in read_docs(path, Vocab()):
+                        pass
+        raise
 
 
 def copy_sentence(sent: Span) -> Doc:

@@ -17,6 +17,7 @@ from ..pieces.cutter import WordCutter, make_word_cutter, read_tokenizer, readin
 from .dropout import quicken_dropout
 from .settings import ONNX
 from .shaped_embedding import add_shapes
+from .torch_params import making_modules
 
 # Settings of Hugging Face configs that are dropout rates of the encoder.
 ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
@@ -46,6 +47,7 @@ class Checkpoint:
     limit: int
 
 
+@making_modules()
 def read_checkpoint(
     path: Path,
     *,
@@ -78,7 +80,7 @@ def read_checkpoint(
             "`python -m spacy bert-ner quantize`."
         )
     check_folder(path)
-    with reading(path), torch.device("cpu"):
+    with reading(path):
         config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         set_dropout(config, dropout, attention_dropout)
         if layers is not None:

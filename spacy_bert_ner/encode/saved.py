@@ -22,6 +22,7 @@ from .onnx_encoder import GRAPH, SIZES, OnnxEncoder
 from .seal import check_seal, read_texts, tensors_to_bytes
 from .settings import ONNX
 from .shaped_embedding import add_shapes, split_shapes
+from .torch_params import making_modules
 
 # The name of the pooling among the texts of the file.
 POOLING = "pooling"
@@ -40,6 +41,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint, *, pooling: str) -> bytes:
     return tensors_to_bytes(tensors, {**checkpoint.files, POOLING: pooling})
 
 
+@making_modules()
 def bytes_to_checkpoint(
     data: bytes,
     *,
@@ -92,7 +94,7 @@ def bytes_to_checkpoint(
         return replace(checkpoint, model=OnnxEncoder(state[GRAPH], state[SIZES], config))
     # The file may hold half precision; the encoder is kept and trained in float32.
     state, table = split_shapes({name: X.float() for name, X in state.items()})
-    with reading(_PLACE), torch.device("cpu"):
+    with reading(_PLACE):
         model, info = cls.from_pretrained(
             None,
             config=config,

@@ -23,7 +23,7 @@ from .precision import copy_in_precision, find_dtype, on_device, predicting
 from .saved import bytes_to_checkpoint, checkpoint_to_bytes
 from .settings import Settings
 from .shaped_embedding import make_shaped
-from .torch_params import exchanged_params
+from .torch_params import exchanged_params, making_modules
 
 
 class EncoderShim(PyTorchShim):
@@ -68,6 +68,7 @@ class EncoderShim(PyTorchShim):
         """RETURNS (int): The width of a vector."""
         return self._model.config.hidden_size
 
+    @making_modules()
     def load(self, checkpoint: Checkpoint) -> None:
         """Take an encoder, move it to the current device and freeze it as configured.
 
@@ -75,8 +76,7 @@ class EncoderShim(PyTorchShim):
         RAISES (ValueError): If `freeze` or `window` does not fit the encoder.
         """
         device = get_torch_default_device()
-        model: Any = checkpoint.model
-        model.to(device).eval()
+        model = cast(Any, checkpoint.model).to(device).eval()
         freeze_parameters(model, self.settings.freeze)
         if self.settings.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -90,8 +90,7 @@ class EncoderShim(PyTorchShim):
             has_blanks=cutter.has_blanks,
             first_has_blank=cutter.first_has_blank,
         )
-        self.checkpoint = checkpoint
-        self._model, self._low_model = model, None
+        self.checkpoint, self._model, self._low_model = checkpoint, model, None
         needs_scaler = device.type == "cuda" and self.dtype == torch.float16
         self._grad_scaler = PyTorchGradScaler(enabled=needs_scaler)
         self._grad_scaler.to_(device)
@@ -148,6 +147,7 @@ class EncoderShim(PyTorchShim):
 
         return cast(Floats2d, torch2xp(Y.detach())), backprop
 
+    @torch.inference_mode(False)
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights and clear their gradients.
 

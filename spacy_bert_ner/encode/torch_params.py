@@ -1,6 +1,7 @@
 """The weights of a torch module ↔ others, for as long as a context lasts."""
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,19 @@ from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
 
 from ..optimize.parameter_groups import Key
 from .threads import one_thread_inside
+
+_lock = threading.RLock()
+
+
+@contextlib.contextmanager
+def making_modules() -> Iterator[None]:
+    """Make or load torch modules in one thread at a time, whatever torch's modes are.
+
+    While transformers reads weights, it patches torch, so that modules of every thread get
+    no data. Two threads that do so at once leave the patch in place for ever.
+    """
+    with _lock, torch.inference_mode(False), torch.device("cpu"):
+        yield
 
 
 @contextlib.contextmanager

@@ -108,7 +108,7 @@ class LearningPipe(LabelledPipe):
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_scores, d_steps = self._compute_loss(examples, scores)
         self._learn(backprop, d_scores, d_steps, sgd)
-        losses[self.name] += loss
+        losses[self.name] += float(loss)
         return losses
 
     def _learn(

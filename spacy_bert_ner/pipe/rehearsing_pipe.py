@@ -64,7 +64,7 @@ class RehearsingPipe(LearningPipe):
         loss, dX, d_steps = compare_scores(rows, taught, words, self.tag_model, tutor.tags)
         d_scores = rows.split(self.model.ops.xp.asarray(dX, dtype="float32"))
         self._learn(backprop, d_scores, d_steps, sgd)
-        losses[self.name] += loss
+        losses[self.name] += float(loss)
         return losses
 
     def _send_vectors(self, examples: list[Example], drop: float, sgd: Optimizer | None) -> None:

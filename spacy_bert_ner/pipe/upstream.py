@@ -48,7 +48,8 @@ def require_vectors(docs: Iterable[Doc], name: str, model: Model) -> None:
     if find_listeners(model) and any(len(doc) and doc._.trf_data is None for doc in docs):
         raise ValueError(
             f"A doc has no transformer vectors, which '{name}' reads. If the transformer is "
-            "disabled or not in the pipeline, enable or add it. To call the component by itself, "
+            "disabled or not in the pipeline, enable or add it. If the component is one of "
+            "`annotating_components`, name the transformer there too. To call it by itself, "
             f"process the doc first in `with nlp.select_pipes(disable=['{name}', 'doc_cleaner'])`, "
             "so that the transformer writes them and the cleaner does not remove them."
         )

@@ -1,6 +1,6 @@
 """A head and a number of tags → the head with every tag-scoring layer resized."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from thinc.api import Model
@@ -8,7 +8,7 @@ from thinc.types import Floats2d
 from torch import nn
 
 from ..encode.torch_params import TorchShim
-from .token_classifier import build_tag_scores, build_transitions, set_steps
+from .token_classifier import build_tag_scores, build_transitions, make_layers, set_steps
 
 
 def set_size(model: Model, n_tags: int | None) -> None:
@@ -65,9 +65,7 @@ def add_tags(model: Model, n_new: int) -> None:
 def widen(linear: nn.Linear, n_new: int) -> nn.Linear:
     """Copy a linear layer, and append outputs whose weights are 0."""
     weight, bias = linear.weight.detach(), linear.bias.detach()
-    wider = nn.utils.skip_init(
-        nn.Linear, weight.shape[1], len(weight) + n_new, device=weight.device, dtype=weight.dtype
-    )
+    wider: Any = make_layers([weight.shape[1], len(weight) + n_new], norm=False)[0].to(weight)
     with torch.no_grad():
         wider.weight.copy_(torch.cat([weight, weight.new_zeros(n_new, weight.shape[1])]))
         wider.bias.copy_(torch.cat([bias, bias.new_zeros(n_new)]))

@@ -16,7 +16,7 @@ from thinc.layers.pytorchwrapper import forward as forward_torch
 from thinc.types import Floats2d
 from torch import nn
 
-from ..encode.torch_params import TorchShim
+from ..encode.torch_params import TorchShim, making_modules
 from .tag_rows import split_rows
 
 DECODERS = ("crf", "valid")
@@ -232,6 +232,7 @@ def init_tag_scores(
     shim._model = layers.to(shim.device)
 
 
+@making_modules()
 def make_layers(widths: list[int], *, norm: bool) -> nn.Sequential:
     """Build linear layers between the widths, with a GELU, and a LayerNorm, between each two."""
     layers: list[nn.Module] = []
@@ -247,6 +248,7 @@ def module_to_bytes(module: nn.Sequential) -> bytes:
     return safetensors.save({name: X.contiguous() for name, X in module.state_dict().items()})
 
 
+@making_modules()
 def bytes_to_module(_: nn.Sequential, data: bytes, device: torch.device) -> nn.Sequential:
     """Build the layers from safetensors, whose shapes define the widths."""
     weights = safetensors.load(data)

@@ -11,6 +11,7 @@ from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from thinc.api import Config
 from wasabi import Printer
 
+from ..corpus.docbin import named_damage
 from ..files import replaced_folder
 from ..manifest import MANIFEST
 from .log import describe_stop
@@ -68,7 +69,7 @@ def train(
         another training run writes to the folder, or the run has diverged.
     RAISES (OSError): If a result cannot be written.
     """
-    with connected_ranks(use_gpu=use_gpu) as ranks, ExitStack() as stack:
+    with connected_ranks(use_gpu=use_gpu) as ranks, named_damage(config), ExitStack() as stack:
         if not ranks.is_first:
             folder = ranks.share()
             nlp = init_nlp(config, use_gpu=use_gpu)

@@ -13,7 +13,7 @@ from spacy.training.loop import subdivide_batch
 from spacy.training.loop import train as train_with_spacy
 from spacy.util import load_config, registry
 from support.runs import StopError, is_equal, make, read_weights, run, stop_at
-from support.trainings import write_corpus
+from support.trainings import make_config, write_corpus
 
 from spacy_bert_ner.corpus.batches import make_batch_by_pieces_v1
 from spacy_bert_ner.manifest import verify
@@ -215,3 +215,14 @@ def test_parts_of_a_batch_make_the_step_of_as_many_batches(tmp_path, loop):
     assert all(np.allclose(a, b, atol=1e-7) for a, b in pairs)
     start = init_nlp(make(tmp_path))
     assert not is_equal(nlp, start)
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_a_file_that_spacy_s_own_reader_cannot_read_is_named(tmp_path, name):
+    write_corpus(tmp_path)
+    config = make_config(tmp_path)
+    config["corpora"][name]["@readers"] = "spacy.Corpus.v1"
+    path = tmp_path / f"{name}.spacy"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=rf"{name}\.spacy: cannot be read as a DocBin \(\[E1014"):
+        train(config, tmp_path / "out")
