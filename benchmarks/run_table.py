@@ -28,11 +28,12 @@ def make_table(found: dict[str, Any]) -> str:
     machine, rows = found["machine"], []
     for what, figures in found["rows"].items():
         for name, value in figures.items():
-            low, high = (f"{value[key]:,.6g}" for key in ("low", "high"))
+            low, middle, high = (_show(value[key]) for key in ("low", "median", "high"))
             ours, other = figures["ours"]["median"], value["median"]
-            ratio = ours / other if what.startswith(MORE_IS_BETTER) else other / ours
+            one, by = (ours, other) if what.startswith(MORE_IS_BETTER) else (other, ours)
+            ratio = f"{one / by:.2f}" if by else ""
             spread = f"{low} – {high}" if value["n"] > 1 else ""
-            rows.append([what, name, f"{other:,.6g}", spread, str(value["n"]), f"{ratio:.2f}"])
+            rows.append([what, name, middle, spread, str(value["n"]), ratio])
     columns = ("what", "pipeline", "median", "from – to", "n", "ours is better, times")
     versions = ", ".join(f"{key} {value}" for key, value in machine["versions"].items())
     n_train, n_read = machine["sentences to train and read"]
@@ -44,6 +45,10 @@ def make_table(found: dict[str, Any]) -> str:
         f"after, threads: {environment}; {versions}. {n_train:,} Kaggle sentences to train on, "
         f"{n_read:,} to read.\n\n{MarkdownRenderer().table(rows, columns)}"
     )
+
+
+def _show(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def put_table(page: Path, name: str, table: str) -> None:

@@ -26,6 +26,7 @@ def test_every_script_that_the_runner_calls_exists():
 
 def test_a_table_says_who_is_better_and_replaces_the_one_before(run_table, tmp_path):
     figures = {"ours": run_table.summarise([30, 10, 20]), "stock": run_table.summarise([40.0])}
+    figures["other"] = run_table.summarise([0.0])
     machine = {"versions": {"torch": "2"}, "environment": {}, "load before and after": [0.1, 2]}
     machine |= {"date": "d", "processor": "p", "cores": 2, "avx512_bf16": False}
     machine |= {"sentences to train and read": [3, 4]}
@@ -34,7 +35,8 @@ def test_a_table_says_who_is_better_and_replaces_the_one_before(run_table, tmp_p
     lines = [re.sub(r"  +", " ", line) for line in table.splitlines() if "|" in line][2:]
     assert lines[0] == "| words/s | ours | 20 | 10 – 30 | 3 | 1.00 |"
     assert lines[1] == "| words/s | stock | 40 | | 1 | 0.50 |"
-    assert lines[3] == "| seconds to load | stock | 40 | | 1 | 2.00 |"
+    assert lines[4] == "| seconds to load | stock | 40 | | 1 | 2.00 |"
+    assert lines[2] == "| words/s | other | 0 | | 1 | |"
     assert "load 0.1 before and 2 after, threads: default" in table
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- benchmark quick: begin -->\nold\n<!-- benchmark quick: end -->\nb\n")
