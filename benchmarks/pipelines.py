@@ -1,7 +1,8 @@
 """The pipelines that are compared: ours, spaCy's stock one, and the bare encoder."""
 
+import contextlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from spacy_bert_ner.encode.transformer import get_shim
+from spacy_bert_ner.encode import shim
+from spacy_bert_ner.encode.transformer import docs_to_buckets, get_shim
 
 STOCK_LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",
@@ -103,8 +105,8 @@ def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]
     docs (List[Doc]): The sentences; each within one window.
     RETURNS (Callable): Prepares a run of the encoder on all of them.
     """
-    shim = get_shim(nlp.get_pipe("transformer").model)
-    checkpoint, table = shim.require()
+    encoder = get_shim(nlp.get_pipe("transformer").model)
+    checkpoint, table = encoder.require()
     cutter = checkpoint.cutter
     by_length: dict[int, list[list[int]]] = {}
     for doc in copy_words(nlp, docs):
@@ -112,9 +114,9 @@ def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]
         by_length.setdefault(len(pieces), []).append(pieces)
     batches = []
     for length, rows in by_length.items():
-        n_rows = max(1, shim.settings.find_batch_pieces(shim.device.type) // length)
+        n_rows = max(1, encoder.settings.find_batch_pieces(encoder.device.type) // length)
         batches += [torch.tensor(rows[i : i + n_rows]) for i in range(0, len(rows), n_rows)]
-    model = shim._get_model_to_predict()
+    model = encoder._get_model_to_predict()
 
     def run() -> None:
         with torch.no_grad():
@@ -125,3 +127,34 @@ def make_bare(nlp: Language, docs: list[Doc]) -> Callable[[], Callable[[], None]
         return run
 
     return prepare
+
+
+@contextlib.contextmanager
+def stubbed_encoder() -> Iterator[None]:
+    """Let the encoder of ours give zeros at once: what is left is the host's work."""
+    compute = shim.compute_vectors
+
+    def give_zeros(model: Any, buckets: Any, *, n_tokens: int, width: int, **rest: Any) -> Any:
+        return torch.zeros((n_tokens, width), device=rest["device"])
+
+    shim.compute_vectors = give_zeros
+    try:
+        yield
+    finally:
+        shim.compute_vectors = compute
+
+
+def run_bare(nlp: Language, texts: list[str]) -> Callable[[], None]:
+    """RETURNS (Callable): Runs the encoder alone, on the buckets that our pipeline makes."""
+    encoder = get_shim(nlp.get_pipe("transformer").model)
+    docs = [nlp.make_doc(text) for text in texts]
+    buckets, _ = docs_to_buckets(docs, encoder)
+    batches = [torch.from_numpy(bucket.ids).to(encoder.device) for bucket in buckets]
+    model = encoder._get_model_to_predict()
+
+    def run() -> None:
+        with torch.no_grad():
+            for ids in batches:
+                model(input_ids=ids)
+
+    return run
