@@ -60,12 +60,12 @@ class OnnxEncoder(torch.nn.Module):
 
         input_ids (torch.Tensor): Piece ids. Shape: (n_windows, n_columns).
         attention_mask (Optional[torch.Tensor]): 1 for pieces, 0 for padding; None if there
-            is no padding. Shape: (n_windows, n_columns).
+            is no padding. Shape: (n_windows, n_columns) or (n_windows, 1, n_columns).
         RETURNS (States): The vectors.
         RAISES (RuntimeError): If ONNX Runtime fails, for example for lack of memory.
         """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        feed = {"ids": input_ids.cpu().numpy(), "mask": mask.cpu().numpy()}
+        feed = {"ids": input_ids.cpu().numpy(), "mask": mask.view(input_ids.shape).cpu().numpy()}
         try:
             (states,) = self._session.run(None, feed)
         except Exception as error:  # ONNX Runtime's errors have no class in common
