@@ -26,11 +26,12 @@ def check_targets(
     inputs (Iterable[str | Path]): The files and folders that are read.
     force (bool): Whether existing files and folders may be replaced.
     RAISES (TargetExistsError): If one of them exists, and `force` is not set.
-    RAISES (ValueError): If an input would be changed, or if a file would replace a folder
-        or a folder a file.
+    RAISES (ValueError): If an input would be changed or is a pipe, or if a file would
+        replace a folder or a folder a file.
     RAISES (OSError): If the location is not writable.
     """
     sources = [Path(source) for source in inputs if Path(source).exists()]
+    check_inputs(sources)
     for target in [*files, *([] if folder is None else [folder])]:
         is_folder = target is folder
         _check_sources(target, sources, is_folder=is_folder)
@@ -51,6 +52,20 @@ def check_targets(
                 f"{target} exists. Choose another name, or set `force` to replace it."
             )
         _check_writable(target)
+
+
+def check_inputs(paths: Iterable[Path]) -> None:
+    """Refuse pipes and devices: they can be read once, and inputs are read several times.
+
+    paths (Iterable[Path]): Files and folders that are read.
+    RAISES (ValueError): If one of them is something else.
+    """
+    for path in paths:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError(
+                f"{path} is a pipe or a device, expected a file: it is read more than once. Write "
+                "its content to a file first."
+            )
 
 
 def _check_sources(target: Path, sources: list[Path], *, is_folder: bool) -> None:

@@ -35,7 +35,7 @@ def test_every_fault_names_tests_that_exist():
     missing = []
     for row in rows:
         tests = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
-        assert tests, f"no test: {row}"
+        assert tests or "| by hand: " in row, f"no test: {row}"
         for name, test in tests:
             path = ROOT / "tests" / name
             text = path.read_text(encoding="utf8") if path.exists() else ""

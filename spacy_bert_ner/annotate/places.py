@@ -16,6 +16,7 @@ from ..install import install_extra
 from ..read.bytes.packed import PACKED_SUFFIXES
 from ..report.text import format_count
 from ..scratch import explained, temporary_folder
+from ..targets import check_inputs
 
 SUFFIXES = (".txt", ".jsonl", ".csv", ".tsv", ".parquet", ".spacy")
 """Endings of the files that are read; text files may be packed."""
@@ -94,6 +95,7 @@ def _find_local(pattern: str) -> Iterator[InputFile]:
             below = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
             yield from (_local(path / found) for found in _choose(name, below))
         elif path.exists():
+            check_inputs([path])
             yield _local(path)
 
 

@@ -1,8 +1,11 @@
 """An error of the package → one message on stderr that names flags, and exit code 1."""
 
 import inspect
+import io
 import json
+import os
 import re
+import select
 import shlex
 import signal
 import sys
@@ -12,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, TextIO, get_args
 
 import click
 import typer
@@ -42,13 +46,17 @@ def shown_errors(function: Callable[..., None]) -> Iterator[None]:
 
     function (Callable): The function of the command, for the names of its flags.
     """
+    _open_streams()
     token = _flags.set(find_flags(function))
     try:
         with _terminable():
             yield
+            sys.stdout.flush()
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except EXPECTED as error:
+        if _close_broken_streams() and isinstance(error, BrokenPipeError):
+            sys.exit(128 + signal.SIGPIPE)  # as in `… | head -1`: whoever read has enough
         _say(_printer.fail(name_flags(describe_error(error))))
         sys.exit(1)
     except Terminated:
@@ -66,6 +74,35 @@ def shown_errors(function: Callable[..., None]) -> Iterator[None]:
         sys.exit(1)
     finally:
         _flags.reset(token)
+
+
+def _open_streams() -> None:
+    # A shell may close them (`2>&-`). Then the next file that is opened has their number.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf8"))  # noqa: SIM115
+    # The names of files may have bytes that are no text in the locale's encoding.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _close_broken_streams() -> bool:
+    # What they still hold would fail again when Python ends. Gives whether there was one.
+    broken = [stream for stream in (sys.stdout, sys.stderr) if _is_broken(stream)]
+    for stream in broken:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+    return bool(broken)
+
+
+def _is_broken(stream: TextIO) -> bool:
+    try:
+        number = stream.fileno()
+    except OSError:  # no file, for example in a test
+        return False
+    watch = select.poll()
+    watch.register(number, 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 @contextmanager

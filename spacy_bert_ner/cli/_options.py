@@ -1,14 +1,20 @@
-"""The flags that `convert` and `doctor-data` share, and the settings made of them."""
+"""Flags that several commands share → the settings, configs and pipelines made of them."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import spacy
 import typer
+from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
 from spacy.language import Language
+from spacy.util import load_config
+from thinc.api import Config, require_gpu
 
 from ..convert.settings import Conversion
 from ..files import recover_folder
+from ..machine import check_gpu
 from ..read.data_file import FORMATS
 from ..read.settings import parse_columns
 from ..read.writers import WRITTEN_FORMATS
@@ -118,6 +124,40 @@ Encoder = Annotated[
     Path | None,
     typer.Option("--encoder", help="Folder of an encoder: report words and sentences it misses"),
 ]
+
+Code = Annotated[Path | None, typer.Option("--code", "-c", help="Python file to import before")]
+GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")]
+WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of click for commands that change a config: --training.max_epochs 2."""
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Compute on a GPU, or on the CPU for -1."""
+    check_gpu(gpu_id)
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+
+
+@contextmanager
+def opened_config(
+    path: Path, overrides: Sequence[str], *, code: Path | None = None, gpu_id: int = -1
+) -> Iterator[Config]:
+    """Read the config of a training run; what is wrong in it is shown as `spacy train` does.
+
+    path (Path): The config.
+    overrides (Sequence[str]): Changes on the command line: "--training.max_epochs", "2".
+    code (Path | None): Python file to import before.
+    gpu_id (int): The number of the GPU; -1 for the CPU.
+    YIELDS (Config): The config, not interpolated.
+    RAISES (ValueError): If there is no such config.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, expected a config. Set `config` to one.")
+    changes = parse_config_overrides([*overrides])
+    import_code(code)
+    use_gpu(gpu_id)
+    with show_validation_error(path):
+        yield load_config(path, overrides=changes, interpolate=False)
 
 
 def load_pipeline(model: Path) -> Language:

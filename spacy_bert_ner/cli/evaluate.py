@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 
 from ..files import recover_folder
-from ..machine import check_gpu
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
@@ -32,7 +30,7 @@ def evaluate_cli(
     ),
     title: str = typer.Option(None, "--title", help="What the report calls the model"),
     fallback: Path = typer.Option(None, "--fallback", help="Gold docs to use if DATA is missing"),
-    gpu_id: int = typer.Option(-1, "--gpu-id", help="-1 is the CPU"),
+    gpu_id: options.GpuId = -1,
     force: options.Force = False,
 ) -> None:
     """Score a trained pipeline, and write one report with every number."""
@@ -44,9 +42,7 @@ def evaluate_cli(
     inputs = [path for path in (model, data, compare, train, log, data_report) if path]
     check_targets(files=[output / name for name in FILES], inputs=inputs, force=force)
     recover_folder(Path(model))
-    check_gpu(gpu_id)
-    if gpu_id >= 0:
-        spacy.require_gpu(gpu_id)
+    options.use_gpu(gpu_id)
     metrics = evaluate(
         model,
         data,

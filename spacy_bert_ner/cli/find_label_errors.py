@@ -4,13 +4,10 @@ import sys
 from pathlib import Path
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
-from spacy.util import load_config
-from thinc.api import require_gpu
+from spacy.cli._util import import_code
 from wasabi import msg
 
 from ..files import recover_folder
-from ..machine import check_gpu
 from ..report.text import format_count, format_interval, format_percent
 from ..targets import check_targets
 from . import _options as options
@@ -19,10 +16,7 @@ from ._errors import show_note
 from ._progress import show_progress
 
 
-@command(
-    "find-label-errors",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
+@command("find-label-errors", context_settings=options.WITH_OVERRIDES)
 def find_label_errors_cli(
     ctx: typer.Context,
     data: Path = typer.Argument(..., help="Gold docs (.spacy)", exists=True),
@@ -44,8 +38,8 @@ def find_label_errors_cli(
         500, "--number", help="Places on the page and in the exports; candidates.jsonl has all"
     ),
     seed: options.Seed = 0,
-    code: Path = typer.Option(None, "--code", "-c", help="Python file to import before"),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    code: options.Code = None,
+    gpu_id: options.GpuId = -1,
     force: options.Force = False,
 ) -> None:
     """Find gold labels that are probably wrong, and estimate how many there are.
@@ -57,23 +51,15 @@ def find_label_errors_cli(
     from ..review.folds import train_folds
 
     output = output or data.with_suffix(".review")
-    overrides = parse_config_overrides(ctx.args)
     inputs = [data, *filter(None, [model])]
     check_targets(files=[output / file for file in FINDINGS], inputs=inputs, force=force)
-    import_code(code)
-    check_gpu(gpu_id)
-    if gpu_id >= 0:
-        require_gpu(gpu_id)
     if model is not None:
+        import_code(code)
+        options.use_gpu(gpu_id)
         recover_folder(model)
         models = [(model, None)]
     else:
-        if not config.exists():
-            raise ValueError(
-                f"{config} does not exist. Set `config`, or set `model` to a pipeline."
-            )
-        with show_validation_error(config):
-            loaded = load_config(config, overrides=overrides, interpolate=False)
+        with options.opened_config(config, ctx.args, code=code, gpu_id=gpu_id) as loaded:
             models = train_folds(
                 data,
                 loaded,

@@ -4,21 +4,14 @@ import sys
 from pathlib import Path
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
-from spacy.util import load_config
-from thinc.api import require_gpu
 from wasabi import msg
 
-from ..machine import check_gpu
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
 
 
-@command(
-    "learning-curve",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
+@command("learning-curve", context_settings=options.WITH_OVERRIDES)
 def learning_curve_cli(
     ctx: typer.Context,
     train: Path = typer.Argument(..., help="Training docs (.spacy)", exists=True),
@@ -32,8 +25,8 @@ def learning_curve_cli(
     shares: str = typer.Option("12,25,50,100", "--shares", help="Percents of the training docs"),
     seeds: int = typer.Option(2, "--seeds", help="Draws, each with its own training runs"),
     more: int = typer.Option(500, "--more", help="How many more sentences to forecast for"),
-    code: Path = typer.Option(None, "--code", "-c", help="Python file to import before"),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    code: options.Code = None,
+    gpu_id: options.GpuId = -1,
     force: options.Force = False,
 ) -> None:
     """Train on growing parts of the data, and forecast what more sentences would bring.
@@ -44,16 +37,10 @@ def learning_curve_cli(
     from ..review.data_curve import CURVE_FILES, measure_curve, write_curve
 
     output = output or train.with_suffix(".curve")
-    overrides = parse_config_overrides(ctx.args)
     files = [output / name for name in CURVE_FILES]
     check_targets(files=files, inputs=[train, dev, config], force=force)
     parts = options.parse_shares(shares)
-    import_code(code)
-    check_gpu(gpu_id)
-    if gpu_id >= 0:
-        require_gpu(gpu_id)
-    with show_validation_error(config):
-        loaded = load_config(config, overrides=overrides, interpolate=False)
+    with options.opened_config(config, ctx.args, code=code, gpu_id=gpu_id) as loaded:
         points = measure_curve(
             train,
             dev,

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from wasabi import msg
 
-from ..machine import check_gpu
 from ..report.text import format_count
 from ..targets import check_targets
 from . import _options as options
@@ -31,7 +29,7 @@ def suggest_cli(
     label: list[str] = typer.Option([], "--label", help="A label that you want more of"),
     text_field: str = typer.Option("text", "--text-field", help="The field with the text"),
     name: str = typer.Option(None, "--name", help="The component, if there are several bert_ner"),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    gpu_id: options.GpuId = -1,
     force: options.Force = False,
 ) -> None:
     """Choose the texts that teach most, and write them with what the model finds in them."""
@@ -41,9 +39,7 @@ def suggest_cli(
     output = output or texts.with_suffix(".suggested")
     files = [output / file for file in SUGGESTIONS]
     check_targets(files=files, inputs=[model, texts, *known], force=force)
-    check_gpu(gpu_id)
-    if gpu_id >= 0:
-        spacy.require_gpu(gpu_id)
+    options.use_gpu(gpu_id)
     nlp = options.load_pipeline(model)
     found = list(read_unlabelled(texts, text_field=text_field, longest=nlp.max_length))
     bad = [record for record in found if isinstance(record, BadRecord)]

@@ -4,18 +4,15 @@ from pathlib import Path
 
 import spacy
 import typer
-from spacy.cli._util import parse_config_overrides, show_validation_error
-from spacy.util import load_config
-from thinc.api import require_gpu
 
-from ..machine import check_gpu
 from ..teach.targets import Teacher
 from ..teach.teach import train_student
+from . import _options as options
 from ._app import command
 from ._progress import show_progress
 
 
-@command("teach", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@command("teach", context_settings=options.WITH_OVERRIDES)
 def teach_cli(
     ctx: typer.Context,
     teachers: list[str] = typer.Argument(..., help="Pipelines: packages or folders"),
@@ -37,7 +34,7 @@ def teach_cli(
     agreement: float = typer.Option(
         0.0, "--agreement", help="Leave out texts on which fewer teachers agree", min=0, max=1
     ),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    gpu_id: options.GpuId = -1,
 ) -> None:
     """Train a pipeline on what others believe of gold docs and unlabelled texts.
 
@@ -46,12 +43,8 @@ def teach_cli(
     # Click puts settings of the config behind the teachers.
     n_teachers = next((i for i, x in enumerate(teachers) if x.startswith("--")), len(teachers))
     names = teachers[:n_teachers]
-    overrides = parse_config_overrides([*teachers[n_teachers:], *ctx.args])
-    check_gpu(gpu_id)
-    if gpu_id >= 0:
-        require_gpu(gpu_id)
-    with show_validation_error(config):
-        loaded = load_config(config, overrides=overrides, interpolate=False)
+    overrides = [*teachers[n_teachers:], *ctx.args]
+    with options.opened_config(config, overrides, gpu_id=gpu_id) as loaded:
         train_student(
             [Teacher(spacy.load(name), name) for name in names],
             loaded,

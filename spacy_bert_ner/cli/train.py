@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
-from spacy.util import load_config
-from thinc.api import Config, require_gpu
+from spacy.cli._util import parse_config_overrides
+from thinc.api import Config
 
-from ..machine import WAIT_POLICY, check_gpu, has_active_threads
+from ..machine import WAIT_POLICY, has_active_threads
 from ..train.ranks import find_own_gpu
 from ..train.train import train
+from . import _options as options
 from ._app import command
 from ._errors import show_warning
 
 
-@command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@command("train", context_settings=options.WITH_OVERRIDES)
 def train_cli(
     ctx: typer.Context,
     config: Path = typer.Argument(..., help="The config", exists=True, dir_okay=False),
     output: Path = typer.Option(..., "--output", "-o", help="Output folder"),
-    code: Path = typer.Option(None, "--code", "-c", help="Python file to import before"),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
+    code: options.Code = None,
+    gpu_id: options.GpuId = -1,
     resume: bool = typer.Option(
         False, "--resume", help="Go on with the run that stopped, from its checkpoint"
     ),
@@ -39,15 +39,9 @@ def train_cli(
     """
     if gpu_id < 0:
         wait_passively()
-    overrides = parse_config_overrides(ctx.args)
-    import_code(code)
     gpu_id = find_own_gpu(gpu_id)
-    check_gpu(gpu_id)
-    if gpu_id >= 0:
-        require_gpu(gpu_id)
-    with show_validation_error(config):
-        loaded = load_config(config, overrides=overrides, interpolate=False)
-        for name in find_unused_paths(loaded, overrides):
+    with options.opened_config(config, ctx.args, code=code, gpu_id=gpu_id) as loaded:
+        for name in find_unused_paths(loaded, parse_config_overrides(ctx.args)):
             show_warning(
                 f"--{name} changes nothing: no setting of {config} uses ${{{name}}}. Write it "
                 f"there, for example as path = ${{{name}}}."

@@ -1,9 +1,9 @@
 """A data report → `report.json`, `report.md` and a picture."""
 
+import json
 from functools import partial
 from pathlib import Path
 
-import srsly
 from wasabi import MarkdownRenderer
 
 from ..convert.data_report import REPORT_SUFFIXES, Report
@@ -27,9 +27,10 @@ def write_data_report(report: Report, stem: Path) -> list[Path]:
     has_picture = has_matplotlib()
     if has_picture:
         draw_figure(partial(draw_data, report=report), paths[2])
-    srsly.write_json(paths[0], report)
+    text = json.dumps(report, indent=2, ensure_ascii=False)
     page = render_report(report, picture=paths[2].name if has_picture else "")
-    paths[1].write_text(page, encoding="utf8")
+    for path, content in zip(paths, (text, page), strict=False):
+        path.write_text(content, encoding="utf8", errors="backslashreplace")
     return paths if has_picture else paths[:2]
 
 

@@ -118,10 +118,10 @@ def write_report(
     # Not by srsly, which cuts numbers to ten digits.
     text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
     with replaced_files(output, force=True) as folder:
-        (folder / "metrics.json").write_text(text, encoding="utf8")
+        (folder / "metrics.json").write_text(text, encoding="utf8", errors="backslashreplace")
         pictures = draw_pictures(metrics, folder, log=log)
         markdown = render_markdown(metrics, pictures)
-        (folder / "report.md").write_text(markdown, encoding="utf8")
+        (folder / "report.md").write_text(markdown, encoding="utf8", errors="backslashreplace")
         page = render_page(metrics, pick_errors(lines), pictures, differences=differences)
-        (folder / "report.html").write_text(page, encoding="utf8")
+        (folder / "report.html").write_text(page, encoding="utf8", errors="backslashreplace")
     return metrics

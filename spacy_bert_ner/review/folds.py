@@ -15,7 +15,7 @@ from thinc.api import Config
 
 from ..convert.split import draw_parts
 from ..corpus.docbin import read_docs
-from ..files import hash_file
+from ..files import hash_file, replaced_files
 from ..train.train import train
 
 _DONE = "done.json"
@@ -124,10 +124,10 @@ def train_part(
     RAISES (ValueError): If the config reads other data than `paths.train` and `paths.dev`.
     """
     check_paths(config)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.spacy" for name in parts}
-    for name, docs in parts.items():
-        DocBin(docs=docs, store_user_data=True).to_disk(paths[name])
+    with replaced_files(folder, force=True) as aside:
+        for name, docs in parts.items():
+            DocBin(docs=docs, store_user_data=True).to_disk(aside / paths[name].name)
     output, done = folder / "model", folder / _DONE
     state = {"config": hash_config(config), **{x: hash_file(paths[x]) for x in paths}}
     if done.exists():
@@ -139,7 +139,8 @@ def train_part(
     ours["paths"].update({name: str(path) for name, path in paths.items()})
     train(ours, output, use_gpu=use_gpu, auto_resume=True, stdout=stdout, stderr=stderr)
     shutil.rmtree(output / DIR_MODEL_LAST)
-    done.write_text(json.dumps(state), encoding="utf8")
+    with replaced_files(folder, force=True) as aside:
+        (aside / _DONE).write_text(json.dumps(state), encoding="utf8")
     return output / DIR_MODEL_BEST
 
 

@@ -17,7 +17,8 @@ from ..annotate.places import InputFile, find_files
 from ..annotate.records import find_fault
 from ..annotate.rows import parse_fields, read_file_rows
 from ..corpus.docbin import GroupCorpus
-from ..files import hash_file
+from ..files import hash_file, replaced_files
+from ..moves import recover_files
 from ..progress import ShowProgress, hide_progress
 from ..train.train import train
 from .targets import Teacher, agree_on_tags, teach
@@ -121,6 +122,7 @@ def start_targets(folder: Path, state: dict) -> None:
     RAISES (ValueError): If it holds the targets of something else.
     """
     path = folder / _STATE
+    recover_files(folder)
     if path.exists():
         if json.loads(path.read_text(encoding="utf8")) == state:
             return
@@ -128,19 +130,16 @@ def start_targets(folder: Path, state: dict) -> None:
             f"{folder} holds the targets of other teachers, texts or settings. Choose another "
             "output folder, or remove it."
         )
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not item.name.startswith(".") for item in folder.iterdir()):
         raise ValueError(f"{folder} is not empty, expected an empty folder or none.")
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(state, indent=2), encoding="utf8")
-    aside.replace(path)
+    with replaced_files(folder) as aside:
+        (aside / path.name).write_text(json.dumps(state, indent=2), encoding="utf8")
 
 
 def write_part(docs: Iterable[Doc], path: Path) -> None:
     """Write docs with their targets; the file is complete or not there."""
-    aside = path.with_suffix(".part")
-    DocBin(docs=docs, store_user_data=True).to_disk(aside)
-    aside.replace(path)
+    with replaced_files(path.parent) as aside:
+        DocBin(docs=docs, store_user_data=True).to_disk(aside / path.name)
 
 
 def hash_teacher(teacher: Teacher) -> str:

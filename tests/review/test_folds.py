@@ -73,7 +73,7 @@ def test_the_command_trains_folds(tmp_path):
     make_config(tmp_path).to_disk(tmp_path / "config.cfg")
     command = ["find-label-errors", tmp_path / "train.spacy", "--folds", "2"]
     code, output = run(*command, "--config", tmp_path / "no.cfg")
-    assert code == 1 and "no.cfg does not exist. Set --config, or set --model" in output
+    assert code == 1 and "no.cfg does not exist, expected a config. Set --config to one" in output
     command += ["--config", tmp_path / "config.cfg", "--training.max_epochs", "2"]
     code, output = run(*command)
     assert code == 0 and "Estimated share of wrong labels" in output, output

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from ...targets import check_inputs
 from ..sentence import FormatError
 from .byte_survey import REPLACING, ByteSurvey
 from .encodings import BAR, collect_words, guess_encoding
@@ -102,10 +103,12 @@ def open_source(location: str | Path, *, encoding: str | None = None, lang: str 
     lang (str): The language of the text.
     RETURNS (Source): The file, ready to be read.
     RAISES (FileNotFoundError): If it is missing.
+    RAISES (ValueError): If it is a pipe, which can be read only once.
     RAISES (FormatError): If it is damaged, in UTF-16, in no encoding that fits the
         language, cut within a character, or holds NUL bytes.
     """
     path, member = find_member(str(location))
+    check_inputs([path])
     if path.is_dir():
         return _survey_folder(path)
     name = f"{path.name}:{member}" if member else path.name
