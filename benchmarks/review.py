@@ -10,6 +10,9 @@ python benchmarks/review.py choose CORPUS WORK
     F1 with sentences that `suggest` chooses, next to random ones.
 python benchmarks/review.py forecast CORPUS WORK
     forecasts of a quarter of the data, next to F1 with half and all of it.
+python benchmarks/review.py join CORPUS WORK
+    F1 on CORPUS/dev.spacy if every second sentence says nothing of half of the labels: trained
+    on all labels, on the union as it is, and on the union with what each half annotates.
 
 Figures go to benchmarks/results/review.md by hand, with the size of the run.
 """
@@ -24,6 +27,7 @@ from spacy.tokens import DocBin, Span
 from spacy.util import load_config
 
 from spacy_bert_ner.cli._options import parse_shares
+from spacy_bert_ner.convert.annotated import mark_annotated
 from spacy_bert_ner.corpus.docbin import read_docs
 from spacy_bert_ner.evaluate.predict import predict_view
 from spacy_bert_ner.review.candidates import write_candidates
@@ -267,6 +271,33 @@ def forecast(
         low, high = law.forecast(n, with_noise=True)[1:]
         is_new = n > largest * 1.001
         print(n, seed, f, (low, high), ("holds" if low <= f <= high else "fails") * is_new)
+
+
+@app.command()
+def join(
+    corpus: Path,
+    work: Path,
+    encoder: Path = Path("assets/encoder"),
+    config: Path = Path("configs/config.cfg"),
+    halves: str = "PER,LOC/ORG,MISC",
+    epochs: int = 3,
+) -> None:
+    """Train on two halves that annotate different labels."""
+    vocab = spacy.blank("en").vocab
+    full, dev = (list(read_docs(corpus / f"{part}.spacy", vocab)) for part in ("train", "dev"))
+    labels = [half.split(",") for half in halves.split("/")]
+    plain = [doc.copy() for doc in full]
+    for i, doc in enumerate(plain):
+        doc.ents = [ent for ent in doc.ents if ent.label_ in labels[i % 2]]
+    joined = [mark_annotated(doc.copy(), labels[i % 2]) for i, doc in enumerate(plain)]
+    overrides = {"paths.encoder": str(encoder), "training.max_epochs": epochs}
+    loaded = load_config(config, overrides=overrides, interpolate=False)
+    result = {}
+    for name, docs in {"joined": joined, "plain": plain, "full": full}.items():
+        model = train_part(loaded, {"train": docs, "dev": dev}, work / name)
+        result[name] = score(model, corpus / "dev.spacy")
+        print(name, result[name], flush=True)
+    (work / "join.json").write_text(json.dumps(result, indent=2), encoding="utf8")
 
 
 def suggest_docs(model: Path, pool: list, number: int) -> list[int]:
