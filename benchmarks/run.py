@@ -10,9 +10,8 @@ one, Hugging Face also with texts sorted by length. Rows are medians. Load time 
 those of new processes. Everything goes to `results/NAME-<processor>.json` and, as a table, to
 docs/performance.md.
 
-SpanMarker, flair, edsnlp and spacy-huggingface-pipelines need other versions of torch,
-transformers or numpy than ours, and no environments are pinned for them. GLiNER's weights are
-not on the package index, so it cannot be measured offline.
+SpanMarker, flair, edsnlp and spacy-huggingface-pipelines are missing: no environments are pinned
+for them yet. GLiNER's weights are not on the package index, so it cannot be measured offline.
 """
 
 import argparse
