@@ -50,20 +50,19 @@ def tags_to_spans(tags: Sequence[str]) -> list[Span]:
         [(0, 2, 'PER'), (3, 4, 'LOC'), (4, 5, 'LOC')]
     """
     spans: list[Span] = []
-    start, label = -1, ""
-    for i, tag in enumerate(tags):
-        if start >= 0 and (tag[0] in "OBSU" or tag[2:] != label):
-            spans.append((start, i, label))
+    start, last, label = -1, -1, ""
+    for i, tag in [(i, tag) for i, tag in enumerate(tags) if tag != "O"]:
+        if start >= 0 and (i > last + 1 or tag[0] in "BSU" or tag[2:] != label):
+            spans.append((start, last + 1, label))
             start = -1
-        if tag == "O":
-            continue
         if start < 0:
             start, label = i, tag[2:]
         if tag[0] in "ESLU":
             spans.append((start, i + 1, label))
             start = -1
+        last = i
     if start >= 0:
-        spans.append((start, len(tags), label))
+        spans.append((start, last + 1, label))
     return spans
 
 

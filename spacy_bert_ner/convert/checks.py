@@ -53,6 +53,8 @@ class CutFinder:
         for span in doc.spans:
             start, end, _ = span
             for border in (start, end):
+                if not 0 < border < len(doc.words) or doc.spaces[border - 1]:
+                    continue
                 token = self._find_cut(doc, border)
                 if token:
                     found.append((span, token))
@@ -62,8 +64,6 @@ class CutFinder:
     def _find_cut(self, doc: DocData, border: int) -> str:
         # the token that a border before word number `border` cuts, or ""
         n_words = len(doc.words)
-        if border in (0, n_words) or doc.spaces[border - 1]:
-            return ""
         first, last = border - 1, border
         while first > 0 and not doc.spaces[first - 1]:
             first -= 1

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from ..read.languages import UNSPACED
+
 _LEFT, _RIGHT, _QUOTE, _UNIT, _CURRENCY, _LINK = 1, 2, 3, 4, 5, 6
 
 _KINDS: dict[str, int] = {
@@ -17,9 +19,6 @@ _KINDS: dict[str, int] = {
 }
 
 _CLITICS = {"en": "'s ’s 'S 'll ’ll 'LL 've ’ve 're ’re 'd ’d 'm ’m n't n’t N'T 'T 't ’t"}
-
-UNSPACED = ("zh", "ja", "th", "lo", "km", "my", "bo", "dz")
-"""Languages that people write without blanks between words."""
 
 _UNSPACED_SCRIPTS = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from ..progress import ShowProgress, hide_progress
 from ..read.data_file import DataFile
+from ..read.languages import UNSPACED
 from ..read.sentence import FormatError, Notes
 from ..schemes import Bigrams, count_bigrams, count_entities, count_strays, recognise_scheme
-from .spacing import UNSPACED, is_unspaced
+from .spacing import is_unspaced
 
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _EXCEL_DATE = re.compile(rf"\d\d?-{_MONTH}(?:-\d\d)?|{_MONTH}-\d\d")

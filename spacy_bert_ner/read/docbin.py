@@ -94,6 +94,14 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
         )
 
 
+class _StringIds(dict[str, int]):
+    # the strings that were asked for, each with spaCy's id
+
+    def __missing__(self, string: str) -> int:
+        self[string] = get_string_id(string)
+        return self[string]
+
+
 class DocBinWriter:
     """Write one `.spacy` file, doc by doc, as `DocBin(attrs=[...]).to_disk` would.
 
@@ -119,7 +127,7 @@ class DocBinWriter:
         self._part = path.with_name(path.name + ".part")
         self._file = self._part.open("wb")
         self._zlib = zlib.compressobj(_LEVEL)
-        self._ids: dict[str, int] = {"": 0}
+        self._ids = _StringIds({"": 0})
         self._orths: list[int] = []
         self._waiting: list[DocData] = []  # docs of these orths
         self._spaces = bytearray()
@@ -131,11 +139,7 @@ class DocBinWriter:
 
     def add(self, doc: DocData) -> None:
         """Add a doc."""
-        ids = self._ids
-        for word in doc.words:
-            if word not in ids:
-                ids[word] = get_string_id(word)
-        self._orths += [ids[word] for word in doc.words]
+        self._orths += [self._ids[word] for word in doc.words]
         self._waiting.append(doc)
         self._spaces.extend(doc.spaces)
         self._lengths.append(len(doc.words))
@@ -175,13 +179,8 @@ class DocBinWriter:
         for name, spans in doc.groups.items():
             made.spans[name] = [Span(made, start, end, label) for start, end, label in spans]
             for _, _, label in spans:
-                self._id(label)
+                self._ids[label]
         return made.spans.to_bytes()
-
-    def _id(self, string: str) -> int:
-        if string not in self._ids:
-            self._ids[string] = get_string_id(string)
-        return self._ids[string]
 
     def _flush(self) -> None:
         # Shape: (n_tokens, n_attrs)
@@ -196,7 +195,7 @@ class DocBinWriter:
             for start, end, label in doc.spans:
                 iob[first + start : first + end] = _INSIDE
                 iob[first + start] = _BEGIN
-                types[first + start : first + end] = self._id(label)
+                types[first + start : first + end] = self._ids[label]
             if doc.starts:
                 starts[first:last][doc.starts] = _START
             else:

@@ -5,6 +5,9 @@ from functools import lru_cache
 import spacy
 from spacy.tokenizer import Tokenizer
 
+UNSPACED = ("zh", "ja", "th", "lo", "km", "my", "bo", "dz")
+"""Languages that people write without blanks between words."""
+
 _PACKAGES = {
     "ja": "sudachipy sudachidict_core",
     "ko": "natto-py (and MeCab with mecab-ko-dic)",

@@ -110,6 +110,16 @@ def test_blanks_between_characters_are_spaces(tmp_path):
     assert tags_to_spans(sentence.tags) == [(0, 2, "PS"), (2, 4, "LC")]
 
 
+def test_blanks_between_thai_words_are_spaces(tmp_path):
+    rows = [("นาย", "O"), ("สม", "B-PER"), ("ชาย", "I-PER"), (" ", "O"), ("อยู่", "O"),
+            ("กรุงเทพ", "B-LOC")]  # fmt: skip
+    text = "".join(f"{word}\t{tag}\n" for word, tag in rows)
+    (sentence,) = read(write(tmp_path, text), lang="th")
+    assert sentence.words == ["นาย", "สม", "ชาย", "อยู่", "กรุงเทพ"]
+    assert sentence.spaces == [False, False, True, False, False]
+    assert tags_to_spans(sentence.tags) == [(1, 3, "PER"), (4, 5, "LOC")]
+
+
 def test_hipe_flags_part_sentences_and_join_words(tmp_path):
     text = (
         "TOKEN\tNE-COARSE-LIT\tMISC\n# document_id = x\nAnna\tB-pers\t_\nleft\tO\tNoSpaceAfter\n"

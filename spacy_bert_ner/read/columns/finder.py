@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...schemes import is_tag
 from ..bytes.source import Source
+from ..languages import UNSPACED
 from ..sentence import Advice, FormatError, count_things
 from ..settings import ReadSettings
 from .column_survey import ColumnSurvey
@@ -76,9 +77,9 @@ class _Finder:
         tag, forms = self._find_tag()
         word = self._find_word(tag)
         column = survey.columns[word] if word < len(survey.columns) else None
-        has_blank_words = bool(
-            column and column.n_blank and column.n_chars < 1.3 * (survey.n_rows - column.n_blank)
-        )
+        n_words = survey.n_rows - column.n_blank if column else 0
+        are_short = bool(column and column.n_chars < 1.3 * n_words) or settings.lang in UNSPACED
+        has_blank_words = bool(column and column.n_blank and are_short)
         prefix = (column.prefix or "") if column and survey.n_rows > 2 else ""
         if prefix:
             self.reasons.append(f"each word begins with '{prefix}', left out")

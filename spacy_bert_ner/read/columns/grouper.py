@@ -73,8 +73,8 @@ class Grouper:
             start = 0
             cuts = self._cut_by_id if self.layout.id >= 0 else self._cut_by_line
             for cut in cuts(first, text, chunk):
-                rows += chunk[start : cut.at]
                 lines = _add_lines(lines, range(first + start, first + cut.at))
+                rows = rows + chunk[start : cut.at] if rows else chunk[start : cut.at]
                 start = cut.at + cut.is_left_out
                 if cut.is_end and rows:
                     yield Group(rows, lines, document)
@@ -103,9 +103,13 @@ class Grouper:
     def _cut_by_line(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
         word, header = self.layout.word, self.layout.n_header - first
         after = 0
-        for i, line in enumerate(text):
-            if not (line[:1] in MARKS or i == header or (word and DOCSTART in line)):
-                continue
+        has_docs = word > 0 and DOCSTART in "".join(text)
+        for i in [
+            i
+            for i, line in enumerate(text)
+            if line[:1] in MARKS or i == header or (has_docs and DOCSTART in line)
+        ]:
+            line = text[i]
             self._at_start = self._at_start and i == after
             after = i + 1
             is_document = line.startswith(DOCSTART) or chunk[i][word : word + 1] == [DOCSTART]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 
 from ...schemes import spans_to_tags
 from ..bytes.source import Source
@@ -128,8 +129,8 @@ class _Maker:
                 self._note_parts(rows, kept)
             lines = [line for line, is_kept in zip(lines, kept, strict=True) if is_kept]
             rows = [row for row, is_kept in zip(rows, kept, strict=True) if is_kept]
-        words = [row[layout.word] for row in rows]
-        cells = [row[layout.tag] for row in rows]
+        words = list(map(itemgetter(layout.word), rows))
+        cells = list(map(itemgetter(layout.tag), rows))
         spaces = self._find_spaces(rows)
         if not layout.dialect.is_quoted:
             if layout.has_blank_words and " " in words:
@@ -140,8 +141,7 @@ class _Maker:
             words = [word.strip(" ") for word in words]
         if layout.misc_key:
             cells = [_find_feature(cell, layout.misc_key) for cell in cells]
-        if layout.prefix:
-            words = [word.removeprefix(layout.prefix) for word in words]
+        words = [word.removeprefix(layout.prefix) for word in words] if layout.prefix else words
         tags = self.tags.read(cells, lines)
         if tags is None or "" in words:
             self._explain(rows, lines)
