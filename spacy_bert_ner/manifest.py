@@ -92,9 +92,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     advice = f"The file is damaged. {_ADVICE}"
-    manifest = read_json(
-        path, {"format": int, "files": dict}, advice=advice, error=BrokenModelError
-    )
+    keys = {"format": int, "files": dict}
+    manifest = read_json(path, keys, advice=advice, error=BrokenModelError)
     if manifest["format"] != _FORMAT:
         raise BrokenModelError(
             f"{path}: format {manifest['format']}, expected {_FORMAT}. Install a newer "
@@ -239,16 +238,11 @@ def load_checked(name: str | Path, **options: Any) -> Language:
     """
     folder = find_folder(name)
     if not (folder / MANIFEST).exists():
-        warnings.warn(
-            f"{folder} has no {MANIFEST}, so its files are loaded unchecked. To write it, run "
-            f"{_make_command(folder)}.",
-            stacklevel=2,
-        )
+        advice = f"To write it, run {_make_command(folder)}."
+        text = f"{folder} has no {MANIFEST}, so its files are loaded unchecked. {advice}"
+        warnings.warn(text, stacklevel=2)
     elif added := check_manifest(folder):
-        warnings.warn(
-            f"{folder} has files that {MANIFEST} does not name: {', '.join(added)}. Remove "
-            "them if they are not part of the model.",
-            stacklevel=2,
-        )
+        text = f"{folder} has files that {MANIFEST} does not name: {', '.join(added)}. "
+        warnings.warn(text + "Remove them if they are not part of the model.", stacklevel=2)
     check_versions(read_meta(folder))
     return spacy.load(folder, **options)

@@ -91,8 +91,7 @@ class EncoderShim(PyTorchShim):
             first_has_blank=cutter.first_has_blank,
         )
         self.checkpoint, self._model, self._low_model = checkpoint, model, None
-        needs_scaler = device.type == "cuda" and self.dtype == torch.float16
-        self._grad_scaler = PyTorchGradScaler(enabled=needs_scaler)
+        self._grad_scaler = PyTorchGradScaler(device.type == "cuda" and self.dtype == torch.float16)
         self._grad_scaler.to_(device)
 
     def require(self) -> tuple[Checkpoint, WordTable]:

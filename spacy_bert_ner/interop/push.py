@@ -151,10 +151,8 @@ def staged(model: Path, layout: str) -> Iterator[tuple[Path, list[str]]]:
             place = Path(root).relative_to(model)
             links = [name for name in folders if (Path(root) / name).is_symlink()]
             folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
-            for name in sorted([*names, *links]):
+            for name in sorted(name for name in (*names, *links) if not name.startswith(".")):
                 path = Path(root) / name
-                if name.startswith("."):
-                    continue
                 if path.is_symlink() or SENT.fullmatch(name) is None:
                     left_out.append((place / name).as_posix())
                     continue
@@ -199,8 +197,7 @@ def check_wheel(wheel: Path, folder: Path) -> None:
     if not zipfile.is_zipfile(wheel):
         return
     with zipfile.ZipFile(wheel) as file:
-        broken = file.testzip()
-        if broken is not None:
+        if broken := file.testzip():
             raise ValueError(f"{wheel}: the file {broken} in it is damaged. Build it again.")
         names = [name for name in file.namelist() if name.endswith(f"/vocab/{STRINGS}")]
         words = {word for name in names for word in srsly.json_loads(file.read(name))}

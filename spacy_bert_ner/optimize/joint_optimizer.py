@@ -47,10 +47,7 @@ class JointOptimizer(Optimizer):
         state_names (Dict[str, str]): Name of each of torch's states → name in `get_state`.
         """
         if accumulate_batches < 1:
-            raise ValueError(
-                f"`accumulate_batches = {accumulate_batches}`, expected at least 1 (one step per "
-                "batch)."
-            )
+            raise ValueError(f"`accumulate_batches = {accumulate_batches}`, expected at least 1.")
         if not 0 <= average_decay < 1:
             raise ValueError(
                 f"`average_decay = {average_decay}`, expected 0 (no averages) or a share below 1, "
@@ -92,8 +89,7 @@ class JointOptimizer(Optimizer):
         """RETURNS (Dict | None): The averaged weights, for `nlp.use_params`."""
         if not self._has_averages:
             return None
-        averages = self._stepper.averages
-        return {key: cast(FloatsXd, torch2xp(average)) for key, average in averages.items()}
+        return {key: cast(FloatsXd, torch2xp(X)) for key, X in self._stepper.averages.items()}
 
     @averages.setter
     def averages(self, value: object) -> None:

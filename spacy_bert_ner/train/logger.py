@@ -26,9 +26,7 @@ from .rates import read_rates
 _TABLE = "{epoch:>5}  {step:>6}  {loss:>8}  {dev_loss:>8}  {p:>6}  {r:>6}  {f:>6}  {words:>7}\n"
 _HEADER = {"epoch": "EPOCH", "step": "STEP", "loss": "LOSS", "dev_loss": "DEV LOSS"}
 _HEADER |= {"p": "P", "r": "R", "f": "F1", "words": "WORDS/S"}
-
-# Dev examples whose gold entities are counted.
-_COUNTED = 500
+_COUNTED = 500  # dev examples whose gold entities are counted
 Info = dict[str, Any]  # spaCy's report on a step
 LogStep = Callable[[Info | None], None]
 
