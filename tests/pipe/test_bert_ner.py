@@ -95,7 +95,7 @@ def test_row_32_empty_docs_anywhere(trained):
 
 
 def test_row_32_the_stock_listener_gives_empty_docs_no_width():
-    from spacy_bert_ner.tag.token_classifier import keep_width
+    from spacy_bert_ner.tag.append import keep_width
 
     Xs = [np.ones((2, 3), "f"), np.zeros((0, 0), "f")]
     Ys, backprop = keep_width()(Xs, True)
