@@ -8,7 +8,7 @@ from support.encoders import read
 from support.listening import annotate, make_nlp
 
 import spacy_bert_ner
-from spacy_bert_ner.encode.checkpoint import checkpoint_to_bytes
+from spacy_bert_ner.encode.saved import checkpoint_to_bytes
 from spacy_bert_ner.fetch.fetch import fetch_encoder
 from spacy_bert_ner.fetch.trust import LOCK_NAME
 from spacy_bert_ner.manifest import MANIFEST, write_manifest
