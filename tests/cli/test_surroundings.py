@@ -34,8 +34,8 @@ def test_names_that_are_no_text_are_written_and_read(data):
 
 @pytest.mark.slow
 def test_a_report_has_names_that_are_no_text(data, trained):
-    trained.to_disk(f"{NAME}/model")
     assert run("convert", "data.conll", f"{NAME}/dev.spacy")[0] == 0
+    trained.to_disk(f"{NAME}/model")
     code, output = run("evaluate", f"{NAME}/model", f"{NAME}/dev.spacy", "--output", f"{NAME}/out")
     assert code == 0, output
     metrics = json.loads(Path(NAME, "out", "metrics.json").read_text("utf8"))
