@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from spacy.language import Language
 
-from ..install import list_requirements
+from ..install import find_reason, list_requirements
 
 N_LOADS = 5
 SCORE_TOLERANCE = 1e-4
@@ -117,10 +117,11 @@ def try_wheels(
     borrow (bool): Whether to use the packages of this environment as requirements:
         faster, but it does not show that the requirements suffice.
     RETURNS (Trial): The result.
+    RAISES (OSError): If the environment can't be made, for example because the disk is full.
     """
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     variables["HF_HUB_OFFLINE"] = "1"
-    venv.create(folder / "env", with_pip=True)
+    _make_environment(folder / "env")
     python = str(folder / "env" / "bin" / "python")
     install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
     install += ["--no-deps", "--no-index"] if borrow else pins
@@ -190,6 +191,17 @@ def _run(
     return subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, cwd=folder, env=variables
     )
+
+
+def _make_environment(folder: Path) -> None:
+    try:
+        venv.create(folder, with_pip=True)
+    except subprocess.CalledProcessError as error:
+        reason = find_reason((error.output or b"").decode("utf8", "replace"))
+        raise OSError(
+            f"{folder}: Python could not make a virtual environment there ({reason}). Make room, "
+            "or set TMPDIR to a folder that has some."
+        ) from error
 
 
 def _last_line(text: str) -> str:

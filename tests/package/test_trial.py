@@ -1,5 +1,7 @@
 """Releases are tried where nothing else is installed; commands say what they did."""
 
+import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,16 @@ def test_an_environment_that_cannot_be_made_is_said(tmp_path, monkeypatch):
     )
     assert not trial.was_tried
     assert "not installed: ERROR: No matching distribution found for torch==1" in trial.failure
+
+
+def test_an_environment_that_cannot_be_made_is_one_sentence(tmp_path, monkeypatch):
+    def create(folder, with_pip):
+        lines = b"Traceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
+        raise subprocess.CalledProcessError(1, ["ensurepip"], output=lines)
+
+    monkeypatch.setattr(venv, "create", create)
+    with pytest.raises(OSError, match=r"env: Python could not .*No space left.*set TMPDIR"):
+        try_wheels(tmp_path, [], name="x", environment="new", pins=[], texts=[], expected=[])
 
 
 def test_commands_take_a_checkpoint_in_check_it_and_write_it_out(tmp_path):
