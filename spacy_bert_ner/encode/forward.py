@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from packaging.version import Version
 
 from ..optimize.parameter_groups import EMBEDDINGS, LAYER
 from ..pieces.shapes import TABLE
@@ -16,8 +17,9 @@ from .precision import predicting
 from .settings import parse_freeze
 from .threads import run_side_by_side, watch_load
 
+IS_OLD = Version(transformers.__version__).major < 5
 # Encoders that take a mask of three dimensions as it is.
-PREPARED = ("bert", "camembert", "roberta", "xlm-roberta") if transformers.__version__ < "5" else ()
+PREPARED = ("bert", "camembert", "roberta", "xlm-roberta") if IS_OLD else ()
 
 
 def compute_vectors(
