@@ -41,9 +41,10 @@ def _has_bfloat16_instructions() -> bool:
 @torch.inference_mode(False)
 @torch.no_grad()
 def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
-    """Copy a model with its weights in another precision.
+    """Copy a model with its weights in another precision, to predict with.
 
-    Buffers keep their precision: tables of angles (RoPE) would lose whole positions.
+    Buffers keep their precision: tables of angles (RoPE) would lose whole positions. On a
+    CPU, the linear layers of a copy in bfloat16 are packed; their results are the same.
 
     model (torch.nn.Module): The model.
     dtype (torch.dtype): The precision of the weights.
@@ -52,7 +53,43 @@ def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Mo
     copied = copy.deepcopy(model)
     for parameter in copied.parameters():
         parameter.data = parameter.data.to(dtype)
+    if dtype == torch.bfloat16 and _can_pack():
+        for module in list(copied.modules()):
+            for name, child in module.named_children():
+                if type(child) is torch.nn.Linear and child.weight.device.type == "cpu":
+                    setattr(module, name, PackedLinear(child))
     return copied
+
+
+class PackedLinear(torch.nn.Module):
+    """A linear layer with its weights in the order in which oneDNN multiplies them.
+
+    torch's own layer puts them in this order again in each call, which takes a third of the
+    time for one sentence, and 15% for a full bucket.
+
+    linear (torch.nn.Linear): The layer, with weights in bfloat16.
+    """
+
+    def __init__(self, linear: torch.nn.Linear):
+        """Pack the weights."""
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), None)
+        self.bias = linear.bias
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Multiply.
+
+        X (torch.Tensor): Shape: (..., n_in).
+        RETURNS (torch.Tensor): Shape: (..., n_out).
+        """
+        return torch.ops.mkldnn._linear_pointwise(X, self.weight, self.bias, "none", [], "")
+
+
+def _can_pack() -> bool:
+    # torch.compile uses these operations too; a build of torch may lack them.
+    ops = torch.ops.mkldnn
+    names = ("_is_mkldnn_bf16_supported", "_reorder_linear_weight", "_linear_pointwise")
+    return all(hasattr(ops, name) for name in names) and ops._is_mkldnn_bf16_supported()
 
 
 def on_device(device: torch.device) -> contextlib.AbstractContextManager:
