@@ -1,10 +1,11 @@
 """What `annotate` costs next to a plain loop, how it grows, and whether kills lose anything.
 
-    python benchmarks/annotate.py --model training/model-best speed=10000 kills=50000
+    python benchmarks/annotate.py speed=2000 --model training/model-best
+    python benchmarks/annotate.py growth=1000000 memory=1000000 kills=50000 engines=50000
 
-Without --model, a tiny pipeline without a transformer is trained first: then each figure
-shows the overhead at its worst. Processor time is measured where it can be, because other
-processes hardly change it.
+Each name is a question, each number its records. Without --model, a tiny pipeline without a
+transformer is trained first: then each figure shows the overhead at its worst. Rows of other
+questions in results/ are kept. Ray and Spark are measured where they are installed.
 """
 
 import argparse
@@ -12,42 +13,49 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import spacy
-from timing import RESULTS, Table, Timer, compare, describe_machine, find_median, write_results
+from timing import (
+    RESULTS,
+    Table,
+    Timer,
+    compare,
+    describe_machine,
+    find_median,
+    find_name,
+    write_results,
+)
 
 import spacy_bert_ner
-from spacy_bert_ner.annotate.annotate import annotate
 from spacy_bert_ner.annotate.job import Job, Part
 from spacy_bert_ner.annotate.part import PartRunner
 from spacy_bert_ner.annotate.places import find_files
+from spacy_bert_ner.annotate.plan import plan_job
 from spacy_bert_ner.annotate.records import Range
 from spacy_bert_ner.manifest import write_manifest
 
 _WORDS = "Alex Smith of Acme Corp. lives in New York now , and London is big ."
-_CALL = """
-import sys, time
-from spacy_bert_ner.annotate.annotate import annotate
-if __name__ == "__main__":
-    model, data, output, engine, workers = sys.argv[1:]
-    seen = []
-    watch = lambda state: seen.append((time.perf_counter(), state.words))
-    settings = {"engine": engine, "workers": int(workers), "part_records": 2_000}
-    annotate(model, [data], output, watch=watch, **settings)
-    (start, before), (end, words) = seen[0], seen[-1]
-    print((words - before) / (end - start))
-"""
+_WORKERS = {
+    "local": r"spawn_main",
+    "ray": r"^ray::.*(_Actor|MapBatches|MapWorker)",
+    "spark": r"pyspark\.daemon",
+}
+"""What the command line of an engine's worker contains."""
 
 
 def make_model(folder: Path) -> Path:
@@ -62,12 +70,12 @@ def make_model(folder: Path) -> Path:
     return folder
 
 
-def write_input(path: Path, n_records: int) -> Path:
-    """RETURNS (Path): JSON lines with texts of 8 to 24 words, of which 1 in 10 is a number."""
-    rng = random.Random(0)
+def write_input(path: Path, n_records: int, *, seed: int = 0, most: int = 24) -> Path:
+    """RETURNS (Path): JSON lines with texts of `most / 3` to `most` words; 1 in 10 is a number."""
+    rng = random.Random(seed)
     with path.open("w") as file:
         for number in range(n_records):
-            words = rng.choices(_WORDS.split(), k=rng.randint(8, 24))
+            words = rng.choices(_WORDS.split(), k=rng.randint(most // 3, most))
             words = [str(rng.randrange(10**6)) if rng.random() < 0.1 else word for word in words]
             file.write(json.dumps({"text": " ".join(words), "number": number}) + "\n")
     return path
@@ -103,39 +111,53 @@ def make_runner(model: Path, data: Path, output: Path) -> PartRunner:
 
 
 def measure_speed(table: Table, model: Path, folder: Path, n_records: int, rounds: int) -> None:
-    """Compare a worker's work with the plain loop: processor time of one thread."""
+    """Compare a worker's work with the plain loop, on texts that both see for the first time."""
     data = write_input(folder / "speed.jsonl", n_records)
     runner, plain = make_runner(model, data, folder / "speed"), spacy_bert_ner.load(model)
-    part = Part(0, [Range(0, 0, n_records, 0)])
-    n_words = run_plain(plain, data, folder / "plain.jsonl")
-    seconds = Timer(1).interleave(
-        {
-            "annotate": lambda: lambda: runner.run(part),
-            "plain": lambda: lambda: run_plain(plain, data, folder / "plain.jsonl"),
-        },
-        rounds=rounds,
-    )
-    speed = {name: n_words / find_median(values) for name, values in seconds.items()}
-    table.add(
-        f"{n_records:,} records, {n_words:,} words, words/s of processor time: one worker",
-        f"{speed['annotate']:,.0f}",
-        against=f"{compare(seconds, 'annotate', 'plain'):.3f}× {speed['plain']:,.0f} (plain loop)",
-        target="≥ 0.97×",
-    )
+    part, seeds = Part(0, [Range(0, 0, n_records, 0)]), {"annotate": count(), "plain": count()}
+    for clock, now in (("processor time", time.process_time), ("wall time", time.perf_counter)):
+        timer = Timer(1)
+        timer.now = now
+
+        def prepare(name: str) -> Any:
+            write_input(data, n_records, seed=next(seeds[name]))
+            if name == "annotate":
+                return lambda: runner.run(part)
+            return lambda: run_plain(plain, data, folder / "plain.jsonl")
+
+        runs = {name: (lambda name=name: prepare(name)) for name in seeds}
+        seconds = timer.interleave(runs, rounds=rounds)
+        n_words = run_plain(plain, data, folder / "plain.jsonl")
+        speed = {name: n_words / find_median(values) for name, values in seconds.items()}
+        ratio = compare(seconds, "annotate", "plain")
+        table.add(
+            f"{n_records:,} records, {n_words:,} words, words/s of {clock}: one worker",
+            f"{speed['annotate']:,.0f}",
+            against=f"{ratio:.3f}× {speed['plain']:,.0f} (plain loop)",
+            target="≥ 0.97×",
+        )
 
 
 def measure_growth(table: Table, model: Path, folder: Path, most: int) -> None:
-    """Fit the processor time of a worker to the number of records, in logarithms."""
+    """Fit the processor time of a whole job to its records, in logarithms.
+
+    The planning pass and all parts count; loading the pipeline and the first 1,000 records,
+    of another text, are start-up. Each size has a pipeline of its own.
+    """
     sizes = [10**k for k in range(3, round(math.log10(most)) + 1)]
     seconds = []
     for n_records in sizes:
-        data = write_input(folder / f"growth-{n_records}.jsonl", n_records)
-        runner = make_runner(model, data, folder / f"growth-{n_records}")
-        runner.run(Part(0, [Range(0, 0, 1_000, 0)]))
+        data = write_input(folder / "growth.jsonl", n_records, most=6)
+        first = write_input(folder / "first.jsonl", 1_000, seed=1, most=6)
         runs = []
         for _ in range(max(1, min(5, 20_000 // n_records))):
+            runner = make_runner(model, first, folder / "growth")
+            runner.run(Part(0, [Range(0, 0, 1_000, 0)]))
             start = time.process_time()
-            runner.run(Part(0, [Range(0, 0, n_records, 0)]))
+            job, plan = plan_job(runner.job, find_files([data]), None, part_records=10_000)
+            runner.reader.inputs = job.inputs
+            for part in plan.parts:
+                runner.run(part)
             runs.append(time.process_time() - start)
         seconds.append(find_median(runs))
     slope = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
@@ -143,101 +165,163 @@ def measure_growth(table: Table, model: Path, folder: Path, most: int) -> None:
     table.add(f"slope of log time on log records ({times})", f"{slope:.3f}", target="1.00 ± 0.02")
 
 
-def read_peaks() -> dict[str, float]:
-    """RETURNS (Dict[str, float]): Peak memory so far in MiB, of this process and its workers."""
-    files = Path("/proc/self/task").glob("*/children")
-    numbers = ["self", *(number for file in files for number in file.read_text().split())]
-    peaks = {}
-    for number in numbers:
-        with suppress(OSError, ValueError):
-            status = Path(f"/proc/{number}/status").read_text()
-            line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-            is_worker = b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()
-            if number == "self" or is_worker:
-                peaks["job" if number == "self" else "worker"] = int(line.split()[1]) / 1024
-    return peaks
+def start_job(model: Path, data: Path, output: Path, *flags: object) -> subprocess.Popen:
+    """Start the command, in a session of its own."""
+    command = [sys.executable, "-m", "spacy", "bert-ner", "annotate", model, data, "-o", output]
+    return subprocess.Popen(
+        [str(item) for item in (*command, *flags)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={
+            **os.environ,
+            "PYSPARK_PYTHON": sys.executable,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        },
+    )
+
+
+def finish(process: subprocess.Popen) -> None:
+    """Wait for a command that must succeed."""
+    _, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(errors[-2_000:])
+
+
+def list_workers(session: int, engine: str) -> Iterator[int]:
+    """YIELDS (int): The worker processes of a job."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ProcessLookupError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if int(fields[3]) == session and re.search(_WORKERS[engine], line):
+                yield int(folder.name)
+
+
+def read_peak(number: int) -> float:
+    """RETURNS (float): Peak memory of a process so far in MiB."""
+    status = Path(f"/proc/{number}/status").read_text()
+    return int(next(x for x in status.splitlines() if x.startswith("VmHWM:")).split()[1]) / 1024
+
+
+def read_receipts(output: Path) -> list[tuple[int, int]]:
+    """RETURNS (List[Tuple[int, int]]): When each part was done (ns), and its words; in order."""
+    return sorted(
+        (file.stat().st_mtime_ns, json.loads(file.read_text())["n_words"])
+        for file in (output / "receipts").glob("part-*")
+    )
 
 
 def measure_memory(table: Table, model: Path, folder: Path, n_records: int) -> None:
-    """Read the peak memory at 10, 50 and 100 % of a job with one worker."""
-    data = write_input(folder / "memory.jsonl", n_records)
+    """Read the peak memory of the command and of its two workers at 10, 50 and 100 %."""
+    data, output = write_input(folder / "memory.jsonl", n_records, most=6), folder / "memory"
+    start = time.perf_counter()
+    process = start_job(model, data, output, "--workers", 2, "--quiet")
     marks: dict[float, dict[str, float]] = {}
-
-    def watch(state: Any) -> None:
-        for share in (0.1, 0.5, 0.99):
-            if state.done_now >= share * n_records and share not in marks:
-                marks[share] = read_peaks()
-
-    annotate(model, [data], folder / "memory", workers=1, watch=watch)
-    for name in ("job", "worker"):
-        values = [peaks[name] for peaks in marks.values() if name in peaks]
-        text = ", ".join(f"{value:.0f}" for value in values)
+    names = ("command", "first worker", "second worker")
+    while process.poll() is None:
+        time.sleep(0.5)
+        n_done = 10_000 * len(list((output / "receipts").glob("part-*")))
+        with suppress(OSError, StopIteration, ValueError):
+            numbers = [process.pid, *sorted(list_workers(process.pid, "local"))]
+            peaks = dict(zip(names, map(read_peak, numbers), strict=True))
+            marks[n_done / n_records] = peaks
+    finish(process)
+    seconds = time.perf_counter() - start
+    chosen = [min(share for share in marks if share >= least) for least in (0.1, 0.5, max(marks))]
+    for name in names:
+        text = ", ".join(f"{share:.0%}: {marks[share][name]:.0f}" for share in chosen)
         table.add(
-            f"{n_records:,} records, peak MiB of the {name} process at 10, 50, 99 %: {text}",
-            f"{values[-1] / values[0]:.3f}×",
+            f"{n_records:,} records in {seconds:.0f} s, peak MiB of the {name} ({text})",
+            f"{marks[chosen[-1]][name] / marks[chosen[0]][name]:.3f}×",
             target="≤ 1.05×",
         )
 
 
-def measure_engines(table: Table, model: Path, folder: Path, n_records: int) -> None:
-    """Compare engines by the wall clock, from the first to the last event: start-up is out."""
+def list_engines() -> list[str]:
+    """RETURNS (List[str]): The engines that are installed."""
+    modules = {"local": "spacy", "ray": "ray", "spark": "pyspark"}
+    return [engine for engine, module in modules.items() if find_spec(module)]
+
+
+def measure_engines(
+    table: Table, model: Path, folder: Path, n_records: int, rounds: int, engines: list[str]
+) -> None:
+    """Compare engines by the wall clock while all workers are busy: start-up is out."""
     data = write_input(folder / "engines.jsonl", n_records)
-    speed = {}
-    for engine, workers in (("local", 1), ("local", 2), ("ray", 1)):
-        output = folder / f"{engine}-{workers}"
-        call = [sys.executable, "-c", _CALL, str(model), str(data), str(output), engine]
-        done = subprocess.run([*call, str(workers)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            table.add(f"{engine}, {workers} workers", "failed", against=done.stderr[-300:])
-            continue
-        speed[engine, workers] = float(done.stdout.split()[-1])
+    speed: dict[tuple[str, int], list[float]] = {}
+    for number in range(rounds):
+        for key in [(engine, workers) for engine in engines for workers in (1, 2)]:
+            output = folder / f"{key[0]}-{key[1]}-{number}"
+            flags = ["--engine", key[0], "--workers", key[1], "--part-records", n_records // 50]
+            finish(start_job(model, data, output, *flags, "--quiet"))
+            done = read_receipts(output)[5:45]  # from 10 to 90 % of the parts
+            words = sum(n_words for _, n_words in done[1:])
+            speed.setdefault(key, []).append(words / (done[-1][0] - done[0][0]) * 1e9)
+    for (engine, workers), values in speed.items():
+        ratios = {
+            n: find_median([a / b for a, b in zip(values, speed["local", n], strict=True)])
+            for n in {1, workers}
+        }
+        against = [f"{ratio:.2f}× local, workers: {n}" for n, ratio in ratios.items()]
         table.add(
             f"{n_records:,} records, words/s by the wall clock: {engine}, workers: {workers}",
-            f"{speed[engine, workers]:,.0f}",
-            against=f"{speed[engine, workers] / speed['local', 1]:.2f}× local, workers: 1",
+            f"{find_median(values):,.0f}",
+            against="; ".join(against),
             target="≥ 0.85×" if engine == "ray" else "-",
         )
 
 
-def list_workers(pid: int) -> Iterator[int]:
-    """YIELDS (int): The worker processes of a job."""
-    with suppress(OSError):
-        for file in Path(f"/proc/{pid}/task").glob("*/children"):
-            for number in file.read_text().split():
-                if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes():
-                    yield int(number)
-
-
 def measure_kills(
-    table: Table, model: Path, folder: Path, n_records: int, n_kills: int, minutes: float
+    table: Table, model: Path, folder: Path, n_records: int, engine: str, n_kills: int
 ) -> None:
-    """Kill the job or a worker at random moments, resume, and compare with an unbroken run."""
-    data = write_input(folder / "kills.jsonl", n_records)
-    command = [sys.executable, "-m", "spacy", "bert-ner", "annotate", str(model), str(data)]
-    command += ["--part-records", "500", "--workers", "2", "--output"]
+    """Kill the job or a worker at random moments, resume, and compare with an unbroken run.
 
-    def start(output: Path) -> subprocess.Popen:
-        return subprocess.Popen(
-            [*command, str(output)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-
-    first = time.perf_counter()
+    Of Ray and Spark, only workers are killed.
+    """
+    data = write_input(folder / "kills.jsonl", n_records, most=6)
+    flags = ["--part-records", n_records // 100, "--workers", 2, "--quiet"]
     whole = folder / "whole"
-    start(whole).communicate()
-    seconds = time.perf_counter() - first
+    start = time.perf_counter()
+    finish(start_job(model, data, whole, *flags))
+    seconds = max(time.perf_counter() - start, 10)
+    rng, outputs = random.Random(0), []
+    kills: Counter[str] = Counter()
+    while kills.total() < n_kills:
+        outputs.append(folder / f"{engine}-killed-{len(outputs)}")
+        is_done = False
+        while not is_done:
+            process = start_job(model, data, outputs[-1], *flags, "--engine", engine)
+            is_done = _kill_until_it_ends(process, rng, seconds, engine, kills, n_kills)
     expected = read_records(whole)
-    rng, kills, outputs = random.Random(0), {"job": 0, "worker": 0}, [folder / "killed-0"]
-    process = start(outputs[-1])
-    until = time.monotonic() + 60 * minutes
-    while sum(kills.values()) < n_kills and time.monotonic() < until:
+    is_equal = all(read_records(output) == expected for output in outputs)
+    table.add(
+        f"{n_records:,} records, engine {engine}, {kills['job']} kills of the job and "
+        f"{kills['worker']} of workers in {len(outputs)} outputs: all equal to an unbroken run's, "
+        "record for record",
+        str(is_equal),
+        target="True",
+    )
+
+
+def _kill_until_it_ends(
+    process: subprocess.Popen,
+    rng: random.Random,
+    seconds: float,
+    engine: str,
+    kills: Counter[str],
+    n_kills: int,
+) -> bool:
+    # counts the kills; gives whether the job has ended by itself
+    while kills.total() < n_kills:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(rng.uniform(0, seconds / 4))
-        if process.poll() == 0:  # done before the next kill: another folder
-            outputs.append(folder / f"killed-{len(outputs)}")
-            process = start(outputs[-1])
-            continue
-        kind = rng.choice(["job", "worker"])
-        chosen = [process.pid] if kind == "job" else list(list_workers(process.pid))
+            process.wait(rng.uniform(0, seconds / 2))
+        if process.poll() is not None:
+            break
+        kind = rng.choice(["job", "worker"]) if engine == "local" else "worker"
+        chosen = [process.pid] if kind == "job" else sorted(list_workers(process.pid, engine))
         if not chosen:
             continue
         with suppress(ProcessLookupError):
@@ -245,16 +329,9 @@ def measure_kills(
             kills[kind] += 1
         if kind == "job":
             process.communicate()
-            process = start(outputs[-1])
-    _, errors = process.communicate()
-    is_equal = process.returncode == 0 and all(read_records(out) == expected for out in outputs)
-    table.add(
-        f"{n_records:,} records, {kills['job']} kills of the job and {kills['worker']} of workers "
-        f"in {len(outputs)} outputs: all equal to an unbroken run's, record for record",
-        str(is_equal),
-        against=errors[-300:] if process.returncode else "-",
-        target="True",
-    )
+            return False
+    finish(process)
+    return True
 
 
 def read_records(folder: Path) -> dict[str, Any]:
@@ -269,11 +346,17 @@ def read_records(folder: Path) -> dict[str, Any]:
     return records
 
 
-def save(table: Table, model: Path | None) -> None:
-    """Write down the rows so far, with the machine and its load."""
+def save(table: Table, what: str, model: Path | None) -> None:
+    """Write the new rows into the results; those of other questions are kept."""
+    facts = describe_machine()
+    name = model.name if model else "a tiny CNN"
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    facts = {**describe_machine(), "load": load, "model": model.name if model else "a tiny CNN"}
-    print(write_results(RESULTS, "annotate", facts, table.rows))
+    own = {"question": f"{what}, {name}", "date and load": f"{facts.pop('date')}: {load}"}
+    rows = [{**own, **row} for row in table.rows]
+    path = RESULTS / f"{find_name('annotate', facts)}.json"
+    kept = json.loads(path.read_text("utf8"))["rows"] if path.exists() else []
+    rows = [*(row for row in kept if row.get("question") != own["question"]), *rows]
+    print(write_results(RESULTS, "annotate", facts, rows))
 
 
 def main() -> None:
@@ -284,27 +367,27 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=60, help="Kill for so long at most")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engines", nargs="+", default=list_engines(), help="For engines, kills")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
-    table = Table()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = args.model or make_model(folder / "tiny")
-        for what, number in (item.split("=") for item in args.what):
-            n_records = int(number)
-            if what == "speed":
-                measure_speed(table, model, folder, n_records, args.rounds)
-            elif what == "growth":
-                measure_growth(table, model, folder, n_records)
-            elif what == "memory":
-                measure_memory(table, model, folder, n_records)
-            elif what == "engines":
-                measure_engines(table, model, folder, n_records)
-            else:
-                measure_kills(table, model, folder, n_records, args.kills, args.minutes)
-            save(table, args.model)
+    for what, number in (item.split("=") for item in args.what):
+        for engine in args.engines if what == "kills" else [""]:
+            table, n_records = Table(), int(number)
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                model = args.model or make_model(folder / "tiny")
+                if what == "speed":
+                    measure_speed(table, model, folder, n_records, args.rounds)
+                elif what == "growth":
+                    measure_growth(table, model, folder, n_records)
+                elif what == "memory":
+                    measure_memory(table, model, folder, n_records)
+                elif what == "engines":
+                    measure_engines(table, model, folder, n_records, args.rounds, args.engines)
+                else:
+                    measure_kills(table, model, folder, n_records, engine, args.kills)
+            save(table, f"{what} {engine}".strip(), args.model)
 
 
 if __name__ == "__main__":

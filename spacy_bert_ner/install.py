@@ -1,9 +1,11 @@
 """Missing packages, or newly built wheels → the pip command that installs exactly these."""
 
+import importlib
 import shlex
 from collections.abc import Iterable, Sequence
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -40,6 +42,24 @@ def install_extra(extra: str) -> str:
     """
     # Without the marker, which says that it belongs to the extra.
     return install_packages(str(need).partition(";")[0] for need in list_requirements(extra))
+
+
+def import_extra(module: str, extra: str, *, used_by: str) -> Any:
+    """Import a module of a package that only an extra brings.
+
+    module (str): The module.
+    extra (str): The name of the extra.
+    used_by (str): What needs it.
+    RETURNS (module): The module.
+    RAISES (ValueError): If it is not installed, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"{used_by} needs {module.partition('.')[0]}, which is not installed. Install it: "
+            f"{install_extra(extra)}"
+        ) from error
 
 
 def install_packages(needs: Iterable[str]) -> str:

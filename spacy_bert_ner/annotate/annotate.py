@@ -56,7 +56,7 @@ def annotate(
     engine (str): One of `ENGINES`.
     workers (int | None): Processes; by default one for each core, or one on a GPU.
     gpu_id (int): Number of the GPU; -1 for the CPU. Only for the local engine.
-    gpus_per_worker (float): GPUs that Ray reserves for each worker.
+    gpus_per_worker (float): GPUs that Ray or Spark reserves for each worker.
     part_records (int): Records of a part.
     force (bool): Whether to start anew if the folder holds another job.
     watch (Callable | None): Gets the state of the job, now and then.
@@ -67,6 +67,7 @@ def annotate(
     RAISES (OSError): If something cannot be read or written.
     """
     _check_settings(to, engine, max_errors, part_records, workers, threshold)
+    _check_gpus(engine, gpu_id, gpus_per_worker)
     found = find_files(inputs)
     folder = OutputFolder(str(output) if is_remote(output) else str(Path(output).resolve()))
     job = Job(
@@ -114,6 +115,19 @@ def _check_settings(
     for name, number in (("part_records", part_records), ("workers", workers)):
         if number is not None and number < 1:
             raise ValueError(f"`{name} = {number}`, expected at least 1.")
+
+
+def _check_gpus(engine: str, gpu_id: int, gpus_per_worker: float) -> None:
+    if gpu_id >= 0 and engine != "local":
+        raise ValueError(
+            f'`gpu_id = {gpu_id}` with `engine = "{engine}"`, which chooses GPUs itself. Set '
+            "`gpus_per_worker` instead."
+        )
+    if gpus_per_worker and engine == "local":
+        raise ValueError(
+            f'`gpus_per_worker = {gpus_per_worker:g}` with `engine = "local"`, expected `gpu_id`: '
+            "the number of the GPU."
+        )
 
 
 def _locked(folder: OutputFolder, inputs: Sequence[str | Path]) -> AbstractContextManager[None]:
@@ -187,5 +201,5 @@ def _start(
     if engine == "spark":
         from .spark_engine import run_on_spark
 
-        return run_on_spark(job, todo, workers=workers)
+        return run_on_spark(job, todo, workers=workers, gpus_per_worker=gpus_per_worker)
     return run_locally(job, todo, workers=workers)

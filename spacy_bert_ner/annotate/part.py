@@ -20,7 +20,7 @@ from .records import BadRecord, Range, RecordReader, TextRecord
 from .writers import OUTPUT_FORMATS, open_part_writer
 
 _MOST_CHARS = 2_000_000  # texts that are in memory at once
-_MOST_NEW_WORDS = 50_000  # that a vocabulary may learn before it forgets them
+_MOST_NEW_WORDS = 20_000  # that a vocabulary may learn before it forgets them
 
 
 class Receipt(NamedTuple):
@@ -103,10 +103,13 @@ class Labeller:
         for pipe in ours:
             pipe.threshold = pipe.threshold if threshold is None else threshold
         self._zone = ExitStack()
-        self._n_known = -_MOST_NEW_WORDS
+        self._n_known = len(self.nlp.vocab)
 
     def forget_words(self) -> None:
-        """Keep memory flat: forget new words, once there are many. No doc may be left."""
+        """Keep memory flat: forget new words, once there are many. No doc may be left.
+
+        The first words are kept, for in a memory zone spaCy's tokenizer remembers none.
+        """
         if len(self.nlp.vocab) - self._n_known >= _MOST_NEW_WORDS:
             self._zone.close()
             self._zone.enter_context(self.nlp.memory_zone())
@@ -179,7 +182,11 @@ class PartRunner:
                         errors.append(BadRecord(record.id, doc, record.place))
                         continue
                     ents = self.labeller.find_entities(doc)
-                    writer.add(record, doc, ents)
+                    try:
+                        writer.add(record, doc, ents)
+                    except ValueError as error:  # the format cannot hold it
+                        errors.append(BadRecord(record.id, str(error), record.place))
+                        continue
                     entities.update([ent.label_ for ent in ents])
                     n_records, n_words = n_records + 1, n_words + len(doc)
                 del docs, doc, ents

@@ -2,17 +2,17 @@
 
 import fnmatch
 import glob
-import importlib
 import io
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import quote
 
-from ..install import install_extra
+from ..install import import_extra
 from ..read.bytes.packed import PACKED_SUFFIXES
 from ..report.text import format_count
 from ..scratch import explained, temporary_folder
@@ -46,7 +46,7 @@ class InputFile(NamedTuple):
 @lru_cache
 def _find_type(name: str) -> tuple[str, bool]:
     # suffix, and whether it is packed; asked for each record
-    path = Path(name.partition("?")[0])
+    path = Path(name)
     is_packed = path.suffix.lower() in PACKED_SUFFIXES
     return Path(path.stem if is_packed else path.name).suffix.lower(), is_packed
 
@@ -89,18 +89,13 @@ def _find_local(pattern: str) -> Iterator[InputFile]:
     names = [pattern]
     if not Path(pattern).exists() and glob.has_magic(pattern):
         names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute ones too
-    for name in names:
-        path = Path(name)
+    for path in map(Path, names):
+        files = [path] if path.exists() else []
         if path.is_dir():
             below = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-            yield from (_local(path / found) for found in _choose(name, below))
-        elif path.exists():
-            check_inputs([path])
-            yield _local(path)
-
-
-def _local(path: Path) -> InputFile:
-    return InputFile(path.as_posix(), str(path.resolve()))
+            files = [path / name for name in _choose(str(path), below)]
+        check_inputs(files)
+        yield from (InputFile(file.as_posix(), str(file.resolve())) for file in files)
 
 
 def _choose(folder: str, names: Sequence[str]) -> list[str]:
@@ -116,22 +111,24 @@ def _choose(folder: str, names: Sequence[str]) -> list[str]:
 
 
 def _find_remote(pattern: str) -> Iterator[InputFile]:
-    head = pattern
-    if glob.has_magic(pattern.partition("?")[0]):
-        head = pattern[: min(map(pattern.index, set("*[") & set(pattern)))].rpartition("/")[0]
-    system, path, prefix = open_filesystem(head)
+    # the options of the filesystem, after "?", are no part of a name
+    wanted, mark, options = pattern.partition("?")
+    head = wanted
+    if glob.has_magic(wanted):
+        head = wanted[: min(map(wanted.index, set("*[") & set(wanted)))].rpartition("/")[0]
+    system, path = open_filesystem(head + mark + options)
     fs = import_pyarrow("fs")
     info = system.get_file_info(path)
     if info.type == fs.FileType.File:
-        yield InputFile(pattern, pattern)
+        yield InputFile(wanted, pattern)
     if info.type != fs.FileType.Directory:
         return
     infos = system.get_file_info(fs.FileSelector(path, recursive=True))
-    names = sorted(i.path[len(path) :].lstrip("/") for i in infos if i.type == fs.FileType.File)
-    for name in _choose(head, names):
-        location = f"{prefix}{path.rstrip('/')}/{name}"
-        if head == pattern or fnmatch.fnmatch(location, pattern):
-            yield InputFile(location, location)
+    below = sorted(i.path[len(path) :].lstrip("/") for i in infos if i.type == fs.FileType.File)
+    for found in _choose(head, below):
+        name = f"{head.rstrip('/')}/{found}"
+        if head == wanted or fnmatch.fnmatch(name, wanted):
+            yield InputFile(name, f"{head.rstrip('/')}/{quote(found)}{mark}{options}")
 
 
 def import_pyarrow(module: str) -> Any:
@@ -141,29 +138,22 @@ def import_pyarrow(module: str) -> Any:
     RETURNS (module): The module.
     RAISES (ValueError): If pyarrow is not installed.
     """
-    try:
-        return importlib.import_module(f"pyarrow.{module}".rstrip("."))
-    except ImportError as error:
-        raise ValueError(
-            "Parquet, and locations such as s3://…, need pyarrow, which is not installed. Install "
-            f"it: {install_extra('parquet')}"
-        ) from error
+    used_by = "A Parquet file, or a location such as s3://…,"
+    return import_extra(f"pyarrow.{module}".rstrip("."), "parquet", used_by=used_by)
 
 
-def open_filesystem(uri: str) -> tuple[Any, str, str]:
+def open_filesystem(uri: str) -> tuple[Any, str]:
     """Open the filesystem of a URI.
 
     uri (str): Such as "s3://bucket/folder", "gs://…", "hdfs://…" or "file:///…".
-    RETURNS (tuple[FileSystem, str, str]): pyarrow's filesystem, the path in it, and what
-        is before the path in the URI.
+    RETURNS (Tuple[FileSystem, str]): pyarrow's filesystem, and the path in it.
     RAISES (ValueError): If pyarrow is missing, or does not know the filesystem.
     """
     fs = import_pyarrow("fs")
     try:
-        system, path = fs.FileSystem.from_uri(uri)
+        return fs.FileSystem.from_uri(uri)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ValueError(f"{uri}: not a location that pyarrow opens ({error}).") from error
-    return system, path, uri.partition("?")[0].removesuffix("/").removesuffix(path.rstrip("/"))
 
 
 @contextmanager
@@ -173,7 +163,7 @@ def open_location(location: str) -> Iterator[BinaryIO]:
     location (str): A path or URI.
     """
     if is_remote(location):
-        system, path, _ = open_filesystem(location)
+        system, path = open_filesystem(location)
         with io.BufferedReader(system.open_input_file(path), 1 << 20) as stream:
             yield stream
     else:
@@ -193,17 +183,16 @@ class OutputFolder:
         self._system: Any = None
         self._root = location
         if is_remote(location):
-            self._system, self._root, _ = open_filesystem(location)
+            self._system, self._root = open_filesystem(location)
 
     def read(self, name: str) -> bytes | None:
         """RETURNS (bytes | None): The content of a file; `None` if there is none."""
-        try:
+        with suppress(FileNotFoundError):
             if self._system is None:
                 return Path(self._root, name).read_bytes()
             with self._system.open_input_stream(f"{self._root}/{name}") as stream:
                 return stream.readall()
-        except FileNotFoundError:
-            return None
+        return None
 
     def list(self, folder: str) -> set[str]:
         """RETURNS (Set[str]): The names of the files in one of its folders, hidden ones too."""
@@ -222,30 +211,26 @@ class OutputFolder:
         YIELDS (Path): Where to write.
         RAISES (OSError): If it can't be written, for example because the disk is full.
         """
-        path = Path(self._root, name)
+        target = f"{self._root}/{name}"
         with explained(Path(self.location, name)), ExitStack() as stack:
             if self._system is None:
+                path = Path(target)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-            else:
-                self._system.create_dir(f"{self._root}/{name}".rpartition("/")[0])
-                aside = stack.enter_context(temporary_folder()) / path.name
-            stack.callback(aside.unlink, missing_ok=True)
+                stack.callback(aside.unlink, missing_ok=True)
+                yield aside
+                with aside.open("rb") as stream:
+                    os.fsync(stream.fileno())
+                aside.replace(path)
+                return
+            aside = stack.enter_context(temporary_folder()) / "new"
             yield aside
-            self._move(aside, path, name)
-
-    def _move(self, aside: Path, path: Path, name: str) -> None:
-        if self._system is None:
-            with aside.open("rb") as stream:
-                os.fsync(stream.fileno())
-            aside.replace(path)
-            return
-        fs = import_pyarrow("fs")
-        target = f"{self._root}/{name}"
-        fs.copy_files(
-            str(aside), target, source_filesystem=fs.LocalFileSystem(),
-            destination_filesystem=self._system,
-        )  # fmt: skip
+            self._system.create_dir(target.rpartition("/")[0])
+            fs = import_pyarrow("fs")
+            local = fs.LocalFileSystem()
+            fs.copy_files(
+                str(aside), target, source_filesystem=local, destination_filesystem=self._system
+            )
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file."""
@@ -254,7 +239,8 @@ class OutputFolder:
 
     def remove(self, name: str) -> None:
         """Remove a file, if it exists."""
-        if self._system is None:
-            Path(self._root, name).unlink(missing_ok=True)
-        elif self.read(name) is not None:
-            self._system.delete_file(f"{self._root}/{name}")
+        with suppress(FileNotFoundError):
+            if self._system is None:
+                Path(self._root, name).unlink()
+            else:
+                self._system.delete_file(f"{self._root}/{name}")

@@ -1,8 +1,10 @@
 """A job and its inputs → parts: all of them, or those of new rows; changed inputs are refused."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from ..read.sentence import FormatError
@@ -42,18 +44,16 @@ def plan_job(
     known = {item.name for item in plan.inputs}
     names = [*(item.name for item in plan.inputs), *(n for n in by_name if n not in known)]
     files = tuple(by_name[name] for name in names)
-    cutter = _Cutter(part_records, len(plan.parts))
-    inputs: list[Input] = []
-    for number, file in enumerate(files):
-        old = plan.inputs[number] if number < len(plan.inputs) else Input(file.name, 0, "", 0)
-        size, sha256 = _hash_input(file, old, job.output)
-        n_rows = old.n_rows if (size, sha256) == old[1:3] else cutter.add(file, number, old)
-        inputs.append(Input(file.name, size, sha256, n_rows))
+    old = [*plan.inputs, *(Input(name, 0, "", 0) for name in names[len(plan.inputs) :])]
+    hashed = [_hash_input(file, item, job.output) for file, item in zip(files, old, strict=True)]
+    grown = [i for i, item in enumerate(old) if (item.size, item.sha256) != hashed[i]]
+    n_rows = Counter({i: item.n_rows for i, item in enumerate(old)})
+    for ranges in _cut(_read_new_rows(files, old, grown), part_records):
+        plan.parts.append(Part(len(plan.parts), ranges))
+        n_rows.update({span.file: span.n_rows for span in ranges})
+    plan.inputs = [Input(file.name, *hashed[i], n_rows[i]) for i, file in enumerate(files)]
     job = replace(job, inputs=files)
-    is_new = inputs != plan.inputs
-    plan.inputs = inputs
-    plan.parts += cutter.close()
-    if is_new:
+    if grown:
         _check_fields(job, plan)
         if job.id_field is not None:
             check_ids(files, job.id_field)
@@ -93,47 +93,25 @@ def _hash_input(file: InputFile, old: Input, output: str) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-class _Cutter:
-    # cuts the rows of one file after the other into parts
-
-    def __init__(self, size: int, first: int) -> None:
-        self.size = size
-        self.number = first
-        self.parts: list[Part] = []
-        self.ranges: list[Range] = []
-        self.room = size
-
-    def add(self, file: InputFile, number: int, old: Input) -> int:
-        row = old.n_rows
-        start, at, n_rows = row, 0, 0
-        for offset, _ in _rows_after(file, row):
-            if not n_rows:
-                start, at = row, offset
-            row, n_rows = row + 1, n_rows + 1
-            if n_rows == self.room:
-                self.ranges.append(Range(number, start, n_rows, at))
-                self._cut()
-                n_rows = 0
-        if n_rows:
-            self.ranges.append(Range(number, start, n_rows, at))
-            self.room -= n_rows
-        return row
-
-    def _cut(self) -> None:
-        self.parts.append(Part(self.number, self.ranges))
-        self.number += 1
-        self.ranges, self.room = [], self.size
-
-    def close(self) -> list[Part]:
-        if self.ranges:
-            self._cut()
-        return self.parts
+def _read_new_rows(
+    files: Sequence[InputFile], old: Sequence[Input], grown: Sequence[int]
+) -> Iterator[tuple[int, int, int]]:
+    # file, row and offset of each row that is not planned yet
+    for number in grown:
+        rows = enumerate(read_file_rows(files[number]))
+        for row, (offset, _) in islice(rows, old[number].n_rows, None):
+            yield number, row, offset
 
 
-def _rows_after(file: InputFile, n_rows: int) -> Iterator[tuple[int, Any]]:
-    for number, row in enumerate(read_file_rows(file)):
-        if number >= n_rows:
-            yield row
+def _cut(rows: Iterator[tuple[int, int, int]], size: int) -> Iterator[list[Range]]:
+    # the ranges of each part
+    while True:
+        found: dict[int, list[int]] = {}  # file → first row, number of rows, offset
+        for file, row, offset in islice(rows, size):
+            found.setdefault(file, [row, 0, offset])[1] += 1
+        if not found:
+            return
+        yield [Range(file, *span) for file, span in found.items()]
 
 
 def _check_fields(job: Job, plan: JobPlan) -> None:

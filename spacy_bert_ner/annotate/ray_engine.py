@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..install import install_extra
+from ..install import import_extra
 from .job import Job, Part
 from .messages import decode_result, do_part, encode_part
 from .part import Receipt
@@ -24,13 +24,9 @@ def run_on_ray(
     YIELDS (Receipt): What is done.
     RAISES (ValueError): If Ray is not installed, or a part cannot be done.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError(
-            f'`engine = "ray"` needs Ray, which is not installed. Install it: '
-            f"{install_extra('ray')}"
-        ) from error
+    import_extra("ray.data", "ray", used_by='`engine = "ray"`')
+    import ray
+
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False

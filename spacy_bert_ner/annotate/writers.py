@@ -168,23 +168,10 @@ def find_schema() -> Any:
     RAISES (ValueError): If pyarrow is not installed.
     """
     pa = import_pyarrow("")
-    entity = pa.struct(
-        [
-            ("start", pa.int64()),
-            ("end", pa.int64()),
-            ("text", pa.string()),
-            ("label", pa.string()),
-            ("score", pa.float64()),
-        ]
-    )
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("text", pa.string()),
-            ("entities", pa.list_(entity)),
-            ("fields", pa.string()),
-        ]
-    )
+    text, number = pa.string(), pa.int64()
+    entity = {"start": number, "end": number, "text": text, "label": text, "score": pa.float64()}
+    entities = pa.list_(pa.struct(entity))
+    return pa.schema({"id": text, "text": text, "entities": entities, "fields": text})
 
 
 class _ParquetWriter:

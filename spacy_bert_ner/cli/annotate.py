@@ -71,7 +71,7 @@ def annotate_cli(
     ),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
     gpus_per_worker: float = typer.Option(
-        0, "--gpus-per-worker", help="GPUs that Ray reserves for each worker"
+        0, "--gpus-per-worker", help="GPUs that Ray or Spark reserves for each worker"
     ),
     part_records: int = typer.Option(
         10_000, "--part-records", help="Records of one file of the output"

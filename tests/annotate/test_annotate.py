@@ -227,6 +227,8 @@ def test_missing_and_repeated_ids_are_refused_at_the_start(last, message, model,
         ({"threshold": -1}, "`threshold = -1`"),
         ({"workers": 0}, "`workers = 0`, expected at least 1"),
         ({"part_records": 0}, "`part_records = 0`"),
+        ({"engine": "ray", "gpu_id": 0}, '`gpu_id = 0` with `engine = "ray"`.*`gpus_per_worker`'),
+        ({"gpus_per_worker": 1}, "`gpus_per_worker = 1` with .*expected `gpu_id`"),
         ({"text_field": "body"}, "fields 'text', 'number', expected 'body'.*`text_field`"),
     ],
 )

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock, call
 
 import pyarrow as pa
 import pytest
@@ -16,10 +18,16 @@ from pyarrow import parquet
 from support.annotating import TEXTS, here, make_records, model, read_output, run_job, write_lines
 from support.pipelines import read_ents
 
+from spacy_bert_ner.annotate import spark_engine
 from spacy_bert_ner.annotate.annotate import annotate
+from spacy_bert_ner.annotate.job import Job, Part
+from spacy_bert_ner.annotate.ray_engine import run_on_ray
+from spacy_bert_ner.annotate.spark_engine import run_on_spark
 
 __all__ = ["here", "model"]
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
+JOB, PART = Job("model", (), "out"), Part(0, [])
+GPUS = "spark.task.resource.gpu.amount"
 HAS_JAVA = shutil.which("java") is not None
 
 # Each engine runs in a process of its own: it starts servers, and sets up logging.
@@ -138,3 +146,53 @@ def test_a_missing_engine_is_named_with_its_command(engine, module, model, tmp_p
     data = write_lines(tmp_path / "a.jsonl", make_records(2))
     with pytest.raises(ValueError, match=rf'`engine = "{engine}"` needs .*pip install .*{module}'):
         annotate(model, [data], tmp_path / "out", engine=engine)
+
+
+@pytest.mark.parametrize(("gpus", "gpu_id"), [(0, -1), (0.5, 0)])
+def test_ray_reserves_the_gpus(gpus, gpu_id, monkeypatch):
+    ray = MagicMock()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.data", ray.data)
+    map_batches = ray.data.from_items.return_value.map_batches
+    map_batches.return_value.iter_rows.return_value = []
+    assert not list(run_on_ray(JOB, [PART, PART], workers=4, gpus_per_worker=gpus))
+    settings = map_batches.call_args.kwargs
+    assert (settings["num_gpus"], settings["concurrency"]) == (gpus, (1, 2))
+    assert settings["fn_constructor_args"] == (replace(JOB, gpu_id=gpu_id),)
+
+
+@pytest.mark.parametrize(("gpus", "asked"), [(0, []), (0.5, [call(GPUS, "0.5")])])
+def test_spark_is_asked_for_the_gpus(gpus, asked, monkeypatch):
+    pyspark = MagicMock()
+    for name in ("", ".sql"):
+        monkeypatch.setitem(sys.modules, f"pyspark{name}", pyspark)
+    pyspark.SparkConf.return_value.contains.return_value = False
+    pyspark.SparkSession.getActiveSession.return_value = None
+    list(run_on_spark(JOB, [PART], workers=4, gpus_per_worker=gpus))
+    assert pyspark.SparkConf.return_value.setIfMissing.call_args_list == asked
+
+
+def test_a_task_of_spark_uses_its_gpu(monkeypatch):
+    pyspark, jobs = MagicMock(), []
+    monkeypatch.setitem(sys.modules, "pyspark", pyspark)
+    monkeypatch.setattr(spark_engine, "do_part", lambda job, text: jobs.append(job) or text)
+    resources = pyspark.TaskContext.get.return_value.resources
+    batches = [pa.RecordBatch.from_pydict({"part": ["a"]})]
+    resources.return_value = {"gpu": MagicMock(addresses=["3"])}
+    for gpu_id in (-1, 0):
+        list(spark_engine._do_parts(replace(JOB, gpu_id=gpu_id), batches))
+    assert [job.gpu_id for job in jobs] == [-1, 3]
+    resources.return_value = {}
+    with pytest.raises(ValueError, match=r"gave a task no GPU.*spark\.task\.resource\.gpu"):
+        list(spark_engine._do_parts(replace(JOB, gpu_id=0), batches))
+
+
+@pytest.mark.slow
+def test_an_actor_of_ray_looks_for_its_gpu(model, tmp_path):
+    need("ray")
+    data = write_lines(tmp_path / "a.jsonl", make_records(3))
+    start = "import ray; ray.init(num_gpus=1, log_to_driver=False)\n"
+    script = start + RUN.replace("engine=engine", "engine=engine, gpus_per_worker=1")
+    with started(script, model, data, tmp_path / "out", "ray") as process:
+        text, _ = process.communicate(timeout=300)
+    assert process.returncode and "GPU" in text.splitlines()[-1], text
