@@ -75,15 +75,22 @@ def measure_entities(
     RETURNS (ndarray): From 0 to 1, in the order of `find_spans`. Shape: (n_spans,).
     """
     firsts, _ = find_spans(path, model.tag_set)
-    found = [
-        temperatures.labels.get(model.tag_set.labels[tag], temperatures.default)
-        for tag in path[firsts]
+    by_tag = [
+        temperatures.labels.get(label, temperatures.default) for label in model.tag_set.labels
     ]
+    found = np.asarray(by_tag)[path[firsts]]
+    sentence = np.cumsum(is_start)
     probs = np.zeros(len(firsts))
-    for temperature in set(found):
-        marginals = sum_paths(scores / temperature, is_start, model.steps / temperature)
-        is_ours = np.asarray(found) == temperature
-        probs[is_ours] = score_spans(path, is_start, marginals, model.tag_set)[is_ours]
+    for temperature in set(found.tolist()):
+        # Sentences do not depend on each other; those without such entities are left out.
+        is_read = np.zeros(len(path) + 1, dtype=bool)
+        is_read[sentence[firsts[found == temperature]]] = True
+        rows = is_read[sentence]
+        starts = is_start[rows]
+        marginals = sum_paths(scores[rows] / temperature, starts, model.steps / temperature)
+        probs_here = score_spans(path[rows], starts, marginals, model.tag_set)
+        is_ours = found == temperature
+        probs[is_ours] = probs_here[is_ours[rows[firsts]]]
     return probs
 
 

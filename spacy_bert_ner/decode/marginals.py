@@ -18,9 +18,6 @@ class Marginals(NamedTuple):
 
     log_sum (float): Log of the sum of the exponential scores of all paths, added up
         over the sentences.
-    tags (ndarray): Probability of each tag. Shape: (n_words, n_tags).
-    steps (ndarray): Expected count of each step; the last row and column are steps from
-        and to a border. Shape: (n_tags + 1, n_tags + 1).
     before (ndarray): Probability of each tag, given the words up to this one. Shape:
         (n_words, n_tags).
     after (ndarray): The factor by which later words change it: `tags` is the product of
@@ -28,15 +25,34 @@ class Marginals(NamedTuple):
     enter (ndarray): Factor for entering each word's tag, without the factor of the
         step. Shape: (n_words, n_tags).
     moves (ndarray): Factor of each step within a sentence. Shape: (n_tags, n_tags).
+    is_start (ndarray): As in `sum_paths`. Shape: (n_words,).
     """
 
     log_sum: float
-    tags: np.ndarray
-    steps: np.ndarray
     before: np.ndarray
     after: np.ndarray
     enter: np.ndarray
     moves: np.ndarray
+    is_start: np.ndarray
+
+    @property
+    def tags(self) -> np.ndarray:
+        """Probability of each tag. Shape: (n_words, n_tags)."""
+        return self.before * self.after
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Expected count of each step; the last row and column are steps from and to a border.
+
+        Shape: (n_tags + 1, n_tags + 1).
+        """
+        tags, inner = self.tags, np.flatnonzero(~self.is_start)
+        coming = self.enter[inner] * self.after[inner]
+        steps = np.zeros((tags.shape[1] + 1, tags.shape[1] + 1))
+        steps[:-1, :-1] = self.moves * (self.before[inner - 1].T @ coming)
+        steps[-1, :-1] = tags[self.is_start].sum(axis=0)
+        steps[:-1, -1] = tags[find_ends(self.is_start)].sum(axis=0)
+        return steps
 
 
 def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Marginals:
@@ -50,61 +66,36 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
     """
     order, borders = pack_sentences(is_start)
     slices = [slice(a, b) for a, b in pairwise(borders)]
-    best = scores.max(axis=1, keepdims=True)
-    gaps = np.maximum(scores - best, -MAX_GAP, dtype=np.float64)
-    emit = np.where(np.isneginf(scores), 0.0, np.exp(gaps))[order]
+    # Sentences are the last axis, so that inner loops run over them. Shape: (n_tags, n_words)
+    sorted_scores = np.ascontiguousarray(scores[order].T, dtype=np.float64)
+    best = sorted_scores.max(axis=0)
+    emit = np.exp(np.maximum(sorted_scores - best, -MAX_GAP))
+    emit[np.isneginf(sorted_scores)] = 0.0
     factors = np.exp(steps)
     moves, opens, closes = factors[:-1, :-1], factors[-1, :-1], factors[:-1, -1]
 
-    before = np.empty_like(emit)
-    norms = np.empty((len(emit), 1))
+    before, norms = np.empty_like(emit), np.empty(emit.shape[1])
     for here, last in zip(slices, [None, *slices[:-1]], strict=True):
         n = here.stop - here.start
-        reached = opens if last is None else before[last][:n] @ moves
-        found = reached * emit[here]
-        norms[here] = found.sum(axis=1, keepdims=True)
-        before[here] = found / norms[here]
+        reached = opens[:, None] if last is None else moves.T @ before[:, last][:, :n]
+        found = reached * emit[:, here]
+        norms[here] = found.sum(axis=0)
+        before[:, here] = found / norms[here]
 
     enter = emit / norms
-    # Correct for last words; the loop overwrites the others, back to front.
-    ends = np.where(find_ends(is_start)[order, None], before @ closes[:, None], 1.0)
-    after = closes / ends
+    lasts = np.flatnonzero(find_ends(is_start)[order])
+    ends = closes @ before[:, lasts]
+    after = np.empty_like(emit)
+    after[:, lasts] = closes[:, None] / ends
     for here, last in zip(slices[:0:-1], slices[-2::-1], strict=True):
         n = here.stop - here.start
-        after[last][:n] = (enter[here] * after[here]) @ moves.T
+        after[:, last][:, :n] = moves @ (enter[:, here] * after[:, here])
 
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    before, after, enter = before[back], after[back], enter[back]
-    tags = before * after
-    return Marginals(
-        log_sum=float(np.log(norms).sum() + np.log(ends).sum() + best.sum()),
-        tags=tags,
-        steps=sum_step_probs(tags, before, enter * after, moves, is_start),
-        before=before,
-        after=after,
-        enter=enter,
-        moves=moves,
-    )
-
-
-def sum_step_probs(
-    tags: np.ndarray,
-    before: np.ndarray,
-    coming: np.ndarray,
-    moves: np.ndarray,
-    is_start: np.ndarray,
-) -> np.ndarray:
-    """Count the expected steps from tag to tag; see `Marginals`.
-
-    RETURNS (ndarray): Shape: (n_tags + 1, n_tags + 1).
-    """
-    inner = np.flatnonzero(~is_start)
-    steps = np.zeros((tags.shape[1] + 1, tags.shape[1] + 1))
-    steps[:-1, :-1] = moves * (before[inner - 1].T @ coming[inner])
-    steps[-1, :-1] = tags[is_start].sum(axis=0)
-    steps[:-1, -1] = tags[find_ends(is_start)].sum(axis=0)
-    return steps
+    log_sum = float(np.log(norms).sum() + np.log(ends).sum() + best.sum())
+    sums = (X[:, back].T for X in (before, after, enter))
+    return Marginals(log_sum, *sums, moves, is_start)
 
 
 def score_spans(

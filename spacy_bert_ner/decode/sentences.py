@@ -36,8 +36,13 @@ def pack_sentences(is_start: np.ndarray) -> Packing:
         [1, 0, 2]
     """
     starts = np.flatnonzero(is_start)
-    sentence = np.cumsum(is_start) - 1
     lengths = np.diff(np.append(starts, len(is_start)))
-    position = np.arange(len(is_start)) - starts[sentence]
-    order = np.lexsort((sentence, -lengths[sentence], position))
-    return Packing(order, np.cumsum([0, *np.bincount(position)]).tolist())
+    by_length = np.argsort(-lengths, kind="stable")
+    starts, lengths = starts[by_length], lengths[by_length]
+    steps = np.arange(lengths.max(initial=0))
+    # Shape: (n_steps,); the sentences that have a word for each step
+    counts = len(lengths) - np.searchsorted(lengths[::-1], steps, side="right")
+    borders = np.cumsum([0, *counts])
+    step = np.repeat(steps, counts)
+    order = starts[np.arange(len(is_start)) - borders[step]] + step
+    return Packing(order, borders.tolist())

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from spacy import attrs as lexeme_attrs
+from spacy.attrs import IDS
 from spacy.tokens import Doc
 from thinc.api import (
     Embed,
@@ -19,6 +21,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints2d, Ragged
 
+from .form_products import multiply_forms
 from .tag_rows import split_rows
 
 # Flags that spaCy's lexemes store for every word; their combinations are the classes of case and
@@ -105,12 +108,15 @@ def forward_forms(
     model: Model[list[Doc], list[Ints2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Ints2d], Callable[[Any], list[Doc]]]:
     """Look up the attributes of each word. Shapes: (n_tokens, n_attrs)."""
-    attrs, hide_case = model.attrs["attrs"], model.attrs["hide_case"]
+    return _move(model, find_forms(model, docs, is_train=is_train), docs), _ignore_gradient
+
+
+def find_forms(extract: Model, docs: Sequence[Doc], *, is_train: bool) -> np.ndarray:
+    """RETURNS (ndarray): The form of each word. Shape: (n_tokens, n_attrs)."""
+    attrs, hide_case = extract.attrs["attrs"], extract.attrs["hide_case"]
     if hide_case is None:
-        found = _read_attrs(docs, attrs)
-    else:
-        found = read_forms(docs, attrs, share=hide_case if is_train else 0.0)
-    return _move(model, found, docs), _ignore_gradient
+        return _read_attrs(docs, attrs)
+    return read_forms(docs, attrs, share=hide_case if is_train else 0.0)
 
 
 def read_forms(docs: Sequence[Doc], attrs: Sequence[str], *, share: float) -> np.ndarray:
@@ -172,14 +178,28 @@ def _embed_forms(
     table: Any = concatenate(*tables) if len(tables) > 1 else tables[0]
     embed: Model[Ragged, Ragged] = with_array(table)
     around: list[Model[Ragged, Ragged]] = [expand_window(window)] if window else []
-    return chain(extract, list2ragged(), embed, *around, ragged2list())
+    forms: Model[list[Doc], list[Floats2d]]
+    forms = chain(extract, list2ragged(), embed, *around, ragged2list())
+    forms.attrs["multiply"] = multiply_features
+    return forms
+
+
+def multiply_features(model: Model, docs: Sequence[Doc], weight: torch.Tensor) -> torch.Tensor:
+    """Multiply the output of this layer by a matrix, to predict on a CPU.
+
+    docs (Sequence[Doc]): The docs.
+    weight (torch.Tensor): The matrix. Shape: (n_out, n_features).
+    RETURNS (torch.Tensor): The products. Shape: (n_tokens, n_out).
+    """
+    extract, _, embed, *_ = model.layers
+    rows = find_forms(extract, docs, is_train=False)
+    return multiply_forms(embed, rows, [len(doc) for doc in docs], weight)
 
 
 def _read_attrs(docs: Sequence[Doc], attrs: Sequence[int | str]) -> np.ndarray:
     # Shape: (n_tokens, n_attrs)
-    names = list(attrs)
-    arrays = [doc.to_array(names).reshape(-1, len(names)) for doc in docs]
-    return np.concatenate(arrays).astype(np.uint64)
+    numbers = [IDS[name.upper()] if isinstance(name, str) else name for name in attrs]
+    return np.concatenate([doc.to_array(numbers).reshape(-1, len(numbers)) for doc in docs])
 
 
 def _move(model: Model, rows: np.ndarray, docs: Sequence[Doc]) -> list[Any]:

@@ -1,13 +1,15 @@
 """Token vectors, with or without word features → tag scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
 import torch
 from safetensors import torch as safetensors
 from spacy.tokens import Doc
-from thinc.api import Dropout, Model, chain, with_array
+from thinc.api import Dropout, Model, NumpyOps, chain, with_array
+from thinc.layers.chain import forward as forward_chain
+from thinc.layers.chain import init as init_chain
 from thinc.layers.pytorchwrapper import (
     convert_pytorch_default_inputs,
     convert_pytorch_default_outputs,
@@ -16,8 +18,10 @@ from thinc.layers.pytorchwrapper import forward as forward_torch
 from thinc.types import Floats2d
 from torch import nn
 
+from ..encode.threads import one_thread_inside
 from ..encode.torch_params import TorchShim, making_modules
 from .append import append_features, keep_width
+from .tag_rows import split_rows
 
 DECODERS = ("crf", "valid")
 
@@ -65,9 +69,42 @@ def build_token_classifier_v1(
         model.set_ref("transitions", transitions)
     else:
         model = chain(vectors, scores)
+    if features is not None:
+        model.replace_callbacks(forward_classifier, init=init_chain)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tag_scores", tag_scores)
     return model
+
+
+def forward_classifier(
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable]:
+    """Score the tags of each token; to predict on a CPU, without joining the vectors.
+
+    The first linear layer of a vector and its features is the sum of two products, and
+    word forms compute theirs once for each distinct form.
+    """
+    if is_train or not isinstance(model.ops, NumpyOps):
+        return forward_chain(model, docs, is_train)
+    vectors, features = model.layers[0].layers
+    X = torch.from_numpy(model.ops.xp.concatenate(vectors.predict(docs)))
+    layers = cast(TorchShim, model.get_ref("tag_scores").shims[0])._model
+    with torch.no_grad(), one_thread_inside():
+        of_vectors, of_features = layers[0].weight.tensor_split([X.shape[1]], dim=1)
+        multiply = features.attrs.get("multiply", multiply_any)
+        F = multiply(features, docs, of_features) + layers[0].bias
+        Y = layers[1:](F.addmm_(X, of_vectors.T)).numpy()
+    return split_rows(Y, [len(doc) for doc in docs]), ignore_gradient
+
+
+def multiply_any(features: Model, docs: Sequence[Doc], weight: torch.Tensor) -> torch.Tensor:
+    """Multiply the output of any layer of features by a matrix. Shape: (n_tokens, n_out)."""
+    return torch.from_numpy(features.ops.xp.concatenate(features.predict(docs))) @ weight.T
+
+
+def ignore_gradient(dYs: list[Floats2d]) -> list[Doc]:
+    """Learn nothing."""
+    return []
 
 
 def build_transitions() -> Model[list[Floats2d], list[Floats2d]]:
