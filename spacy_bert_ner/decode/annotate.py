@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -15,6 +16,8 @@ from .entities import ScoredSpan
 # How spaCy's key for `span._.ent_scores` begins; the span's first character and the one after its
 # last follow.
 STORED = ("._.", "ent_scores")
+# spaCy's numbers for `token.ent_iob`.
+INSIDE, OUTSIDE, BEGIN = 1, 2, 3
 
 
 def register_extensions() -> None:
@@ -94,16 +97,20 @@ def write_scores(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str | None = 
     spans_key (str | None): Name of their span group; `None` for `doc.ents`.
     """
     place = spans_key or ""
-    old = list_scores(doc)
-    # A group is replaced; in `doc.ents`, earlier entities are kept.
-    kept = doc.ents if old and not place else ()
-    current = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
-    rows = {
-        (*row[:3], row[4]): row[3] for row in old if row[4] != place or tuple(row[:3]) in current
-    }
+    rows = []
+    if any(map(is_stored, doc.user_data)):
+        # A group is replaced; in `doc.ents`, earlier entities are kept.
+        kept = () if place else doc.ents
+        current = {(ent.start_char, ent.end_char, ent.label_) for ent in kept}
+        old = list_scores(doc)
+        rows = [row for row in old if row[4] != place or tuple(row[:3]) in current]
+    elif not spans:
+        return
     for start, end, label, score in spans:
-        rows[doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label, place] = score
-    store_scores(doc, [[*key[:3], score, key[3]] for key, score in rows.items()])
+        last = doc[end - 1]
+        rows.append([doc[start].idx, last.idx + len(last), label, score, place])
+    # A later score of the same entity replaces an earlier one.
+    store_scores(doc, {(*row[:3], row[4]): row for row in rows}.values())
 
 
 def hide_found(doc: Doc) -> Doc:
@@ -122,19 +129,29 @@ def hide_found(doc: Doc) -> Doc:
     return copied
 
 
-def write_ents(doc: Doc, spans: Sequence[ScoredSpan]) -> None:
+def write_ents(docs: Sequence[Doc], spans: Sequence[Sequence[ScoredSpan]]) -> None:
     """Write entities to `doc.ents`, and keep those that are already there.
 
-    doc (Doc): The doc. Untagged tokens become outside.
-    spans (Sequence[ScoredSpan]): They do not overlap with the entities of the doc.
+    docs (Sequence[Doc]): The docs. Untagged tokens become outside.
+    spans (Sequence[Sequence[ScoredSpan]]): The entities of each doc, which do not overlap with
+        those that it has.
     """
-    ents = [DocSpan(doc, start, end, label=label) for start, end, label, _ in spans]
-    if not doc.has_annotation("ENT_IOB"):
-        doc.set_ents(ents, default="outside")
-        return
-    doc.set_ents(ents, default="unmodified")
-    missing = np.flatnonzero(doc.to_array(attrs.ENT_IOB) == 0).tolist()
-    doc.set_ents([], outside=[doc[i : i + 1] for i in missing], default="unmodified")
+    starts = np.cumsum([0, *(len(doc) for doc in docs)]).tolist()
+    # Shape: (n_tokens, 2)
+    rows = np.full((starts[-1], 2), (OUTSIDE, 0), dtype=np.uint64)
+    for doc, start, doc_spans in zip(docs, starts[:-1], spans, strict=True):
+        for first, end, label, _ in doc_spans:
+            rows[start + first : start + end] = INSIDE, doc.vocab.strings.add(label)
+            rows[start + first, 0] = BEGIN
+    for doc, doc_spans, (start, end) in zip(docs, spans, pairwise(starts), strict=True):
+        if not doc.has_annotation("ENT_IOB"):
+            # A third of the time of `set_ents`.
+            doc.from_array([attrs.ENT_IOB, attrs.ENT_TYPE], rows[start:end])
+            continue
+        ents = [DocSpan(doc, *span[:2], label=span.label) for span in doc_spans]
+        doc.set_ents(ents, default="unmodified")
+        missing = np.flatnonzero(doc.to_array(attrs.ENT_IOB) == 0).tolist()
+        doc.set_ents([], outside=[doc[i : i + 1] for i in missing], default="unmodified")
 
 
 def write_spans(doc: Doc, spans: Sequence[ScoredSpan], spans_key: str) -> None:

@@ -14,6 +14,10 @@ from spacy_transformers.data_classes import (
 from thinc.api import get_array_module
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
+TRF_DATA = ("._.", "trf_data", None, None)
+"""Where spaCy keeps `doc._.trf_data` in `doc.user_data`; reading it there takes a tenth of the
+time."""
+
 
 class TokenVectors(TransformerData):
     """One vector for each token of a doc, or each piece: a doc's `doc._.trf_data`.

@@ -7,7 +7,6 @@ import numpy as np
 from spacy import util
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import NumpyOps
 from thinc.types import Floats2d
 
 from ..decode.annotate import hide_found, write_ents, write_scores, write_spans
@@ -17,9 +16,6 @@ from ..tag.tag_set import Span
 from ..tag.words import Words, join_words
 from .rehearsing_pipe import RehearsingPipe
 from .upstream import require_vectors
-
-# Words to score at once on a CPU.
-GROUP_WORDS = 2048
 
 
 class BertNer(RehearsingPipe):
@@ -56,10 +52,7 @@ class BertNer(RehearsingPipe):
             return words, np.zeros((0, len(self.tags)))
         self._require_model()
         require_vectors(docs, self.name, self.model)
-        # Small arrays stay in the caches of a processor.
-        size = GROUP_WORDS if isinstance(self.model.ops, NumpyOps) else len(words.tokens)
-        groups = group_by_words(docs, size)
-        doc_scores = [scores for group in groups for scores in self.model.predict(group)]
+        doc_scores = self.model.predict(docs)
         scores = self.model.ops.to_numpy(self.model.ops.xp.concatenate(doc_scores))
         scores = scores[words.tokens]
         if not np.isfinite(scores).all():
@@ -112,10 +105,11 @@ class BertNer(RehearsingPipe):
         docs (Iterable[Doc]): The docs.
         spans (List[List[ScoredSpan]]): The result of `predict` for the docs.
         """
+        docs = list(docs)
+        if self.spans_key is None:
+            write_ents(docs, spans)
         for doc, doc_spans in zip(docs, spans, strict=True):
-            if self.spans_key is None:
-                write_ents(doc, doc_spans)
-            else:
+            if self.spans_key is not None:
                 write_spans(doc, doc_spans, self.spans_key)
             write_scores(doc, doc_spans, self.spans_key)
 
@@ -164,21 +158,3 @@ class BertNer(RehearsingPipe):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score examples with the component's scorer; see `TrainablePipe.score`."""
         return super().score(examples, spans_key=self.spans_key, **kwargs)
-
-
-def group_by_words(docs: Sequence[Doc], size: int) -> list[list[Doc]]:
-    """Split docs into groups of at least `size` tokens; an empty doc is never alone.
-
-    docs (Sequence[Doc]): Docs, at least one of which has a token.
-    size (int): The fewest tokens of a group that another one follows.
-    RETURNS (List[List[Doc]]): The docs in order.
-    """
-    groups: list[list[Doc]] = [[]]
-    n_tokens = 0
-    for doc in docs:
-        if n_tokens >= size and len(doc):
-            groups.append([])
-            n_tokens = 0
-        groups[-1].append(doc)
-        n_tokens += len(doc)
-    return groups

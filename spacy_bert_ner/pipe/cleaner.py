@@ -5,6 +5,8 @@ from collections.abc import Callable
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..encode.vectors import TRF_DATA
+
 
 @Language.factory("trf_data_cleaner", assigns=["doc._.trf_data"], retokenizes=False)
 def make_trf_data_cleaner(nlp: Language, name: str) -> Callable[[Doc], Doc]:
@@ -25,6 +27,5 @@ def clean_trf_data(doc: Doc) -> Doc:
     doc (Doc): The doc; it is changed.
     RETURNS (Doc): The doc.
     """
-    if doc.has_extension("trf_data"):
-        doc._.trf_data = None
+    doc.user_data.pop(TRF_DATA, None)
     return doc

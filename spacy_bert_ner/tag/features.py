@@ -21,7 +21,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints2d, Ragged
 
-from .form_products import multiply_forms
+from .form_products import Products, multiply_forms
 from .tag_rows import split_rows
 
 # Flags that spaCy's lexemes store for every word; their combinations are the classes of case and
@@ -184,12 +184,12 @@ def _embed_forms(
     return forms
 
 
-def multiply_features(model: Model, docs: Sequence[Doc], weight: torch.Tensor) -> torch.Tensor:
+def multiply_features(model: Model, docs: Sequence[Doc], weight: torch.Tensor) -> Products:
     """Multiply the output of this layer by a matrix, to predict on a CPU.
 
     docs (Sequence[Doc]): The docs.
     weight (torch.Tensor): The matrix. Shape: (n_out, n_features).
-    RETURNS (torch.Tensor): The products. Shape: (n_tokens, n_out).
+    RETURNS (Products): The products of each word.
     """
     extract, _, embed, *_ = model.layers
     rows = find_forms(extract, docs, is_train=False)

@@ -1,6 +1,7 @@
-"""Word forms, multiplied by the weights of a linear layer → its sums; each distinct form once."""
+"""Features of words, multiplied by a linear layer's weights → its sums; each word form once."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,19 +11,34 @@ from thinc.api import Model
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
+class Products(NamedTuple):
+    """Vectors of words that are sums of some rows of a table.
+
+    table (torch.Tensor): Shape: (n_rows, n_out).
+    rows (torch.Tensor): The rows of each word. Shape: (n_tokens, n_parts).
+    """
+
+    table: torch.Tensor
+    rows: torch.Tensor
+
+    def sum(self, words: slice) -> torch.Tensor:
+        """RETURNS (torch.Tensor): The vectors of some words. Shape: (n_words, n_out)."""
+        return torch.nn.functional.embedding_bag(self.rows[words], self.table, mode="sum")
+
+
 def multiply_forms(
     embed: Model, rows: np.ndarray, lengths: Sequence[int], weight: torch.Tensor
-) -> torch.Tensor:
+) -> Products:
     """Multiply the embedded forms of each word and its neighbours by a matrix.
 
-    A batch has about a third as many forms as words, and only these are embedded and
-    multiplied. The sum of the products of neighbours is the product of their vectors.
+    A batch has about a fourth as many forms as words, and only these are embedded and
+    multiplied.
 
     embed (Model[Ints2d, Floats2d]): Embeds forms. Width of a vector: width.
     rows (ndarray): The form of each word, doc after doc. Shape: (n_tokens, n_attrs).
     lengths (Sequence[int]): The number of words of each doc.
     weight (torch.Tensor): The matrix. Shape: (n_out, width * (2 * window + 1)).
-    RETURNS (torch.Tensor): The products. Shape: (n_tokens, n_out).
+    RETURNS (Products): For each word, those of its own form and of its neighbours'.
     """
     forms, index = find_distinct(rows)
     E = torch.from_numpy(embed.predict(forms))
@@ -41,7 +57,7 @@ def multiply_forms(
     is_inside = (words >= starts) & (words < ends)
     taken = index[np.where(is_inside, words, 0)] * n_spots + np.arange(n_spots)
     taken = np.where(is_inside, taken, n_forms * n_spots)
-    return torch.nn.functional.embedding_bag(torch.from_numpy(taken), P, mode="sum")
+    return Products(P, torch.from_numpy(taken))
 
 
 def find_distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

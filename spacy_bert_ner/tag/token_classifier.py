@@ -1,9 +1,10 @@
 """Token vectors, with or without word features → tag scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
+import numpy as np
 import torch
 from safetensors import torch as safetensors
 from spacy.tokens import Doc
@@ -21,9 +22,12 @@ from torch import nn
 from ..encode.threads import one_thread_inside
 from ..encode.torch_params import TorchShim, making_modules
 from .append import append_features, keep_width
+from .form_products import Products
 from .tag_rows import split_rows
 
 DECODERS = ("crf", "valid")
+# Words to score at once: their vectors and sums stay in the cache of a processor.
+BLOCK_WORDS = 512
 
 
 def build_token_classifier_v1(
@@ -69,9 +73,9 @@ def build_token_classifier_v1(
         model.set_ref("transitions", transitions)
     else:
         model = chain(vectors, scores)
-    if features is not None:
-        model.replace_callbacks(forward_classifier, init=init_chain)
+    model.replace_callbacks(forward_classifier, init=init_chain)
     model.set_ref("tok2vec", tok2vec)
+    model.set_ref("features", features)
     model.set_ref("tag_scores", tag_scores)
     return model
 
@@ -79,27 +83,55 @@ def build_token_classifier_v1(
 def forward_classifier(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable]:
-    """Score the tags of each token; to predict on a CPU, without joining the vectors.
+    """Score the tags of each token.
 
-    The first linear layer of a vector and its features is the sum of two products, and
-    word forms compute theirs once for each distinct form.
+    To predict on a CPU, vectors and features are multiplied by the first layer apart, so
+    that nothing is joined and each distinct word form is multiplied once.
     """
     if is_train or not isinstance(model.ops, NumpyOps):
         return forward_chain(model, docs, is_train)
-    vectors, features = model.layers[0].layers
-    X = torch.from_numpy(model.ops.xp.concatenate(vectors.predict(docs)))
-    layers = cast(TorchShim, model.get_ref("tag_scores").shims[0])._model
+    features = model.maybe_get_ref("features")
+    vectors = model.layers[0] if features is None else model.layers[0].layers[0]
+    Xs: list[np.ndarray] = vectors.predict(docs)
+    first, *later = cast(TorchShim, model.get_ref("tag_scores").shims[0])._model
+    lengths = [len(X) for X in Xs]
+    Y = torch.empty((sum(lengths), model.get_ref("tag_scores").get_dim("nO")))
     with torch.no_grad(), one_thread_inside():
-        of_vectors, of_features = layers[0].weight.tensor_split([X.shape[1]], dim=1)
-        multiply = features.attrs.get("multiply", multiply_any)
-        F = multiply(features, docs, of_features) + layers[0].bias
-        Y = layers[1:](F.addmm_(X, of_vectors.T)).numpy()
-    return split_rows(Y, [len(doc) for doc in docs]), ignore_gradient
+        products, weight = None, first.weight
+        if features is not None:
+            width = weight.shape[1] - features.get_dim("nO")
+            weight, of_features = weight.tensor_split([width], dim=1)
+            multiply = features.attrs.get("multiply", multiply_any)
+            products = multiply(features, docs, of_features)
+        for words, X in join_blocks(Xs):
+            H = nn.functional.linear(torch.from_numpy(X), weight, first.bias)
+            if products is not None:
+                H += products.sum(words)
+            for layer in later:
+                H = layer(H)
+            Y[words] = H
+    return split_rows(Y.numpy(), lengths), ignore_gradient
 
 
-def multiply_any(features: Model, docs: Sequence[Doc], weight: torch.Tensor) -> torch.Tensor:
-    """Multiply the output of any layer of features by a matrix. Shape: (n_tokens, n_out)."""
-    return torch.from_numpy(features.ops.xp.concatenate(features.predict(docs))) @ weight.T
+def join_blocks(Xs: Sequence[np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Join the rows of docs to blocks that stay in a processor's cache.
+
+    Xs (Sequence[ndarray]): The rows of each doc.
+    YIELDS (Tuple[slice, ndarray]): Which rows of all docs these are; the rows.
+    """
+    start = end = first = 0
+    for i, X in enumerate(Xs):
+        end += len(X)
+        if end - start >= BLOCK_WORDS or (end > start and i + 1 == len(Xs)):
+            part = Xs[first : i + 1]
+            yield slice(start, end), X if len(part) == 1 else np.concatenate(part)
+            start, first = end, i + 1
+
+
+def multiply_any(features: Model, docs: Sequence[Doc], weight: torch.Tensor) -> Products:
+    """Multiply the output of any layer of features by a matrix; see `multiply_features`."""
+    F = torch.from_numpy(features.ops.xp.concatenate(features.predict(docs)))
+    return Products(F @ weight.T, torch.arange(len(F))[:, None])
 
 
 def ignore_gradient(dYs: list[Floats2d]) -> list[Doc]:

@@ -12,8 +12,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from support.pipelines import DATA, EXPECTED, make_examples, make_nlp, read_ents, train
 
-from spacy_bert_ner.pipe import bert_ner
-from spacy_bert_ner.pipe.bert_ner import group_by_words
+from spacy_bert_ner.tag import token_classifier
 from spacy_bert_ner.tag.words import find_words, join_words
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1"}
@@ -307,16 +306,12 @@ def test_an_error_handler_gets_only_the_docs_that_fail(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 7, 10**6])
-def test_docs_scored_in_groups_get_the_same_entities(trained, monkeypatch, size):
+def test_docs_scored_in_blocks_get_the_same_entities(trained, monkeypatch, size):
     texts = ["", *[text for text, _ in DATA], "", " ", *[text for text, _ in DATA] * 3, "", ""]
     expected = [read_ents(trained(text)) for text in texts]
     assert any(expected)
-    monkeypatch.setattr(bert_ner, "GROUP_WORDS", size)
+    monkeypatch.setattr(token_classifier, "BLOCK_WORDS", size)
     assert [read_ents(doc) for doc in trained.pipe(texts)] == expected
-    groups = group_by_words([trained.make_doc(text) for text in texts], size)
-    assert sum(map(len, groups)) == len(texts)
-    lengths = [sum(map(len, group)) for group in groups]
-    assert all(length >= size for length in lengths[:-1]) and lengths[-1]
 
 
 def test_words_of_joined_docs_are_those_of_each():
