@@ -4,12 +4,13 @@ import warnings
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from spacy import attrs
 from spacy.tokens import Doc, SpanGroup
 from spacy.tokens import Span as DocSpan
+from thinc.types import Ints2d
 
 from .entities import ScoredSpan
 
@@ -146,7 +147,7 @@ def write_ents(docs: Sequence[Doc], spans: Sequence[Sequence[ScoredSpan]]) -> No
     for doc, doc_spans, (start, end) in zip(docs, spans, pairwise(starts), strict=True):
         if not doc.has_annotation("ENT_IOB"):
             # A third of the time of `set_ents`.
-            doc.from_array([attrs.ENT_IOB, attrs.ENT_TYPE], rows[start:end])
+            doc.from_array([attrs.ENT_IOB, attrs.ENT_TYPE], cast(Ints2d, rows[start:end]))
             continue
         ents = [DocSpan(doc, *span[:2], label=span.label) for span in doc_spans]
         doc.set_ents(ents, default="unmodified")

@@ -94,8 +94,8 @@ def sum_paths(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> Ma
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     log_sum = float(np.log(norms).sum() + np.log(ends).sum() + best.sum())
-    sums = (X[:, back].T for X in (before, after, enter))
-    return Marginals(log_sum, *sums, moves, is_start)
+    before, after, enter = (X[:, back].T for X in (before, after, enter))
+    return Marginals(log_sum, before, after, enter, moves, is_start)
 
 
 def score_spans(

@@ -37,8 +37,8 @@ def search_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) -> 
         totals[:, here:end] += (before + moves[:, :, None]).max(axis=0)
     path = totals.argmax(axis=0)
     for begin, here, end in reversed(steps_on):
-        before = slice(begin, begin + end - here)
-        path[before] = (totals[:, before] + moves[:, path[here:end]]).argmax(axis=0)
+        last = slice(begin, begin + end - here)
+        path[last] = (totals[:, last] + moves[:, path[here:end]]).argmax(axis=0)
     found = np.empty_like(path)
     found[order] = path
     return found

@@ -12,7 +12,7 @@ from spacy_transformers.layers import TransformerListener, split_trf_batch, trfs
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from .vectors import TRF_DATA, DocVectors, TokenBatch, TokenVectors
+from .vectors import DocVectors, TokenBatch, TokenVectors, get_trf_data
 
 ListBackprop = Callable[[list[Floats2d]], list[Doc]]
 
@@ -78,7 +78,7 @@ def _take_data(
     if is_train and model._batch_id is not None:
         model.verify_inputs(docs)
         return model._outputs or []
-    datas = [doc.user_data.get(TRF_DATA) for doc in docs]
+    datas = [get_trf_data(doc) for doc in docs]
     if is_train and None in datas:
         raise ValueError(Errors.E203.format(name="transformer"))
     return datas

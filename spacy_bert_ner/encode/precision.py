@@ -50,9 +50,9 @@ def copy_in_precision(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Mo
     dtype (torch.dtype): The precision of the weights.
     RETURNS (torch.nn.Module): The copy.
     """
-    copied = copy.deepcopy(model)
-    for parameter in copied.parameters():
-        parameter.data = parameter.data.to(dtype)
+    # The weights are converted without being copied in their own precision first.
+    memo = {id(p): torch.nn.Parameter(p.to(dtype), p.requires_grad) for p in model.parameters()}
+    copied = copy.deepcopy(model, memo)
     if dtype == torch.bfloat16 and _can_pack():
         for module in list(copied.modules()):
             for name, child in module.named_children():

@@ -52,7 +52,7 @@ class BertNer(RehearsingPipe):
             return words, np.zeros((0, len(self.tags)))
         self._require_model()
         require_vectors(docs, self.name, self.model)
-        doc_scores = self.model.predict(docs)
+        doc_scores = self.model.predict(list(docs))
         scores = self.model.ops.to_numpy(self.model.ops.xp.concatenate(doc_scores))
         scores = scores[words.tokens]
         if not np.isfinite(scores).all():

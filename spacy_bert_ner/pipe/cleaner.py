@@ -1,6 +1,7 @@
 """A doc → the same doc without the transformer's output: the factory `trf_data_cleaner`."""
 
 from collections.abc import Callable
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -27,5 +28,6 @@ def clean_trf_data(doc: Doc) -> Doc:
     doc (Doc): The doc; it is changed.
     RETURNS (Doc): The doc.
     """
-    doc.user_data.pop(TRF_DATA, None)
+    stored: dict[Any, Any] = doc.user_data
+    stored.pop(TRF_DATA, None)
     return doc

@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..encode.vectors import TRF_DATA
+from ..encode.vectors import get_trf_data
 
 # Suffixes of the names of layers that read `doc._.trf_data`: spaCy's, ours, and those of
 # models saved by version 0.1.0.
@@ -47,9 +47,7 @@ def require_vectors(docs: Iterable[Doc], name: str, model: Model) -> None:
     RAISES (ValueError): If the transformer has not seen a doc, or a `doc_cleaner` has
         removed its vectors.
     """
-    if find_listeners(model) and any(
-        len(doc) and doc.user_data.get(TRF_DATA) is None for doc in docs
-    ):
+    if find_listeners(model) and any(len(doc) and get_trf_data(doc) is None for doc in docs):
         raise ValueError(
             f"A doc has no transformer vectors, which '{name}' reads. If the transformer is "
             "disabled or not in the pipeline, enable or add it. If the component is one of "
