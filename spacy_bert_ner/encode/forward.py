@@ -18,7 +18,7 @@ from .settings import parse_freeze
 from .threads import run_side_by_side, watch_load
 
 IS_OLD = Version(transformers.__version__).major < 5
-# Encoders that take a mask of three dimensions as it is.
+# Encoders that take a mask of three dimensions as it is, or none.
 PREPARED = ("bert", "camembert", "roberta", "xlm-roberta") if IS_OLD else ()
 
 
@@ -110,12 +110,16 @@ def read_bucket(
 
 def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     given = {"input_ids" if X.dim() == 2 else "inputs_embeds": X}
+    whole: Any = model
+    is_prepared = whole.config.model_type in PREPARED
+    if lengths is None and is_prepared and hasattr(model, "encoder"):
+        # transformers would ask the device for padding, to find that no mask is needed.
+        return whole.encoder(whole.embeddings(**given)).last_hidden_state
     if lengths is not None:
         columns = torch.arange(X.shape[1], device=X.device)
         mask = (columns < lengths[:, None]).long()
         # In two dimensions, transformers 4 looks whether a mask is full, and so waits for a GPU.
-        config: Any = model.config
-        given["attention_mask"] = mask[:, None] if config.model_type in PREPARED else mask
+        given["attention_mask"] = mask[:, None] if is_prepared else mask
     return model(**given).last_hidden_state
 
 

@@ -1,14 +1,20 @@
-"""A token-classification checkpoint → its tags and the layers that score them."""
+"""A token-classification checkpoint ↔ its tags and the layers that score them."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModelForTokenClassification
+from transformers import (
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForTokenClassification,
+)
 
 from ..encode.checkpoint import Checkpoint
+from ..encode.shaped_embedding import split_shapes
 from ..fetch.trust import CONFIG, WEIGHTS
 from ..files import read_json
 from ..pieces.cutter import reading
@@ -78,6 +84,65 @@ def read_head(folder: Path, checkpoint: Checkpoint) -> Head:
         "with GELU and LayerNorm before it, so it cannot be converted. Train its encoder with "
         "`bert-ner train` instead."
     )
+
+
+def build_model(checkpoint: Checkpoint, head: Head) -> Any:
+    """Build the token-classification model of an encoder and a head.
+
+    checkpoint (Checkpoint): The encoder.
+    head (Head): Tags and weights.
+    RETURNS (PreTrainedModel): The model, with the same scores as encoder and head.
+    RAISES (ValueError): If transformers has no such model with a linear head.
+    """
+    settings = json.loads(checkpoint.files[CONFIG])
+    settings["id2label"] = {str(i): name for i, name in enumerate(head.names)}
+    settings["label2id"] = {name: i for i, name in reversed(list(enumerate(head.names)))}
+    settings.pop("architectures", None)
+    if head.before:
+        settings.update(classifier_bias=True, classifier_activation="gelu")
+    config = AutoConfig.for_model(**settings)
+    if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:
+        raise ValueError(
+            f"transformers has no token classification for {config.model_type}, expected an "
+            "encoder such as BERT, DistilBERT, RoBERTa, ELECTRA or XLM-R."
+        )
+    cls: Any = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
+    model = cls(config).eval()
+    encoder = checkpoint.model.cpu().eval()
+    plain, _ = split_shapes(encoder.state_dict())
+    model.base_model.load_state_dict(plain)
+    load_head(model, head)
+    cutter = checkpoint.cutter
+    ids = torch.tensor([[*cutter.prefix, cutter.unknown, *cutter.suffix]])
+    with torch.no_grad():
+        expected = head.score(encoder(input_ids=ids).last_hidden_state)
+        difference = (model(input_ids=ids).logits - expected).abs().max()
+    advice = "Choose another encoder."
+    if has_hidden(checkpoint):
+        advice = f"Train a head with hidden = {head.weight.shape[1]} and norm = true."
+    if float(difference) > TOLERANCE * max(1.0, float(expected.abs().max())):
+        raise ValueError(
+            f"The head of {type(model).__name__} has other layers than this one, so its scores "
+            f"would differ from the pipeline's. {advice}"
+        )
+    return model
+
+
+def load_head(model: Any, head: Head) -> None:
+    """Give a token-classification model the weights of a head."""
+    bias = head.bias
+    if head.before:
+        dense, _, norm = head.before
+        model.head.dense.load_state_dict(dense.state_dict())
+        model.head.norm.load_state_dict(norm.state_dict(), strict=False)
+        if model.head.norm.bias is None:
+            bias = bias + head.weight @ norm.bias  # type: ignore[operator]
+    model.classifier.load_state_dict({"weight": head.weight, "bias": bias})
+
+
+def has_hidden(checkpoint: Checkpoint) -> bool:
+    """Check whether transformers puts a hidden layer and a LayerNorm before the tag scores."""
+    return json.loads(checkpoint.files[CONFIG])["model_type"] == "modernbert"
 
 
 def read_names(folder: Path) -> list[str]:

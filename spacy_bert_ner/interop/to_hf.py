@@ -9,13 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from spacy.language import Language
 from spacy.training import Example
-from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
-from ..encode.checkpoint import Checkpoint
 from ..encode.settings import ONNX
-from ..encode.shaped_embedding import split_shapes
 from ..encode.shim import EncoderShim
-from ..fetch.trust import CONFIG, TOKENIZER, TOKENIZER_CONFIG
+from ..fetch.trust import TOKENIZER, TOKENIZER_CONFIG
 from ..files import replaced_folder
 from ..manifest import MANIFEST, write_manifest
 from ..pipe.bert_ner import BertNer
@@ -23,7 +20,7 @@ from ..pipe.factory import find_component
 from .card import make_card
 from .distill import Distilled, distill_head
 from .from_hf import RECORD
-from .head import TOLERANCE, Head
+from .head import Head, build_model, has_hidden
 from .tag_columns import name_columns
 
 EXACT_HEAD = (
@@ -154,11 +151,6 @@ def find_problems(pipe: BertNer, encoder: EncoderShim) -> list[str]:
     return problems
 
 
-def has_hidden(checkpoint: Checkpoint) -> bool:
-    """Check whether transformers puts a hidden layer and a LayerNorm before the tag scores."""
-    return json.loads(checkpoint.files[CONFIG])["model_type"] == "modernbert"
-
-
 def is_tied(pipe: BertNer) -> bool:
     """Check whether tags that share a name in `transformers` share their weights."""
     names, (*_, last) = name_columns(pipe.tag_model.tag_set, pipe.scheme), read_layers(pipe)
@@ -222,57 +214,3 @@ def read_own_head(pipe: BertNer) -> Head:
         names = list(pipe.tags)
     rows = [i for i, name in enumerate(names) if pipe.scheme == "BILOU" or name not in names[:i]]
     return Head([names[i] for i in rows], last.weight[rows], last.bias[rows], tuple(before))
-
-
-def build_model(checkpoint: Checkpoint, head: Head) -> Any:
-    """Build the token-classification model of an encoder and a head.
-
-    checkpoint (Checkpoint): The encoder.
-    head (Head): Tags and weights.
-    RETURNS (PreTrainedModel): The model, with the same scores as encoder and head.
-    RAISES (ValueError): If transformers has no such model with a linear head.
-    """
-    settings = json.loads(checkpoint.files[CONFIG])
-    settings["id2label"] = {str(i): name for i, name in enumerate(head.names)}
-    settings["label2id"] = {name: i for i, name in reversed(list(enumerate(head.names)))}
-    settings.pop("architectures", None)
-    if head.before:
-        settings.update(classifier_bias=True, classifier_activation="gelu")
-    config = AutoConfig.for_model(**settings)
-    if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:
-        raise ValueError(
-            f"transformers has no token classification for {config.model_type}, expected an "
-            "encoder such as BERT, DistilBERT, RoBERTa, ELECTRA or XLM-R."
-        )
-    cls: Any = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
-    model = cls(config).eval()
-    encoder = checkpoint.model.cpu().eval()
-    plain, _ = split_shapes(encoder.state_dict())
-    model.base_model.load_state_dict(plain)
-    load_head(model, head)
-    cutter = checkpoint.cutter
-    ids = torch.tensor([[*cutter.prefix, cutter.unknown, *cutter.suffix]])
-    with torch.no_grad():
-        expected = head.score(encoder(input_ids=ids).last_hidden_state)
-        difference = (model(input_ids=ids).logits - expected).abs().max()
-    advice = "Choose another encoder."
-    if has_hidden(checkpoint):
-        advice = f"Train a head with hidden = {head.weight.shape[1]} and norm = true."
-    if float(difference) > TOLERANCE * max(1.0, float(expected.abs().max())):
-        raise ValueError(
-            f"The head of {type(model).__name__} has other layers than this one, so its scores "
-            f"would differ from the pipeline's. {advice}"
-        )
-    return model
-
-
-def load_head(model: Any, head: Head) -> None:
-    """Give a token-classification model the weights of a head."""
-    bias = head.bias
-    if head.before:
-        dense, _, norm = head.before
-        model.head.dense.load_state_dict(dense.state_dict())
-        model.head.norm.load_state_dict(norm.state_dict(), strict=False)
-        if model.head.norm.bias is None:
-            bias = bias + head.weight @ norm.bias  # type: ignore[operator]
-    model.classifier.load_state_dict({"weight": head.weight, "bias": bias})

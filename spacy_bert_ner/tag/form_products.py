@@ -47,7 +47,7 @@ def multiply_forms(
     # Shape: (n_out * n_spots, width)
     by_spot = weight.reshape(n_out, n_spots, width).transpose(0, 1).reshape(-1, width)
     # The last row is for spots outside of the doc. Shape: (n_forms * n_spots + 1, n_out)
-    P = torch.zeros((n_forms * n_spots + 1, n_out))
+    P = torch.from_numpy(np.zeros((n_forms * n_spots + 1, n_out), dtype="f"))
     torch.mm(E, by_spot.T, out=P[:-1].view(n_forms, -1))
     spots = np.arange(n_spots) - n_spots // 2
     ends = np.repeat(np.cumsum(lengths), lengths)[:, None]

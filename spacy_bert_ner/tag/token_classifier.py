@@ -95,7 +95,8 @@ def forward_classifier(
     Xs: list[np.ndarray] = vectors.predict(docs)
     first, *later = cast(TorchShim, model.get_ref("tag_scores").shims[0])._model
     lengths = [len(X) for X in Xs]
-    Y = torch.empty((sum(lengths), model.get_ref("tag_scores").get_dim("nO")))
+    # By numpy, whose defaults no program changes, other than torch's.
+    Y = np.empty((sum(lengths), model.get_ref("tag_scores").get_dim("nO")), dtype="f")
     with torch.no_grad(), one_thread_inside():
         products, weight = None, first.weight
         if features is not None:
@@ -109,8 +110,8 @@ def forward_classifier(
                 H += products.sum(words)
             for layer in later:
                 H = layer(H)
-            Y[words] = H
-    return split_rows(Y.numpy(), lengths), ignore_gradient
+            Y[words] = H.numpy()
+    return split_rows(Y, lengths), ignore_gradient
 
 
 def join_blocks(Xs: Sequence[np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
@@ -131,7 +132,7 @@ def join_blocks(Xs: Sequence[np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
 def multiply_any(features: Model, docs: Sequence[Doc], weight: torch.Tensor) -> Products:
     """Multiply the output of any layer of features by a matrix; see `multiply_features`."""
     F = torch.from_numpy(features.ops.xp.concatenate(features.predict(docs)))
-    return Products(F @ weight.T, torch.arange(len(F))[:, None])
+    return Products(F @ weight.T, torch.from_numpy(np.arange(len(F))[:, None]))
 
 
 def ignore_gradient(dYs: list[Floats2d]) -> list[Doc]:
