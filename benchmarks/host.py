@@ -30,15 +30,17 @@ from spacy_bert_ner.decode import entities
 from spacy_bert_ner.encode import shim, transformer
 from spacy_bert_ner.pieces.table import WordTable
 from spacy_bert_ner.pipe import bert_ner
+from spacy_bert_ner.pipe.bert_ner import BertNer
 
 CORPUS = Path(__file__).parents[1] / "assets/kaggle/ner_dataset.csv.zip"
 # Functions to watch, by where they are looked up.
 LAYERS = {
     transformer_pipe: ("batch_by_length",),
+    transformer_pipe.Transformer: ("set_annotations",),
     WordTable: ("lookup",),
     transformer: ("docs_to_buckets", "TokenBatch"),
-    bert_ner: ("join_words", "require_vectors", "find_entities", "split_spans", "write_ents")
-    + ("write_scores",),
+    bert_ner: ("join_words", "require_vectors", "find_entities", "split_spans"),
+    BertNer: ("set_annotations",),
     entities: ("find_best_path", "path_to_spans", "measure_entities", "sum_paths", "score_spans"),
 }
 
@@ -78,10 +80,9 @@ class Clock:
         self.watch(nlp, "_ensure_doc", "tokenizer")
         for owner, names in LAYERS.items():
             for name in names:
-                self.watch(owner, name, name)
+                self.watch(owner, name, f"{owner.__name__.split('.')[-1]}.{name}")
         for component, pipe in nlp.pipeline:
             if hasattr(pipe, "model"):
-                self.watch(type(pipe), "set_annotations", f"{component}: set_annotations")
                 for node in pipe.model.walk():
                     self.watch(node, "_func", f"{component}: {node.name[:40]}")
 

@@ -1,6 +1,6 @@
 """Tag scores of docs, a row for each token or for each piece → one array, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, cast
 
@@ -79,6 +79,22 @@ def split_rows(X: Any, n_rows: Sequence[int]) -> list[Any]:
     """
     ends = list(accumulate(n_rows, initial=0))
     return [X[start:end] for start, end in pairwise(ends)]
+
+
+def join_blocks(Xs: Sequence[np.ndarray], *, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Join the rows of docs to blocks; a block ends with a doc.
+
+    Xs (Sequence[ndarray]): The rows of each doc.
+    size (int): The fewest rows of a block that another one follows.
+    YIELDS (Tuple[slice, ndarray]): Which rows of all docs these are; the rows.
+    """
+    start = end = first = 0
+    for i, X in enumerate(Xs):
+        end += len(X)
+        if end - start >= size or (end > start and i + 1 == len(Xs)):
+            part = Xs[first : i + 1]
+            yield slice(start, end), X if len(part) == 1 else np.concatenate(part)
+            start, first = end, i + 1
 
 
 def join_scores(scores: TagScores, ops: Ops) -> TagRows:

@@ -1,6 +1,6 @@
 """Token vectors, with or without word features → tag scores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from ..encode.threads import one_thread_inside
 from ..encode.torch_params import TorchShim, making_modules
 from .append import append_features, keep_width
 from .form_products import Products
-from .tag_rows import split_rows
+from .tag_rows import join_blocks, split_rows
 
 DECODERS = ("crf", "valid")
 # Words to score at once: their vectors and sums stay in the cache of a processor.
@@ -104,7 +104,7 @@ def forward_classifier(
             weight, of_features = weight.tensor_split([width], dim=1)
             multiply = features.attrs.get("multiply", multiply_any)
             products = multiply(features, docs, of_features)
-        for words, X in join_blocks(Xs):
+        for words, X in join_blocks(Xs, size=BLOCK_WORDS):
             H = nn.functional.linear(torch.from_numpy(X), weight, first.bias)
             if products is not None:
                 H += products.sum(words)
@@ -112,21 +112,6 @@ def forward_classifier(
                 H = layer(H)
             Y[words] = H.numpy()
     return split_rows(Y, lengths), ignore_gradient
-
-
-def join_blocks(Xs: Sequence[np.ndarray]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Join the rows of docs to blocks that stay in a processor's cache.
-
-    Xs (Sequence[ndarray]): The rows of each doc.
-    YIELDS (Tuple[slice, ndarray]): Which rows of all docs these are; the rows.
-    """
-    start = end = first = 0
-    for i, X in enumerate(Xs):
-        end += len(X)
-        if end - start >= BLOCK_WORDS or (end > start and i + 1 == len(Xs)):
-            part = Xs[first : i + 1]
-            yield slice(start, end), X if len(part) == 1 else np.concatenate(part)
-            start, first = end, i + 1
 
 
 def multiply_any(features: Model, docs: Sequence[Doc], weight: torch.Tensor) -> Products:
