@@ -1,5 +1,7 @@
 """The command `serve`: flags over `spacy_bert_ner.serve.server.run_server`."""
 
+import socket
+
 import typer
 
 from ..install import install_extra
@@ -16,10 +18,7 @@ def serve_cli(
     port: int = typer.Option(8000, "--port", help="Port; 0 for any free one", max=65535),
     workers: int = typer.Option(1, "--workers", help="Processes; each loads the model"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, or -1 for the CPU"),
-    batch_words: int = typer.Option(512, "--batch-words", help="Words predicted at once"),
-    wait_ms: float = typer.Option(
-        2.0, "--wait-ms", help="Milliseconds that a batch waits for more texts"
-    ),
+    batch_words: int = typer.Option(1024, "--batch-words", help="Words predicted at once"),
     queue_words: int = typer.Option(
         100_000, "--queue-words", help="Words that may wait; beyond, requests get 429"
     ),
@@ -27,6 +26,12 @@ def serve_cli(
     max_chars: int = typer.Option(100_000, "--max-chars", help="Characters in a text"),
     max_body: int = typer.Option(2_000_000, "--max-body", help="Bytes in a request"),
     timeout: float = typer.Option(30.0, "--timeout", help="Seconds to send or answer a request"),
+    train_config: str = typer.Option(
+        "", "--train-config", help="Config with which to train on Label Studio's annotations"
+    ),
+    train_output: str = typer.Option(
+        "trained", "--train-output", help="Folder that gets a folder for each training run"
+    ),
 ) -> None:
     """Serve a model to many clients: API, a page to try it at /, OpenAPI at /docs, metrics.
 
@@ -40,26 +45,24 @@ def serve_cli(
         workers=workers,
         gpu_id=gpu_id,
         batch_words=batch_words,
-        wait_ms=wait_ms,
         queue_words=queue_words,
         max_texts=max_texts,
         max_chars=max_chars,
         max_body=max_body,
         timeout=timeout,
+        train_config=train_config,
+        train_output=train_output,
     )
     check_gpu(gpu_id)
     try:
-        from ..serve.server import bind, run_server
-        from ..serve.workers import run_workers
+        from ..serve.server import run_server, run_workers
     except ModuleNotFoundError as error:
         raise ValueError(
             f"Serving needs the package {error.name}. Run `{install_extra('serve')}`."
         ) from error
-    sock = bind(host, port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.create_server((host, port), family=family, backlog=2048)
     host, port, *_ = sock.getsockname()
     shown = f"[{host}]" if ":" in host else host
     show_note(f"{model} at http://{shown}:{port} as soon as it is loaded; Ctrl-C stops it.")
-    if workers > 1:
-        run_workers(settings, sock)
-    else:
-        run_server(settings, sock)
+    (run_workers if workers > 1 else run_server)(settings, sock)

@@ -1,41 +1,44 @@
 """HTTP requests → the batches of one model → answers in JSON."""
 
 import asyncio
+import base64
+import contextlib
+import hashlib
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from spacy.language import Language
 from starlette.exceptions import HTTPException
 
 from ..pipe.bert_ner import BertNer
-from .answers import check_request, list_labels, name_model, select_entities
-from .batcher import Batcher, QueueFullError
-from .guard import FAULT, Guard, Refusal
+from .batcher import Batcher
+from .entities import explain_invalid, make_endpoint
+from .guard import Guard, explain
 from .label_studio import label_studio_router
 from .messages import (
     EntitiesAnswer,
-    EntitiesRequest,
     ModelAnswer,
-    Offsets,
     Problem,
     StatusAnswer,
-    TextResult,
+    describe_request,
+    limit_request,
 )
-from .metrics import METRICS_TYPE, Metrics
-from .pages import read_page
+from .monitor import log_event, show_metrics
 from .settings import ServerSettings
+from .training import Trainer
 
 _router = APIRouter()
-_NO_OBJECT = 'Expected {"texts": ["…"]} as the body, and the header content-type: application/json.'
 _BUSY: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The server stops, or the answer took too long."}
 }
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    400: {"model": Problem, "description": "The body is not JSON in UTF-8."},
     408: {"model": Problem, "description": "The body took too long to arrive."},
     413: {"model": Problem, "description": "The body is too large."},
     422: {"model": Problem, "description": "The request is not as described here."},
@@ -51,74 +54,61 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
     settings (ServerSettings): Batches and limits.
     RETURNS (Guard): The ASGI application.
     """
-    metrics = Metrics()
     app = FastAPI(
-        title=f"{name_model(nlp)} {nlp.meta['version']}",
+        title="Named entities",
         description="Finds named entities in texts.",
         version="1",
         docs_url=None,
         redoc_url=None,
         lifespan=_run_batcher,
     )
-    app.state.batcher = Batcher(nlp, settings, metrics)
-    app.state.metrics = metrics
-    app.state.guard = Guard(app, settings, metrics)
-    app.include_router(_router)
+    handlers: dict[Any, Any] = {HTTPException: explain, RequestValidationError: _explain_fields}
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
+    batcher = app.state.batcher = Batcher(nlp, settings)
+    app.state.trainer = Trainer(batcher)
+    kind = app.state.kind = limit_request(settings)
+    app.add_api_route(
+        "/v1/entities",
+        make_endpoint(batcher, kind),
+        methods=["POST"],
+        response_model=EntitiesAnswer,
+        responses=_REFUSED,
+        openapi_extra=describe_request(kind),
+    )
+    guard = app.state.guard = Guard(app, settings, app.routes[-1])
+    app.include_router(_router, responses=_BUSY)
     app.include_router(label_studio_router, responses=_REFUSED)
-    handlers: dict[Any, Any] = {
-        RequestValidationError: _explain_invalid,
-        HTTPException: _explain_refused,
-        QueueFullError: _explain_full,
-        Exception: _explain_fault,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
-    return app.state.guard
+    return guard
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _run_batcher(app: FastAPI) -> AsyncIterator[None]:
     batcher: Batcher = app.state.batcher
     task = asyncio.create_task(batcher.run())
     await batcher.find(["Ready?"])  # the first batch is slow, and shows whether the model works
+    log_event("ready")
     yield
+    await app.state.trainer.stop()
     task.cancel()
-    with suppress(asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
-@_router.post("/v1/entities", response_model=EntitiesAnswer, responses=_REFUSED)
-async def find_entities(
-    request: Request,
-    body: EntitiesRequest,
-    offsets: Annotated[Offsets | None, Query(description="As in the body.")] = None,
-) -> Response:
-    """Find the named entities of some texts."""
-    batcher: Batcher = request.app.state.batcher
-    check_request(body, batcher)
-    request.scope["counts"] = {"texts": len(body.texts), "chars": sum(map(len, body.texts))}
-    found = await batcher.find(body.texts)
-    unit = offsets or body.offsets
-    answer = EntitiesAnswer(
-        model=name_model(batcher.nlp),
-        version=batcher.nlp.meta["version"],
-        offsets=unit,
-        results=[
-            TextResult(entities=select_entities(text, ents, body, unit))
-            for text, ents in zip(body.texts, found, strict=True)
-        ],
-    )
-    return Response(answer.model_dump_json(), media_type="application/json")
+def _explain_fields(request: Request, error: RequestValidationError) -> Response:
+    first = {**error.errors()[0]}
+    first["loc"] = first["loc"][1:]  # without "body"
+    return explain(request, HTTPException(422, explain_invalid(first)))
 
 
-@_router.get("/v1/model", response_model=ModelAnswer, responses=_BUSY)
+@_router.get("/v1/model", response_model=ModelAnswer)
 async def describe_model(request: Request) -> ModelAnswer:
     """Describe the model and the limits of the server."""
     batcher: Batcher = request.app.state.batcher
     meta, settings = batcher.nlp.meta, batcher.settings
     return ModelAnswer(
-        name=name_model(batcher.nlp),
-        labels=list_labels(batcher.nlp),
+        name=batcher.name,
+        labels=batcher.labels,
         performance=meta.get("performance") or {},
         sources=meta.get("sources") or [],
         limits={
@@ -134,72 +124,48 @@ async def describe_model(request: Request) -> ModelAnswer:
     )
 
 
-@_router.get("/health", response_model=StatusAnswer, responses=_BUSY)
+@_router.get("/health", response_model=StatusAnswer)
 async def show_health() -> StatusAnswer:
     """Say that the process answers."""
     return StatusAnswer(status="UP")
 
 
-@_router.get("/ready", response_model=StatusAnswer, responses=_BUSY)
+@_router.get("/ready", response_model=StatusAnswer)
 async def show_readiness(request: Request) -> StatusAnswer:
     """Say whether new requests are accepted: 503 if the queue is full or the server stops."""
     batcher: Batcher = request.app.state.batcher
     if request.app.state.guard.is_stopping or batcher.queued >= batcher.settings.queue_words:
-        raise HTTPException(503, "The server stops, or too much is waiting.", {"retry-after": "1"})
+        raise HTTPException(503)
     return StatusAnswer(status="READY")
 
 
 @_router.get("/metrics", response_class=PlainTextResponse)
-async def show_metrics(request: Request) -> Response:
-    """Show the numbers of the server in Prometheus' format."""
-    return Response(request.app.state.metrics.show(), media_type=METRICS_TYPE)
+async def give_metrics() -> Response:
+    """Give the numbers of the server in Prometheus' format."""
+    return Response(show_metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
 @_router.get("/", include_in_schema=False)
 async def show_page() -> Response:
     """Show the page on which one tries the model."""
-    return read_page("page.html")
+    return _read_page("page.html")
 
 
 @_router.get("/docs", include_in_schema=False)
 async def show_docs() -> Response:
     """Show what the API can do, made of /openapi.json."""
-    return read_page("docs.html")
+    return _read_page("docs.html")
 
 
-def _explain_invalid(_: Request, error: RequestValidationError) -> Response:
-    # Neither the value nor its text: an answer, like a log, does not repeat what was sent.
-    first = error.errors()[0]
-    place = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]
-    )
-    if first["type"] == "json_invalid":
-        return refuse(Refusal(422, f"The body is not JSON: {first['ctx']['error']}."))
-    if not place:
-        return refuse(Refusal(422, _NO_OBJECT))
-    return refuse(Refusal(422, f"{place.lstrip('.')[:80]!a}: {first['msg']}."))
-
-
-def _explain_refused(_: Request, error: HTTPException) -> Response:
-    detail = {
-        400: "The body cannot be read: send JSON in UTF-8.",
-        404: "There is nothing here. /docs lists what there is.",
-        405: "This path does not have that method. /docs lists what there is.",
-    }.get(error.status_code, error.detail)
-    return refuse(Refusal(error.status_code, detail, dict(error.headers or {})))
-
-
-def _explain_full(_: Request, error: QueueFullError) -> Response:
-    seconds = str(error.retry_after)
-    return refuse(
-        Refusal(429, f"Too much is waiting. Try again in {seconds} s.", {"retry-after": seconds})
-    )
-
-
-def _explain_fault(_: Request, error: Exception) -> Response:
-    return refuse(FAULT)
-
-
-def refuse(refusal: Refusal) -> Response:
-    """RETURNS (Response): A refusal as FastAPI sends it."""
-    return JSONResponse({"detail": refusal.detail}, refusal.status, refusal.headers)
+@cache
+def _read_page(name: str) -> Response:
+    # One HTML file whose policy allows only its own style and script, and no other host.
+    text = (Path(__file__).parent / name).read_text(encoding="utf8")
+    policy = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; "
+    policy += "form-action 'none'; frame-ancestors 'none'"
+    for tag in ("style", "script"):
+        [content] = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        policy += f"; {tag}-src 'sha256-{digest}'"
+    headers = {"referrer-policy": "no-referrer", "cache-control": "no-cache"}
+    return HTMLResponse(text, headers={**headers, "content-security-policy": policy})

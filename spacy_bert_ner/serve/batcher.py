@@ -1,21 +1,26 @@
 """Texts of all clients → batches by words → the entities of each text."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from starlette.exceptions import HTTPException
 from thinc.api import Model, PyTorchShim, require_gpu
 
-from .metrics import Metrics
+from .monitor import BATCH, QUEUE, WORDS
 from .settings import ServerSettings
-from .zone import SharedZone
+
+# Seconds that a batch which is not full waits for more texts.
+_WAIT = 0.002
+# Words after which the memory zone of the vocabulary is renewed, so that new words are forgotten.
+_ZONE_WORDS = 200_000
 
 
 class FoundEntity(NamedTuple):
@@ -28,20 +33,7 @@ class FoundEntity(NamedTuple):
     score: float | None
 
 
-class QueueFullError(Exception):
-    """More words are waiting than the server accepts.
-
-    retry_after (int): Seconds after which there is likely to be room.
-    """
-
-    def __init__(self, retry_after: int):
-        """Keep when to try again."""
-        super().__init__(retry_after)
-        self.retry_after = retry_after
-
-
-@dataclass(eq=False)
-class _Job:
+class _Job(NamedTuple):
     text: str
     words: int
     future: asyncio.Future[list[FoundEntity]]
@@ -54,46 +46,52 @@ class Batcher:
     another thread if the pipeline can be used by two at once, else by turns with the
     batches of short texts.
 
-    nlp (Language): The pipeline.
+    nlp (Language): The pipeline; its `name`, `version` and `labels` are kept, because it
+        takes long to make them.
     settings (ServerSettings): The size of batches and of the queue.
-    metrics (Metrics): Counts what is predicted.
     """
 
-    def __init__(self, nlp: Language, settings: ServerSettings, metrics: Metrics):
+    def __init__(self, nlp: Language, settings: ServerSettings):
         """Start nothing yet: `run` does."""
-        self.nlp = nlp
         self.settings = settings
-        self.metrics = metrics
         self.queued = 0
-        self.speed = 5_000.0  # words per second: a guess until the first batch is done
-        self._lanes = (_Lane(settings), _Lane(settings))
-        self._zone = SharedZone(nlp)
-        keys = [getattr(pipe, "spans_key", None) for _, pipe in nlp.pipeline]
-        self._spans_keys = [key for key in keys if key]
-        self._pool = ThreadPoolExecutor(
-            2 if is_thread_safe(nlp) else 1,
-            thread_name_prefix="predict",
-            initializer=_use_device,
-            initargs=(settings.gpu_id,),
-        )
+        self._speed = 5_000.0  # words per second: a guess until the first batch is done
+        self._next = nlp
+        self._use(nlp)
+        self._lanes = (_Lane(), _Lane())
+        self._zone = contextlib.ExitStack()
+        self._zone_words, self._running = 0, 0
+        self._turn = asyncio.Lock()
+        self._pool = ThreadPoolExecutor(2, "predict", _use_device, (settings.gpu_id,))
 
     async def run(self) -> None:
         """Predict what is queued until the task is cancelled."""
         try:
             await asyncio.gather(*(self._serve(lane) for lane in self._lanes))
         finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
+            self._zone.close()  # now, not when it is collected: another one may be open then
+
+    def replace(self, nlp: Language) -> None:
+        """Predict with another pipeline from one of the next batches on.
+
+        nlp (Language): The pipeline.
+        """
+        self._next, self._zone_words = nlp, 0
 
     async def find(self, texts: Sequence[str]) -> list[list[FoundEntity]]:
         """Find the entities of the texts of one request.
 
         texts (Sequence[str]): The texts.
         RETURNS (List[List[FoundEntity]]): The entities of each text, as `nlp(text)` finds them.
-        RAISES (QueueFullError): If too many words are waiting.
+        RAISES (HTTPException): 429, if too many words are waiting.
         """
         counts = [count_words(text) for text in texts]
         if self.queued and self.queued + sum(counts) > self.settings.queue_words:
-            raise QueueFullError(math.ceil(self.queued / self.speed))
+            seconds = str(math.ceil(self.queued / self._speed))
+            raise HTTPException(
+                429, f"Too much is waiting. Try again in {seconds} s.", {"retry-after": seconds}
+            )
         loop = asyncio.get_running_loop()
         jobs = [_Job(text, n, loop.create_future()) for text, n in zip(texts, counts, strict=True)]
         for job in jobs:
@@ -106,13 +104,10 @@ class Batcher:
                 job.future.cancel()
 
     async def _serve(self, lane: "_Lane") -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            taken = await lane.take()
+            taken = await lane.take(self.settings.batch_words)
             jobs = [job for job in taken if not job.future.done()]
-            results: list[Any] = []
-            if jobs:
-                results = await loop.run_in_executor(self._pool, self._predict, jobs)
+            results = await self._predict(jobs) if jobs else []
             self._count(-sum(job.words for job in taken))
             for job, result in zip(jobs, results, strict=True):
                 if job.future.done():
@@ -124,34 +119,57 @@ class Batcher:
 
     def _count(self, words: int) -> None:
         self.queued += words
-        self.metrics.queue.set(self.queued)
+        QUEUE.set(self.queued)
 
-    def _predict(self, jobs: Sequence[_Job]) -> list[Any]:
+    async def _predict(self, jobs: Sequence[_Job]) -> list[Any]:
         n_words = sum(job.words for job in jobs)
-        texts = [job.text for job in jobs]
-        started = time.perf_counter()
-        with self._zone.use(n_words, is_long=n_words > self.settings.batch_words):
-            try:
-                results: list[Any] = self._find(texts)
-            except Exception:  # one text must not fail the requests of others
-                results = [self._find_or_explain(text) for text in texts]
-        self.speed += 0.2 * (n_words / (time.perf_counter() - started) - self.speed)
-        self.metrics.words.inc(n_words)
-        self.metrics.batch.observe(n_words)
+        async with contextlib.nullcontext() if self._is_safe else self._turn:
+            # Both threads share a memory zone, which is renewed when none is in it. Short texts
+            # don't wait for that: a long one waits until the batch of short ones is done.
+            while self._running and self._zone_words <= 0 and n_words > self.settings.batch_words:
+                await asyncio.sleep(_WAIT)
+            if self._zone_words <= 0 and not self._running:
+                self._renew()
+            self._running += 1
+            self._zone_words -= n_words
+            started = time.perf_counter()
+            texts = [job.text for job in jobs]
+            loop = asyncio.get_running_loop()
+            results = await loop.run_in_executor(self._pool, self._find, texts)
+            self._running -= 1
+        self._speed += 0.2 * (n_words / (time.perf_counter() - started) - self._speed)
+        WORDS.inc(n_words)
+        BATCH.observe(n_words)
         return results
 
-    def _find(self, texts: Sequence[str]) -> list[list[FoundEntity]]:
-        docs = self.nlp.pipe(texts, batch_size=len(texts))
-        found = [self._list_entities(doc) for doc in docs]
-        if len(found) != len(texts):
-            raise RuntimeError("The pipeline's error handler left out a text.")
-        return found
+    def _renew(self) -> None:
+        self._zone.close()
+        self._use(self._next)
+        self._zone.enter_context(self.nlp.memory_zone())
+        self._zone_words = _ZONE_WORDS
 
-    def _find_or_explain(self, text: str) -> list[FoundEntity] | Exception:
+    def _use(self, nlp: Language) -> None:
+        self.nlp = nlp
+        self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
+        self.version = nlp.meta["version"]
+        names = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
+        self.labels = sorted({label for name in names for label in nlp.pipe_labels.get(name, ())})
+        self._is_safe = is_thread_safe(nlp)
+        keys = [getattr(pipe, "spans_key", None) for _, pipe in nlp.pipeline]
+        self._spans_keys = [key for key in keys if key]
+
+    def _find(self, texts: Sequence[str]) -> list[Any]:
         try:
-            return self._find([text])[0]
+            docs = self.nlp.pipe(texts, batch_size=len(texts))
+            found = [self._list_entities(doc) for doc in docs]
+            if len(found) != len(texts):
+                raise RuntimeError("The pipeline's error handler left out a text.")
         except Exception as error:
-            return error
+            if len(texts) == 1:
+                return [error]
+            # One text must not fail the requests of others.
+            return [result for text in texts for result in self._find([text])]
+        return found
 
     def _list_entities(self, doc: Doc) -> list[FoundEntity]:
         spans = [*doc.ents]
@@ -173,8 +191,7 @@ class Batcher:
 class _Lane:
     # Jobs in their order → those of the next batch.
 
-    def __init__(self, settings: ServerSettings):
-        self._settings = settings
+    def __init__(self) -> None:
         self._jobs: deque[_Job] = deque()
         self._words = 0
         self._is_filled = asyncio.Event()
@@ -184,13 +201,13 @@ class _Lane:
         self._words += job.words
         self._is_filled.set()
 
-    async def take(self) -> list[_Job]:
+    async def take(self, size: int) -> list[_Job]:
         await self._is_filled.wait()
-        if self._words < self._settings.batch_words and self._settings.wait_ms:
-            await asyncio.sleep(self._settings.wait_ms / 1000)
-        taken, words = [self._jobs.popleft()], 0
+        if self._words < size:
+            await asyncio.sleep(_WAIT)
+        taken = [self._jobs.popleft()]
         words = taken[0].words
-        while self._jobs and words + self._jobs[0].words <= self._settings.batch_words:
+        while self._jobs and words + self._jobs[0].words <= size:
             taken.append(self._jobs.popleft())
             words += taken[-1].words
         self._words -= words

@@ -1,16 +1,17 @@
 """Label Studio's requests to an ML backend → predictions with scores, in its regions."""
 
+import json
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from spacy.language import Language
 from starlette.exceptions import HTTPException
 
-from .answers import check_request, list_labels, name_model, select_entities
 from .batcher import Batcher
-from .messages import EntitiesRequest, StatusAnswer
+from .entities import read_request, select_entities
+from .messages import StatusAnswer
+from .training import Trainer
 
 label_studio_router = APIRouter(prefix="/label-studio", tags=["Label Studio"])
 
@@ -20,6 +21,19 @@ class Tasks(BaseModel):
 
     tasks: list[dict[str, Any]]
     label_config: str
+
+
+class Project(BaseModel):
+    """The project of an event; other keys are not used."""
+
+    id: int
+
+
+class Event(BaseModel):
+    """What Label Studio sends to /webhook; other keys are not used."""
+
+    action: str
+    project: Project | None = None
 
 
 class Predictions(BaseModel):
@@ -59,25 +73,26 @@ async def show_backend_health() -> StatusAnswer:
 @label_studio_router.post("/setup", response_model=Version)
 async def set_up(request: Request) -> Version:
     """Say which model answers; a project needs no other preparation."""
-    return Version(model_version=name_version(request.app.state.batcher.nlp))
+    return Version(model_version=name_version(request.app.state.batcher))
 
 
 @label_studio_router.post("/predict", response_model=Predictions)
 async def predict_tasks(request: Request, body: Tasks) -> Predictions:
     """Predict the regions of some tasks; a task's score is that of its least certain one."""
     batcher: Batcher = request.app.state.batcher
-    interface = read_interface(body.label_config, list_labels(batcher.nlp))
+    interface = read_interface(body.label_config, batcher.labels)
     texts = [_get_text(task, interface.field) for task in body.tasks]
-    version = name_version(batcher.nlp)
+    version = name_version(batcher)
     if not texts:
         return Predictions(results=[], model_version=version)
-    wanted = EntitiesRequest(texts=texts, labels=list(interface.labels))
-    check_request(wanted, batcher)
+    labels = list(interface.labels)
+    content = json.dumps({"texts": texts, "labels": labels}).encode()
+    wanted = read_request(content, request.app.state.kind)
     found = await batcher.find(texts)
     results = []
     for text, ents in zip(texts, found, strict=True):
         selected = select_entities(text, ents, wanted, "utf16")
-        scores = [ent.score for ent in selected if ent.score is not None]
+        scores = [ent["score"] for ent in selected if ent["score"] is not None]
         regions = [_make_region(i, ent, interface) for i, ent in enumerate(selected)]
         score = min(scores, default=None)
         results.append({"model_version": version, "score": score, "result": regions})
@@ -85,14 +100,24 @@ async def predict_tasks(request: Request, body: Tasks) -> Predictions:
 
 
 @label_studio_router.post("/webhook", status_code=201)
-async def note_event(request: Request) -> dict[str, str]:
-    """Take note of an event; the model is trained by hand, see docs/serving.md."""
-    return {}
+async def take_event(request: Request, body: Event) -> dict[str, Any]:
+    """Start to train if someone asks for it in Label Studio; other events change nothing."""
+    trainer: Trainer = request.app.state.trainer
+    if body.action == "START_TRAINING" and body.project:
+        trainer.start(body.project.id)
+    return trainer.show()
 
 
-def name_version(nlp: Language) -> str:
+@label_studio_router.get("/training")
+async def show_training(request: Request) -> dict[str, Any]:
+    """Show how far the last training run is, or why it failed."""
+    trainer: Trainer = request.app.state.trainer
+    return trainer.show()
+
+
+def name_version(batcher: Batcher) -> str:
     """RETURNS (str): The model's name and version."""
-    return f"{name_model(nlp)} {nlp.meta['version']}"
+    return f"{batcher.name} {batcher.version}"
 
 
 def read_interface(config: str, known: list[str]) -> Interface:
@@ -135,13 +160,13 @@ def _get_text(task: dict[str, Any], field: str) -> str:
     return text
 
 
-def _make_region(i: int, ent: Any, interface: Interface) -> dict[str, Any]:
-    label = interface.labels[ent.label]
+def _make_region(i: int, ent: dict[str, Any], interface: Interface) -> dict[str, Any]:
+    label = interface.labels[ent["label"]]
     return {
         "id": f"entity-{i}",
         "from_name": interface.from_name,
         "to_name": interface.to_name,
         "type": "labels",
-        "score": ent.score,
-        "value": {"start": ent.start, "end": ent.end, "text": ent.text, "labels": [label]},
+        "score": ent["score"],
+        "value": {**{key: ent[key] for key in ("start", "end", "text")}, "labels": [label]},
     }

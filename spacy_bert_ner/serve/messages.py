@@ -1,10 +1,13 @@
 """The JSON of requests and answers, as OpenAPI describes it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from .settings import ServerSettings
 
 Offsets = Literal["characters", "utf16"]
+_TEXTS = "The texts; empty ones are fine."
 
 
 class EntitiesRequest(BaseModel):
@@ -15,7 +18,7 @@ class EntitiesRequest(BaseModel):
         json_schema_extra={"example": {"texts": ["Alex lives in London."], "threshold": 0.5}},
     )
 
-    texts: list[str] = Field(min_length=1, description="The texts; empty ones are fine.")
+    texts: list[str] = Field(min_length=1, description=_TEXTS)
     labels: list[str] | None = Field(
         default=None, description="Give only entities with these labels; by default, all."
     )
@@ -29,6 +32,22 @@ class EntitiesRequest(BaseModel):
         default="characters",
         description="Count code points, as Python does, or UTF-16 units, as JavaScript does.",
     )
+
+
+def limit_request(settings: ServerSettings) -> type[EntitiesRequest]:
+    """RETURNS (Type[EntitiesRequest]): The request within the limits of a server."""
+    text = Annotated[str, Field(max_length=settings.max_chars)]
+    texts = Field(min_length=1, max_length=settings.max_texts, description=_TEXTS)
+    return create_model("EntitiesRequest", __base__=EntitiesRequest, texts=(list[text], texts))
+
+
+def describe_request(kind: type[EntitiesRequest]) -> dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Body and parameter of `POST /v1/entities`, for OpenAPI."""
+    schema = kind.model_json_schema()
+    offsets = schema["properties"]["offsets"]
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    query = {"name": "offsets", "in": "query", "description": "As in the body.", "schema": offsets}
+    return {"requestBody": body, "parameters": [query]}
 
 
 class EntityAnswer(BaseModel):
@@ -65,7 +84,7 @@ class ModelAnswer(BaseModel):
     description: str
     license: str
     author: str
-    sources: list[Any] | None
+    sources: list[Any]
     labels: list[str] = Field(description="Labels of entities that the model can find.")
     has_scores: bool = Field(description="Whether its entities have scores.")
     performance: dict[str, Any] = Field(description="Scores on its test set.")

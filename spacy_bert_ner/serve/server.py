@@ -2,53 +2,35 @@
 
 import asyncio
 import contextlib
-import logging
+import multiprocessing
+import os
 import resource
+import signal
 import socket
+import tempfile
+from multiprocessing.connection import wait
 from typing import Any
 
 import uvicorn
+from prometheus_client import multiprocess
 from thinc.api import require_gpu
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .. import load
 from .app import make_app
 from .guard import Guard
-from .logs import configure_logs
+from .monitor import FOLDER, configure_logs, log_event
 from .settings import ServerSettings
-
-_log = logging.getLogger(__name__)
 
 # Seconds in which a server that stops still answers what is on its way to it.
 _LINGER = 0.5
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take an address, without listening yet.
-
-    host (str): The host, "127.0.0.1" for this machine only.
-    port (int): The port; 0 for any free one.
-    RETURNS (socket): The socket.
-    RAISES (OSError): If the address is in use or none of this machine's.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    sock = socket.socket(family, kind, protocol)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind(address)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
-    return sock
-
-
-def run_server(settings: ServerSettings, sock: socket.socket, is_ready: Any = None) -> None:
+def run_server(settings: ServerSettings, sock: socket.socket) -> None:
     """Load the model, then answer requests until SIGTERM or Ctrl-C.
 
     settings (ServerSettings): What to serve.
-    sock (socket): The address, from `bind`.
-    is_ready (Event | None): It is set when the server answers.
+    sock (socket): Listens at the address.
     """
     configure_logs()
     # Each connection is a file, and the usual limit of 1,024 is low.
@@ -56,53 +38,97 @@ def run_server(settings: ServerSettings, sock: socket.socket, is_ready: Any = No
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if settings.gpu_id >= 0:
         require_gpu(settings.gpu_id)
-    server = make_server(make_app(load(settings.model), settings), is_ready)
     # uvicorn raises the signal again when it has stopped: here it has done its work.
     with contextlib.suppress(KeyboardInterrupt):
-        server.run([sock])
-    _log.info("stopped")
+        Server(make_app(load(settings.model), settings)).run([sock])
+    log_event("stopped")
 
 
-def make_server(guard: Guard, is_ready: Any = None) -> uvicorn.Server:
-    """Make the server of an application.
+def run_workers(settings: ServerSettings, sock: socket.socket) -> None:
+    """Run `settings.workers` processes until SIGTERM or Ctrl-C; one that dies is replaced.
+
+    settings (ServerSettings): What to serve.
+    sock (socket): Listens at the address.
+    RAISES (ValueError): If a process ends by itself, because it cannot start.
+    """
+    workers: list[Any] = []
+    with tempfile.TemporaryDirectory(prefix="bert-ner-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        try:
+            workers += [_start_worker(settings, sock) for _ in range(settings.workers)]
+            while True:
+                wait([worker.sentinel for worker in workers])
+                for i, worker in enumerate(workers):
+                    if not worker.is_alive():
+                        _note_death(worker)
+                        workers[i] = _start_worker(settings, sock)
+        except KeyboardInterrupt:  # also SIGTERM
+            pass
+        finally:
+            sock.close()
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.join()
+            del os.environ[FOLDER]
+
+
+def _start_worker(settings: ServerSettings, sock: socket.socket) -> Any:
+    # A fork would not copy the threads of torch.
+    worker = multiprocessing.get_context("spawn").Process(target=_work, args=(settings, sock))
+    worker.start()
+    return worker
+
+
+def _work(settings: ServerSettings, sock: socket.socket) -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_server(settings, sock)
+
+
+def _note_death(worker: Any) -> None:
+    if worker.exitcode > 0:
+        raise ValueError(
+            f"A worker process ended with exit code {worker.exitcode}; its log above says why. "
+            "Try `workers = 1`."
+        )
+    multiprocess.mark_process_dead(worker.pid)
+    log_event("worker died", pid=worker.pid, exit_code=worker.exitcode)
+
+
+class Server(uvicorn.Server):
+    """On a signal: no new work, and an answer for each request that has reached this machine.
 
     guard (Guard): The application.
-    is_ready (Event | None): It is set when the server answers.
-    RETURNS (Server): The server; it logs nothing of requests itself.
     """
-    seconds = guard.settings.timeout
-    config = uvicorn.Config(
-        guard,
-        http=_make_protocol(2 * seconds + 1),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=int(2 * seconds) + 2,
-    )
-    return _Server(config, guard, is_ready)
 
-
-class _Server(uvicorn.Server):
-    # On a signal: no new work, and an answer for each request that has reached this machine.
-
-    def __init__(self, config: uvicorn.Config, guard: Guard, is_ready: Any):
+    def __init__(self, guard: Guard):
+        """Configure uvicorn, which logs nothing of requests itself."""
+        seconds = guard.settings.timeout
+        config = uvicorn.Config(
+            guard,
+            http=_make_protocol(2 * seconds + 1),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            # Longer than proxies keep connections: a request must not meet one being closed.
+            timeout_keep_alive=int(2 * seconds) + 1,
+            timeout_graceful_shutdown=int(2 * seconds) + 2,
+        )
         super().__init__(config)
-        self._guard = guard
-        self._is_ready = is_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        host, port, *_ = sockets[0].getsockname() if sockets else ("", 0)
-        _log.info("ready", extra={"fields": {"host": host, "port": port}})
-        if self._is_ready is not None:
-            self._is_ready.set()
+        self.guard = guard
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        _log.info("stopping")
-        self._guard.is_stopping = True
+        """Stop, after a moment for what is on its way.
+
+        sockets (List[socket]): Listen at the address.
+        """
+        log_event("stopping")
+        self.guard.is_stopping = True
         await asyncio.sleep(_LINGER)
         waiting = [conn for sock in sockets or () for conn in _accept_all(sock)]
         for server in self.servers:

@@ -9,9 +9,12 @@ import spacy
 from support.pipelines import DATA
 
 pytest.importorskip("prometheus_client")
+pytest.importorskip("starlette")
 
-from spacy_bert_ner.serve.batcher import Batcher, QueueFullError, count_words, is_thread_safe
-from spacy_bert_ner.serve.metrics import Metrics
+from starlette.exceptions import HTTPException
+
+from spacy_bert_ner.serve import batcher as batches
+from spacy_bert_ner.serve.batcher import Batcher, count_words, is_thread_safe
 from spacy_bert_ner.serve.settings import ServerSettings
 
 TEXT = DATA[0][0]
@@ -43,11 +46,12 @@ def watched(trained, monkeypatch):
     return Watched(trained, monkeypatch)
 
 
-def run(nlp, use, **settings):
-    """Run a coroutine function of a batcher that works."""
+def run(nlp, use, *, wait=0, **settings):
+    """Run a coroutine function of a batcher that works; a batch waits so many seconds."""
 
     async def main():
-        batcher = Batcher(nlp, ServerSettings("", **settings), Metrics())
+        batches._WAIT = wait
+        batcher = Batcher(nlp, ServerSettings("", **settings))
         task = asyncio.create_task(batcher.run())
         try:
             return await asyncio.wait_for(use(batcher), 30)
@@ -61,7 +65,7 @@ def test_clients_share_a_batch(trained, watched):
     async def use(batcher):
         return await asyncio.gather(*(batcher.find([TEXT]) for _ in range(10)))
 
-    found = run(trained, use, wait_ms=50)
+    found = run(trained, use, wait=0.05)
     assert watched.batches == [[TEXT] * 10]
     assert {str(ents) for [ents] in found} == {str(found[0][0])} and len(found[0][0]) == 2
 
@@ -111,7 +115,7 @@ def test_a_pipeline_that_threads_disturb_serves_short_and_long_texts_in_turns(
         watched.holds.set()
         await asyncio.gather(first, long, short)
 
-    run(trained, use, batch_words=32, wait_ms=0)
+    run(trained, use, batch_words=32)
     is_long = [batch == [LONG] for batch in watched.batches]
     assert sum(is_long) == 3
     assert not any(a and b for a, b in pairwise(is_long))
@@ -122,7 +126,7 @@ def test_a_text_that_fails_fails_alone(trained, watched):
         asked = (batcher.find([text]) for text in (TEXT, "fail", TEXT))
         return await asyncio.gather(*asked, return_exceptions=True)
 
-    first, error, last = run(trained, use, wait_ms=50)
+    first, error, last = run(trained, use, wait=0.05)
     assert isinstance(error, ValueError) and first == last and len(first[0]) == 2
     assert watched.batches[0] == [TEXT, "fail", TEXT]
 
@@ -154,9 +158,9 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(trained, watched):
         first = asyncio.create_task(batcher.find([TEXT]))
         while not watched.batches:
             await asyncio.sleep(0.001)
-        with pytest.raises(QueueFullError) as refusal:
+        with pytest.raises(HTTPException) as refusal:
             await batcher.find([TEXT] * 3)
-        assert refusal.value.retry_after >= 1
+        assert refusal.value.status_code == 429 and int(refusal.value.headers["retry-after"]) >= 1
         watched.holds.set()
         await first
         # One request is accepted whatever its length: otherwise nothing could ever serve it.
@@ -166,7 +170,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(trained, watched):
 
 
 def test_new_words_do_not_stay_in_memory(trained, monkeypatch):
-    monkeypatch.setattr("spacy_bert_ner.serve.zone._ZONE_WORDS", 50)
+    monkeypatch.setattr("spacy_bert_ner.serve.batcher._ZONE_WORDS", 50)
     before = len(trained.vocab.strings)
 
     async def use(batcher):
@@ -175,7 +179,7 @@ def test_new_words_do_not_stay_in_memory(trained, monkeypatch):
             long = batcher.find([" ".join(f"long{i}x{k}" for k in range(40))])
             await asyncio.gather(short, long)
 
-    run(trained, use, batch_words=20, wait_ms=0)
+    run(trained, use, batch_words=20)
     kept = len(trained.vocab.strings) - before
     assert kept < 400, f"{kept} of 2,580 new words"
 

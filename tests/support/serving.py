@@ -3,10 +3,11 @@
 import json
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 from spacy_bert_ner.serve.app import make_app
-from spacy_bert_ner.serve.server import bind, make_server
+from spacy_bert_ner.serve.server import Server
 from spacy_bert_ner.serve.settings import ServerSettings
 
 
@@ -14,14 +15,14 @@ class Served:
     """A running server: its port, the application and the uvicorn server."""
 
     def __init__(self, nlp, settings):
-        self.guard = make_app(nlp, settings)
-        self.sock = bind("127.0.0.1", 0)
-        self.port = self.sock.getsockname()[1]
-        is_ready = threading.Event()
-        self.server = make_server(self.guard, is_ready)
-        self.thread = threading.Thread(target=self.server.run, args=([self.sock],))
+        sock = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.port = sock.getsockname()[1]
+        self.server = Server(make_app(nlp, settings))
+        self.thread = threading.Thread(target=self.server.run, args=([sock],))
         self.thread.start()
-        assert is_ready.wait(30)
+        while not self.server.started:
+            assert self.thread.is_alive()
+            time.sleep(0.01)
 
     def stop(self):
         """As SIGTERM does."""
