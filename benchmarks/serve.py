@@ -1,11 +1,17 @@
-"""How many words per second does `bert-ner serve` answer, and how long do clients wait?
+"""How many words per second does `bert-ner serve` answer, and what does it endure?
 
-    python benchmarks/serve.py MODEL [--seconds 120] [--rounds 3] [--soak 1800] [--idle 10000]
+    python benchmarks/serve.py MODEL [--parts speed,latency,idle,stops,ready,soak] [--stock MODEL]
 
-64 clients with one sentence each against `bert-ner serve`, against nlp(text) in FastAPI's thread
-pool, and next to both nlp.pipe in one process, in turns; then p50 and p99 at 10 % and 80 % of the
-load that the server can take. `--soak` watches its memory, `--idle` opens connections that do
-nothing. The server, the peer and the clients share the machine's cores. Needs the extra `serve`.
+- speed: 64 clients with one sentence each against `bert-ner serve` and against nlp(text) in
+  FastAPI's thread pool, next to nlp.pipe in one process (with 256 texts at once, and with batches
+  like the server's), in turns. All share the cores: the processor's seconds count too.
+- latency: p50 and p99 at 10 % and 80 % of the load that the server has just taken.
+- idle: the same clients while 10,000 connections do nothing.
+- stops: SIGTERM under load, 20 times; which request got no answer?
+- ready: seconds from the start to the first answer, ours and a stock pipeline's (`--stock`).
+- soak: memory during 30 minutes of a small load, with new words in every text.
+
+Each part is written to results/serve.json when it is done. Needs the extra `serve`.
 """
 
 import argparse
@@ -15,6 +21,8 @@ import json
 import os
 import random
 import resource
+import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -26,10 +34,12 @@ from timing import describe_machine
 
 import spacy_bert_ner
 from spacy_bert_ner.read.data_file import open_data
-from spacy_bert_ner.serve.server import bind
+from spacy_bert_ner.serve.batcher import count_words
 
 ROOT = Path(__file__).parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "serve.json"
 N_CLIENTS = 64
+SOAK_RATE = 5
 
 
 def read_texts(n=2_000):
@@ -57,28 +67,45 @@ def run_peer(model, port):
     @app.post("/v1/entities")
     def find(body: Body):
         docs = [nlp(text) for text in body.texts]
-        return [[(e.start_char, e.end_char, e.label_, e._.score) for e in doc.ents] for doc in docs]
+        return [[(e.start_char, e.end_char, e.label_) for e in doc.ents] for doc in docs]
 
     uvicorn.run(app, port=port, log_level="warning")
 
 
-def run_pipe(model, seconds):
-    """Words per second, and per second of the processor, of nlp.pipe with all texts at once."""
+def run_pipe(model, seconds, batch_words):
+    """Words per second, and per second of the processor, of nlp.pipe in one process.
+
+    batch_words (int): Words of a batch, as the server counts them; 0 for 256 texts.
+    """
     nlp = spacy_bert_ner.load(model)
-    texts = itertools.cycle(read_texts())
-    list(nlp.pipe(itertools.islice(texts, 64)))
+    groups = itertools.cycle(list(group_texts(read_texts(), batch_words)))
+    list(nlp.pipe(next(groups)))
     n_words, started, cpu = 0, time.perf_counter(), time.process_time()
-    while time.perf_counter() - started < seconds:
-        with nlp.memory_zone():
-            n_words += sum(map(len, nlp.pipe(list(itertools.islice(texts, 256)))))
+    with nlp.memory_zone():
+        while time.perf_counter() - started < seconds:
+            group = next(groups)
+            n_words += sum(map(len, nlp.pipe(group, batch_size=len(group))))
     cpu = time.process_time() - cpu
     print(n_words / (time.perf_counter() - started), n_words / cpu)
+
+
+def group_texts(texts, batch_words):
+    """Cut texts into batches."""
+    group, n_words = [], 0
+    for text in texts:
+        n = count_words(text)
+        if group and (n_words + n > batch_words if batch_words else len(group) == 256):
+            yield group
+            group, n_words = [], 0
+        group.append(text)
+        n_words += n
+    yield group
 
 
 @contextmanager
 def running(command):
     """Start a server on a free port; give its process, port and seconds until it is ready."""
-    with bind("127.0.0.1", 0) as sock:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
     started = time.perf_counter()
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
@@ -96,71 +123,108 @@ def running(command):
 async def is_silent(port):
     """Whether a server does not answer yet."""
     try:
-        connection = await asyncio.open_connection("127.0.0.1", port)
-        return (await ask(connection, b"GET", "/ready"))[0] != 200
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n")
+        answer = await asyncio.wait_for(reader.readline(), 60)
+        writer.close()
+        return b" 200 " not in answer
     except OSError:
         return True
 
 
-async def ask(connection, method, path, body=b""):
-    """Send a request; give status and body of the answer."""
-    reader, writer = connection
-    head = f" {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-    head += f"content-length: {len(body)}\r\n\r\n"
-    writer.write(method + head.encode() + body)
-    answer = await reader.readuntil(b"\r\n\r\n")
-    n_bytes = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    return int(answer.split()[1]), await reader.readexactly(n_bytes)
+def make_request(text):
+    """The bytes of a request."""
+    body = json.dumps({"texts": [text]}).encode()
+    head = "POST /v1/entities HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def send(port, bodies, seconds, rate=None):
-    """Send requests from N_CLIENTS connections; give the words answered and each latency.
+class Client(asyncio.Protocol):
+    """One connection that sends ready-made bytes: the load must cost little itself."""
 
+    def __init__(self):
+        """Wait for the connection."""
+        self.waiting = self.transport = None
+
+    def connection_made(self, transport):
+        """Keep where to write."""
+        self.transport = transport
+
+    def ask(self, request):
+        """Send a request; give a future of the status, 0 if the connection ends before."""
+        self.waiting = asyncio.get_running_loop().create_future()
+        self.data, self.size = b"", None
+        self.transport.write(request)
+        return self.waiting
+
+    def data_received(self, data):
+        """Collect the answer."""
+        self.data += data
+        if self.size is None and (end := self.data.find(b"\r\n\r\n")) >= 0:
+            head = self.data[:end].lower() + b"\r\n"
+            self.size = end + 4 + int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        if self.size is not None and len(self.data) >= self.size and not self.waiting.done():
+            self.waiting.set_result(int(self.data[9:12]))
+
+    def connection_lost(self, error):
+        """Give a request without an answer the status 0."""
+        if self.waiting and not self.waiting.done():
+            self.waiting.set_result(0)
+
+
+async def connect(port):
+    """Open a connection."""
+    loop = asyncio.get_running_loop()
+    return (await loop.create_connection(Client, "127.0.0.1", port))[1]
+
+
+async def send(port, items, seconds, rate=None, n_clients=N_CLIENTS):
+    """Send requests; give the words answered, the requests a second, and each latency.
+
+    items (Iterator): Pairs of a number of words and a request.
     rate (float | None): Requests per second that arrive at random; `None` for as many as the
         clients can, each waiting for its answer.
     """
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(N_CLIENTS)]
-    items = itertools.cycle(bodies)
-    end = time.perf_counter() + seconds
-    latencies, words = [], 0
+    free = asyncio.Queue()
+    for _ in range(n_clients):
+        free.put_nowait(await connect(port))
+    started = time.perf_counter()
+    end = started + seconds
+    latencies, words, rng, tasks = [], 0, random.Random(0), set()
 
-    async def one(connection, began):
+    async def one(client, began):
         nonlocal words
-        n_words, body = next(items)
-        status, _ = await ask(connection, b"POST", "/v1/entities", body)
-        if status != 200:
+        n_words, request = next(items)
+        if (status := await client.ask(request)) != 200:
             raise RuntimeError(f"status {status}")
         latencies.append(time.perf_counter() - began)
         words += n_words
 
-    async def client(connection):
-        while time.perf_counter() < end:
-            await one(connection, time.perf_counter())
+    async def visit(began):
+        client = await free.get()
+        await one(client, began)
+        free.put_nowait(client)
 
-    async def arrivals():
-        free = asyncio.Queue()
-        for connection in connections:
-            free.put_nowait(connection)
+    async def repeat():
+        client = await free.get()
+        while (began := time.perf_counter()) < end:
+            await one(client, began)
+        free.put_nowait(client)
 
-        async def visit(began):
-            connection = await free.get()
-            await one(connection, began)
-            free.put_nowait(connection)
-
-        tasks = []
-        rng = random.Random(0)
+    if rate is None:
+        await asyncio.gather(*(repeat() for _ in range(n_clients)))
+    else:
         due = time.perf_counter()
         while due < end:
             await asyncio.sleep(max(0, due - time.perf_counter()))
-            tasks.append(asyncio.create_task(visit(due)))
+            task = asyncio.create_task(visit(due))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
             due += rng.expovariate(rate)
         await asyncio.gather(*tasks)
-
-    started = time.perf_counter()
-    await (arrivals() if rate else asyncio.gather(*map(client, connections)))
     seconds = time.perf_counter() - started
-    for _, writer in connections:
-        writer.close()
+    while not free.empty():
+        free.get_nowait().transport.close()
     return words / seconds, len(latencies) / seconds, latencies
 
 
@@ -182,82 +246,195 @@ def read_mb(process):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-async def stand_idle(port, n, bodies):
-    """Latencies while so many connections do nothing."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(n)]
-    _, _, latencies = await send(port, bodies, 3)
-    for _, writer in idle:
-        writer.close()
-    return find_quantiles(latencies)
+def serve(args):
+    """The command that serves the model."""
+    return [sys.executable, "-m", "spacy", "bert-ner", "serve", args.model]
 
 
-def measure(args, bodies, result):
-    """Fill the result: words per second in turns, then latencies, idle connections, memory."""
-    own = [sys.executable, __file__, args.model]
-    ours = [sys.executable, "-m", "spacy", "bert-ner", "serve", args.model]
-    found = result["words_per_second"] = {"serve": [], "thread pool": [], "nlp.pipe": []}
-    # On a busy machine, a process with more threads gets a larger share of the processor.
-    per_cpu = result["words_per_cpu_second"] = {name: [] for name in found}
-    rates = []
-    with running(ours) as (process, port, ready), running([*own, "--as", "peer"]) as peer:
-        result["seconds_to_ready"] = {"serve": ready, "thread pool": peer[2]}
+def act(args, role):
+    """The command that runs this script in another role."""
+    return [sys.executable, __file__, args.model, "--as", role, "--seconds", str(args.seconds)]
+
+
+def measure_speed(args, items):
+    """Words per second, by the clock and by the processor, in turns."""
+    clock = {"serve": [], "thread pool": [], "nlp.pipe": [], "nlp.pipe, batches of serve": []}
+    cpu_words = {name: [] for name in clock}
+    cpu_clients, rates = [], []
+    pipes = {"nlp.pipe": 0, "nlp.pipe, batches of serve": 1024}
+    with running(serve(args)) as (process, port, _), running(act(args, "peer")) as peer:
+        for at in (port, peer[1]):
+            asyncio.run(send(at, items, min(10, args.seconds)))  # warm up
         for _ in range(args.rounds):
             for name, server, at in (("serve", process, port), ("thread pool", peer[0], peer[1])):
-                cpu = read_cpu(server)
-                words, rate, latencies = asyncio.run(send(at, bodies, args.seconds))
+                cpu, own = read_cpu(server), time.process_time()
+                words, rate, latencies = asyncio.run(send(at, items, args.seconds))
                 seconds = len(latencies) / rate
-                found[name].append(words)
-                per_cpu[name].append(words * seconds / (read_cpu(server) - cpu))
+                clock[name].append(words)
+                cpu_words[name].append(words * seconds / (read_cpu(server) - cpu))
                 if name == "serve":
                     rates.append(rate)
-            command = [*own, "--as", "pipe", "--seconds", str(args.seconds)]
-            words, words_per_cpu = map(float, subprocess.check_output(command).split())
-            found["nlp.pipe"].append(words)
-            per_cpu["nlp.pipe"].append(words_per_cpu)
-        for share in (0.1, 0.8):
-            rate = share * statistics.median(rates)
-            _, _, latencies = asyncio.run(send(port, bodies, args.seconds, rate=rate))
-            result[f"latency at {share:.0%} load"] = find_quantiles(latencies)
-        if args.idle:
-            latency = asyncio.run(stand_idle(port, args.idle, bodies))
-            result[f"latency with {args.idle} idle connections"] = latency
-        if args.soak:
-            sizes = result["memory_mb"] = [read_mb(process)]
-            for _ in range(10):
-                asyncio.run(send(port, bodies, args.soak / 10))
-                sizes.append(read_mb(process))
+                    cpu_clients.append((time.process_time() - own) / len(latencies))
+            for name, batch_words in pipes.items():
+                command = [*act(args, "pipe"), "--batch-words", str(batch_words)]
+                words, per_cpu = map(float, subprocess.check_output(command).split())
+                clock[name].append(words)
+                cpu_words[name].append(per_cpu)
+    result = {"words_per_second": clock, "words_per_cpu_second": cpu_words}
+    result["cpu_ms_of_a_client_per_request"] = 1000 * statistics.median(cpu_clients)
+    result["requests_per_second"] = statistics.median(rates)
     for unit in ("words_per_second", "words_per_cpu_second"):
         middle = {name: statistics.median(values) for name, values in result[unit].items()}
-        for peer in ("thread pool", "nlp.pipe"):
-            result[f"{unit}: serve / {peer}"] = middle["serve"] / middle[peer]
+        for peer_name in list(clock)[1:]:
+            result[f"{unit}: serve / {peer_name}"] = middle["serve"] / middle[peer_name]
+    return result
+
+
+def measure_latency(args, items):
+    """How long clients wait at a part of what the server can take."""
+    with running(serve(args)) as (_, port, _):
+        asyncio.run(send(port, items, min(10, args.seconds)))
+        _, most, _ = asyncio.run(send(port, items, args.seconds))
+        found = {"most_requests_per_second": most}
+        for share in (0.1, 0.8):
+            _, _, latencies = asyncio.run(send(port, items, args.seconds, rate=share * most))
+            found[f"{share:.0%}"] = find_quantiles(latencies)
+    return found
+
+
+def measure_idle(args, items):
+    """How long clients wait while connections do nothing, and how many of these are open."""
+
+    async def stand(port):
+        idle = [await connect(port) for _ in range(args.idle)]
+        _, _, latencies = await send(port, items, args.seconds)
+        n_open = sum(not client.transport.is_closing() for client in idle)
+        for client in idle:
+            client.transport.abort()
+        return {"connections": n_open, **find_quantiles(latencies)}
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with running([*serve(args), "--timeout", "300"]) as (process, port, _):
+        found = {"mb_before": read_mb(process), **asyncio.run(stand(port))}
+        return {**found, "mb_after": read_mb(process)}
+
+
+def measure_stops(args, items):
+    """What became of the requests that were sent when SIGTERM came."""
+
+    async def load(port, process):
+        statuses = []
+
+        async def client(keep):
+            found = None
+            while True:
+                try:
+                    found = found or await connect(port)
+                except OSError:  # nobody listens any more
+                    return
+                if found.transport.is_closing():
+                    found = None
+                    continue
+                statuses.append(await found.ask(next(items)[1]))
+                if statuses[-1] != 200:
+                    return
+                if not keep:
+                    found.transport.close()
+                    found = None
+
+        jobs = asyncio.gather(*(client(i % 2 == 0) for i in range(16)))
+        await asyncio.sleep(3)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(jobs, 120)
+        return statuses
+
+    counts = {"stops": 0, "answered": 0, "refused": 0, "lost": 0, "exit_codes": []}
+    for _ in range(args.stops):
+        with running(serve(args)) as (process, port, _):
+            statuses = asyncio.run(load(port, process))
+            counts["exit_codes"].append(process.wait(60))
+        counts["stops"] += 1
+        counts["answered"] += statuses.count(200)
+        counts["refused"] += statuses.count(503)
+        counts["lost"] += sum(status not in (200, 503) for status in statuses)
+    return counts
+
+
+def measure_ready(args, _):
+    """Seconds from the start to the first answer, in turns."""
+    commands = {"serve": serve(args), "thread pool": act(args, "peer")}
+    if args.stock:
+        stock = argparse.Namespace(**{**vars(args), "model": args.stock})
+        commands["serve, stock pipeline"] = serve(stock)
+        commands["thread pool, stock pipeline"] = act(stock, "peer")
+    found = {name: [] for name in commands}
+    for _ in range(args.rounds):
+        for name, command in commands.items():
+            with running(command) as (_, _, seconds):
+                found[name].append(seconds)
+    return found
+
+
+def measure_soak(args, items):
+    """Memory, and latencies, during a small load; each text has new words."""
+    rng = random.Random(1)
+    texts = itertools.cycle(read_texts())
+
+    def renew():
+        for i in itertools.count():
+            yield 1, make_request(f"{next(texts)} w{i}x{rng.randrange(10**6)}")
+
+    found = {"rate": SOAK_RATE, "memory_mb": [], "latencies": []}
+    fresh = renew()
+    with running(serve(args)) as (process, port, _):
+        for _ in range(30):
+            _, _, latencies = asyncio.run(send(port, fresh, args.soak / 30, rate=SOAK_RATE))
+            found["memory_mb"].append(read_mb(process))
+            found["latencies"] += latencies
+    return {**found, "latencies": find_quantiles(found["latencies"])}
+
+
+PARTS = {
+    "speed": measure_speed,
+    "latency": measure_latency,
+    "idle": measure_idle,
+    "stops": measure_stops,
+    "ready": measure_ready,
+    "soak": measure_soak,
+}
 
 
 def main():
     """Measure, print, and write results/serve.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--stock", help="a trained stock pipeline")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--soak", type=float, default=0)
-    parser.add_argument("--idle", type=int, default=0)
+    parser.add_argument("--soak", type=float, default=1800)
+    parser.add_argument("--idle", type=int, default=10_000)
+    parser.add_argument("--stops", type=int, default=20)
+    parser.add_argument("--batch-words", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--as", dest="role", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.role == "peer":
         run_peer(args.model, args.port)
     elif args.role == "pipe":
-        run_pipe(args.model, args.seconds)
+        run_pipe(args.model, args.seconds, args.batch_words)
     else:
         make_doc = spacy_bert_ner.load(args.model).make_doc
-        bodies = [(len(make_doc(x)), json.dumps({"texts": [x]}).encode()) for x in read_texts()]
-        result = {"machine": describe_machine(), "seconds": args.seconds, "load": os.getloadavg()}
-        measure(args, bodies, result)
-        result["load_after"] = os.getloadavg()
-        text = json.dumps(result, indent=2)
-        (ROOT / "benchmarks" / "results" / "serve.json").write_text(text + "\n")
-        print(text)
+        items = itertools.cycle([(len(make_doc(x)), make_request(x)) for x in read_texts()])
+        for name in args.parts.split(","):
+            kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+            before = os.getloadavg()
+            found = PARTS[name](args, items)
+            kept["machine"] = describe_machine()
+            kept[name] = {"load": [before[0], os.getloadavg()[0]], **found}
+            RESULT.write_text(json.dumps(kept, indent=2) + "\n")
+            print(name, json.dumps(kept[name], indent=2))
 
 
 if __name__ == "__main__":

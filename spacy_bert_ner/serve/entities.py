@@ -30,7 +30,7 @@ def make_endpoint(
             # A page of another site may send other types without asking the server first.
             raise HTTPException(422, "Expected the header content-type: application/json.")
         body = read_request(await request.body(), kind)
-        check_labels(body.labels, batcher.labels)
+        refuse_unknown_labels(body.labels, batcher.labels)
         unit = request.query_params.get("offsets", body.offsets)
         if unit not in get_args(Offsets):
             raise HTTPException(422, f"offsets: expected {' or '.join(get_args(Offsets))}.")
@@ -79,7 +79,7 @@ def explain_invalid(error: Any) -> str:
     return f'{what}. Send {{"texts": ["…"]}}, as /docs describes.'
 
 
-def check_labels(labels: Sequence[str] | None, known: Sequence[str]) -> None:
+def refuse_unknown_labels(labels: Sequence[str] | None, known: Sequence[str]) -> None:
     """Check that the model knows some labels.
 
     labels (Optional[Sequence[str]]): The labels of a request.

@@ -29,7 +29,7 @@ class Project(BaseModel):
     id: int
 
 
-class Event(BaseModel):
+class HookEvent(BaseModel):
     """What Label Studio sends to /webhook; other keys are not used."""
 
     action: str
@@ -100,7 +100,7 @@ async def predict_tasks(request: Request, body: Tasks) -> Predictions:
 
 
 @label_studio_router.post("/webhook", status_code=201)
-async def take_event(request: Request, body: Event) -> dict[str, Any]:
+async def take_event(request: Request, body: HookEvent) -> dict[str, Any]:
     """Start to train if someone asks for it in Label Studio; other events change nothing."""
     trainer: Trainer = request.app.state.trainer
     if body.action == "START_TRAINING" and body.project:
