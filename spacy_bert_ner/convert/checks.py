@@ -129,10 +129,11 @@ class Examiner:
         facts.docs += 1
         facts.sentences += len(sentences)
         facts.tokens += len(doc.words)
-        facts.entities.update(label for _, _, label in doc.spans)
-        facts.lengths.update(len(sentence.words) for sentence in sentences)
+        for _, _, label in doc.spans:
+            facts.entities[label] += 1
         name = survey.data.source.name
         for sentence in sentences:
+            facts.lengths[len(sentence.words)] += 1
             if survey.n_strays:
                 self._check_tags(sentence, name, survey.scheme)
             if survey.invisible:

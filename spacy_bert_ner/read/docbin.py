@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -128,8 +129,12 @@ class DocBinWriter:
         self._file = self._part.open("wb")
         self._zlib = zlib.compressobj(_LEVEL)
         self._ids = _StringIds({"": 0})
+        # the tokens that are not yet written, and which of them are what
         self._orths: list[int] = []
-        self._waiting: list[DocData] = []  # docs of these orths
+        self._spans: list[tuple[int, int, int]] = []
+        self._missing: list[int] = []
+        self._starts: list[int] = []
+        self._unmarked: list[slice] = []
         self._spaces = bytearray()
         self._lengths: list[int] = []
         self._groups: list[bytes] = []
@@ -139,10 +144,16 @@ class DocBinWriter:
 
     def add(self, doc: DocData) -> None:
         """Add a doc."""
-        self._orths += [self._ids[word] for word in doc.words]
-        self._waiting.append(doc)
+        ids, first, length = self._ids, len(self._orths), len(doc.words)
+        self._orths += [ids[word] for word in doc.words]
+        self._spans += [(first + start, first + end, ids[label]) for start, end, label in doc.spans]
+        self._starts += [first + i for i in doc.starts or (0,)]
+        if doc.missing:
+            self._missing += [first + i for i in doc.missing]
+        if not doc.starts:
+            self._unmarked.append(slice(first, first + length))
         self._spaces.extend(doc.spaces)
-        self._lengths.append(len(doc.words))
+        self._lengths.append(length)
         self._groups.append(self._pack_groups(doc) if doc.groups else _NO_GROUPS)
         if len(self._orths) >= _FLUSH:
             self._flush()
@@ -186,25 +197,18 @@ class DocBinWriter:
         # Shape: (n_tokens, n_attrs)
         rows = np.empty((len(self._orths), len(_ATTRS)), dtype="uint64")
         orths, iob, types, starts = rows.T
-        orths[:], iob[:], types[:], starts[:] = self._orths, _OUTSIDE, 0, _NOT_A_START
-        first = 0
-        for doc in self._waiting:
-            last = first + len(doc.words)
-            if doc.missing:
-                iob[first:last][list(doc.missing)] = _MISSING
-            for start, end, label in doc.spans:
-                iob[first + start : first + end] = _INSIDE
-                iob[first + start] = _BEGIN
-                types[first + start : first + end] = self._ids[label]
-            if doc.starts:
-                starts[first:last][doc.starts] = _START
-            else:
-                starts[first:last] = _UNKNOWN_START
-                starts[first] = _START
-            first = last
+        orths[:], iob[:], types[:], starts[:] = array("Q", self._orths), _OUTSIDE, 0, _NOT_A_START
+        iob[self._missing] = _MISSING
+        for start, end, label in self._spans:
+            iob[start:end] = _INSIDE
+            iob[start] = _BEGIN
+            types[start:end] = label
+        for unmarked in self._unmarked:
+            starts[unmarked] = _UNKNOWN_START
+        starts[self._starts] = _START
         self._write(rows.tobytes())
-        self._orths.clear()
-        self._waiting.clear()
+        for waiting in (self._orths, self._spans, self._missing, self._starts, self._unmarked):
+            waiting.clear()
 
     def _write(self, data: bytes) -> None:
         self._file.write(self._zlib.compress(data))
