@@ -112,7 +112,7 @@ def _span_prefixes(scheme: str, follows: bool) -> tuple[str, str, str, str]:
 
 
 def count_bigrams(bigrams: Bigrams, tags: Sequence[str]) -> None:
-    """Add one sentence's pairs of neighbouring tags to a count, "" at both ends."""
+    """Count the pairs of neighbouring tags of a sentence, or of several with "" between them."""
     bigrams.update(zip(("", *tags), (*tags, ""), strict=True))
 
 

@@ -15,6 +15,7 @@ from .spacing import is_unspaced
 
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _EXCEL_DATE = re.compile(rf"\d\d?-{_MONTH}(?:-\d\d)?|{_MONTH}-\d\d")
+_BATCH = 4_096  # words that are counted at once
 _FUSED = re.compile(r"\d+[-_:.]?[^\W\d_]+|[^\W\d_]+[-_:.]?\d+")
 LONG_SENTENCE = 1_000
 """Words above which a sentence is worth a note."""
@@ -68,6 +69,23 @@ class Survey:
         numbers = set(self.documents)
         return len(numbers) if max(numbers) > 0 else 0
 
+    def find_hidden(self) -> None:
+        """Find the words with characters that do not show."""
+        for word in self.words:
+            if word.isalnum() or (word.isascii() and word.isprintable() and " " not in word):
+                continue
+            if is_invisible(word):
+                self.invisible.add(word)
+            elif is_invisible(word[0]) or is_invisible(word[-1]):
+                self.veiled.add(word)
+
+    def count(self, words: list[str], tags: list[str]) -> None:
+        """Count the words and tags of some sentences, "" before each, and empty the lists."""
+        self.words.update(words)
+        count_bigrams(self.bigrams, tags[1:])
+        words.clear()
+        tags.clear()
+
 
 def survey_file(
     data: DataFile, *, part: int | None = None, progress: ShowProgress = hide_progress
@@ -84,24 +102,29 @@ def survey_file(
     survey = Survey(data, part)
     label_sets: dict[frozenset[str], tuple[str, ...]] = {}
     sentences = data.sentences(survey.notes)
+    words: list[str] = []
+    tags: list[str] = []
     for sentence in progress(sentences, text=f"Reading {data.source.name}"):
+        if len(words) > _BATCH:
+            survey.count(words, tags)
+        words += sentence.words
+        tags += ("", *sentence.tags)
         survey.keys.append(hash(tuple(sentence.words)))
         survey.tag_keys.append(hash(tuple(sentence.tags)))
         survey.lengths.append(len(sentence.words))
         survey.lines.append(sentence.lines[0])
         survey.documents.append(sentence.document)
-        count_bigrams(survey.bigrams, sentence.tags)
-        survey.words.update(sentence.words)
-        tags = frozenset(sentence.tags)
-        if tags not in label_sets:
-            label_sets[tags] = tuple(sorted({tag[2:] for tag in tags if tag != "O"}))
-        survey.labels.append(label_sets[tags])
+        distinct = frozenset(sentence.tags)
+        if distinct not in label_sets:
+            label_sets[distinct] = tuple(sorted({tag[2:] for tag in distinct if tag != "O"}))
+        survey.labels.append(label_sets[distinct])
         if len(sentence.words) > LONG_SENTENCE and not sentence.is_text:
             survey.notes.add(
                 "long-sentence",
                 f"sentences of more than {LONG_SENTENCE:,} words: a blank line may be missing",
                 f"{data.source.name}:{sentence.lines[0]} ({len(sentence.words):,} words)",
             )
+    survey.count(words, tags)
     if not survey.keys:
         raise FormatError(
             data.source.name, "no sentence, expected at least one. Fetch the file again."
@@ -111,13 +134,7 @@ def survey_file(
     except ValueError as err:
         raise FormatError(data.source.name, str(err)) from err
     survey.n_strays = count_strays(survey.bigrams, survey.scheme)
-    for word in survey.words:
-        if word.isalnum() or (word.isascii() and word.isprintable() and " " not in word):
-            continue
-        if is_invisible(word):
-            survey.invisible.add(word)
-        elif is_invisible(word[0]) or is_invisible(word[-1]):
-            survey.veiled.add(word)
+    survey.find_hidden()
     return survey
 
 
@@ -128,11 +145,11 @@ def note_words(survey: Survey, notes: Notes) -> None:
     notes (Notes): Takes the notes.
     """
     name = survey.data.source.name
-    for word, n in survey.words.items():
-        if _EXCEL_DATE.fullmatch(word):
-            text = "words such as 06-Feb, which Excel makes of 6-2 or 2/6: compare with the source"
-            notes.add("excel-date", text, f"{name} '{word}'", count=n)
-    fused = [word for word in survey.words if _FUSED.fullmatch(word)]
+    others = [word for word in survey.words if not word.isalpha()]
+    for word in filter(_EXCEL_DATE.fullmatch, others):
+        text = "words such as 06-Feb, which Excel makes of 6-2 or 2/6: compare with the source"
+        notes.add("excel-date", text, f"{name} '{word}'", count=survey.words[word])
+    fused = list(filter(_FUSED.fullmatch, others))
     if len(fused) > 10 and len(fused) * 2 > len(survey.words):
         text = "distinct words that begin or end with a number: their positions, fused to them?"
         place = ", ".join(map(repr, fused[:3]))

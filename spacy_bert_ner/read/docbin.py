@@ -139,8 +139,8 @@ class DocBinWriter:
         self._lengths: list[int] = []
         self._groups: list[bytes] = []
         self._vocab = Vocab()
-        self._write(b"\x89")  # a map of 9
-        self._write(_pack("tokens") + b"\xc6" + struct.pack(">I", size))
+        # a map of 9, a key of 6 characters, and so many bytes
+        self._write(b"\x89" + b"\xa6tokens" + b"\xc6" + struct.pack(">I", size))
 
     def add(self, doc: DocData) -> None:
         """Add a doc."""
@@ -168,14 +168,18 @@ class DocBinWriter:
             )
         n_docs = len(self._lengths)
         lengths = np.asarray(self._lengths, dtype="int32").tobytes()
-        self._write(_pack("spaces") + _pack(bytes(self._spaces)))
-        self._write(_pack("lengths") + _pack(lengths))
-        self._write(_pack("version") + _pack("0.1"))
-        self._write(_pack("attrs") + _pack(_ATTRS))
-        self._write(_pack("strings") + _pack(sorted(self._ids)))
-        self._write(_pack("cats") + _pack([{}] * n_docs))
-        self._write(_pack("flags") + _pack([{"has_unknown_spaces": False}] * n_docs))
-        self._write(_pack("span_groups") + _pack(self._groups))
+        rest = {
+            "spaces": bytes(self._spaces),
+            "lengths": lengths,
+            "version": "0.1",
+            "attrs": _ATTRS,
+            "strings": sorted(self._ids),
+            "cats": [{}] * n_docs,
+            "flags": [{"has_unknown_spaces": False}] * n_docs,
+            "span_groups": self._groups,
+        }
+        # one call, as each looks up its extensions anew; the map's first byte is written
+        self._write(srsly.msgpack_dumps(rest)[1:])
         self._file.write(self._zlib.flush())
         self._file.close()
         self._part.replace(self.path)
@@ -212,7 +216,3 @@ class DocBinWriter:
 
     def _write(self, data: bytes) -> None:
         self._file.write(self._zlib.compress(data))
-
-
-def _pack(value: object) -> bytes:
-    return srsly.msgpack_dumps(value)

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from operator import itemgetter
 
 from ...schemes import spans_to_tags
 from ..bytes.source import Source
@@ -129,10 +128,10 @@ class _Maker:
                 self._note_parts(rows, kept)
             lines = [line for line, is_kept in zip(lines, kept, strict=True) if is_kept]
             rows = [row for row, is_kept in zip(rows, kept, strict=True) if is_kept]
-        words = list(map(itemgetter(layout.word), rows))
-        cells = list(map(itemgetter(layout.tag), rows))
+        word, tag = layout.word, layout.tag
+        words, cells = [row[word] for row in rows], [row[tag] for row in rows]
         spaces = self._find_spaces(rows)
-        if not layout.dialect.is_quoted:
+        if layout.dialect.delimiter and not layout.dialect.is_quoted:
             if layout.has_blank_words and " " in words:
                 sentence = self._join_blanks(words, cells, lines, group.document)
                 if sentence is None:

@@ -35,8 +35,11 @@ class Dialect(NamedTuple):
     def split(self, lines: Sequence[str]) -> list[Row]:
         """Split lines into rows, one for each line."""
         if not self.delimiter:
-            rows = [line.split(" ") for line in "\n".join(lines).replace("\t", " ").split("\n")]
-            return [[cell for cell in row if cell] if "" in row else row for row in rows]
+            text = "\n".join(("", *lines, "")).replace("\t", " ")
+            rows = [line.split(" ") if line else [] for line in text.split("\n")[1:-1]]
+            if "  " in text or "\n " in text or " \n" in text:
+                rows = [[cell for cell in row if cell] for row in rows]
+            return rows
         if not self.is_quoted:
             return [line.split(self.delimiter) for line in lines]
         try:
