@@ -27,7 +27,7 @@ content of a file decides which one it is; `--format NAME` forces one. Files may
 - A file that cannot be read gives one message with its faults: the first ten with their places,
   then counts by kind. `--skip-bad` leaves such sentences or records out and counts them.
 - Losses are counted in the report: spans that overlap a longer one, second labels of a region,
-  spans of characters that do not show, span groups that a format cannot hold.
+  spans of invisible characters only, span groups that a format cannot hold.
 - Files of one JSON list are read item by item, files of JSON lines line by line: memory does
   not grow with the file. An object that holds a list (NER Annotator, Rasa) is read as a whole.
 

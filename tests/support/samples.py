@@ -4,6 +4,9 @@ import csv
 import io
 import json
 
+from spacy.vocab import Vocab
+
+from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
 from spacy_bert_ner.read.data_file import open_data
 
 # (words, spans) of three documents; IOB2 is what every format must come to
@@ -244,3 +247,16 @@ def write(folder, text, name="data.txt", encoding="utf8"):
 
 def read(path, notes=None, **options):
     return list(open_data(path, **options).sentences(notes))
+
+
+def read_docs(path, notes=None, **options):
+    """RETURNS (list): Text and entities of each doc of a file."""
+    docs = {}
+    for i, sentence in enumerate(open_data(path, **options).sentences(notes)):
+        docs.setdefault((sentence.document, 0 if sentence.document else i), []).append(sentence)
+    found = [doc_data_to_doc(sentences_to_doc_data(s, spacer=None), Vocab()) for s in docs.values()]
+    return [(doc.text, [(ent.text, ent.label_) for ent in doc.ents]) for doc in found]
+
+
+def find_entities(path, notes=None, **options):
+    return [ents for _, ents in read_docs(path, notes, **options)]

@@ -1,1 +1,1 @@
-"""Records of JSON and Parquet, texts with offsets or lists of words ↔ sentences."""
+"""Records of JSON and Parquet (texts with offsets, lists of words) ↔ sentences."""

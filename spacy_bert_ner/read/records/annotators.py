@@ -1,4 +1,4 @@
-"""Annotations of texts by several people, or in several answers → one annotation of each text."""
+"""Several annotations or answers for the same text → one annotation of each text."""
 
 from array import array
 from collections import Counter
@@ -10,12 +10,12 @@ from .text_records import AnnotatedText
 
 
 class TextSurvey:
-    """What a first pass over the records of a file finds; memory is 8 bytes a record.
+    """What a first pass over a file's records finds; it takes 8 bytes of memory per record.
 
     annotators (Counter[str]): Records of each annotator.
-    repeated (dict[int, int]): Hash of a text's key → its records, if there are several.
+    repeated (dict[int, int]): Hash of a key → number of its records, if more than one.
     counts_units (bool): Whether offsets count UTF-16 units.
-    n_doubtful (int): Records in which characters and units both make sense.
+    n_doubtful (int): Records in which both characters and units are plausible.
     """
 
     def __init__(self, records: Iterable[AnnotatedText]) -> None:
@@ -42,16 +42,16 @@ class TextSurvey:
 def merge_annotations(
     records: Iterable[AnnotatedText], survey: TextSurvey, annotator: str | None, notes: Notes
 ) -> Iterator[AnnotatedText]:
-    """Make one annotation of all those of a text.
+    """Merge all annotations of a text into one.
 
-    Of several complete ones, the one counts that was marked as right, else the first;
-    how far they agree is counted. Binary answers about one text are put together.
+    If several complete ones exist, the one marked as right is used, otherwise the first;
+    agreements and differences are counted. Binary answers about one text are combined.
 
     records (Iterable[AnnotatedText]): The records of a file.
     survey (TextSurvey): The first pass over them.
-    annotator (str | None): Whose annotations count; by default everybody's.
-    notes (Notes): Takes what was noticed.
-    YIELDS (AnnotatedText): One for each text, where its last annotation is.
+    annotator (str | None): Use only this person's annotations; None uses all.
+    notes (Notes): Collects what was noticed.
+    YIELDS (AnnotatedText): One for each text, at the place of its last annotation.
     """
     waiting: dict[int, list[AnnotatedText]] = {}
     for record in records:
@@ -69,9 +69,9 @@ def merge_annotations(
 
 
 def check_annotator(annotator: str | None, survey: TextSurvey, name: str) -> None:
-    """Refuse an annotator whom the file does not know.
+    """Refuse an annotator who is not in the file.
 
-    RAISES (FormatError): Names those whom it knows.
+    RAISES (FormatError): Names the annotators of the file.
     """
     if annotator is not None and annotator not in survey.annotators:
         known = ", ".join(sorted(survey.annotators)[:20]) or "nobody's name"
@@ -83,7 +83,7 @@ def check_annotator(annotator: str | None, survey: TextSurvey, name: str) -> Non
 
 
 def convert_offsets(record: AnnotatedText) -> AnnotatedText:
-    """RETURNS (AnnotatedText): The record, its offsets read as UTF-16 units."""
+    """RETURNS (AnnotatedText): The record, with its offsets read as UTF-16 units."""
     if record.is_checked or not has_pairs(record.text):
         return record
     return record._replace(spans=[count_units(record.text, span) for span in record.spans])
@@ -103,7 +103,7 @@ def _merge_group(
             yield _note_binary(chosen[0]._replace(spans=spans), notes)
         return
     if len({record.annotator for record in group}) == 1 and group[0].task != group[1].task:
-        yield from complete  # one annotator saw the text again: that is a repeat of the text
+        yield from complete  # one annotator saw the text twice: the text is a repeat
         return
     best = next((record for record in complete if record.is_gold), complete[0])
     for other in chosen:
@@ -113,18 +113,18 @@ def _merge_group(
 
 
 def _note_agreement(best: AnnotatedText, other: AnnotatedText, notes: Notes) -> None:
-    how = "the one marked as right counts" if best.is_gold else "the first one counts"
+    how = "the one marked as right is used" if best.is_gold else "the first one is used"
     place = best.task.place
     notes.add("several-annotations", f"further annotations of a text: {how}", place)
     mine, others = set(best.spans), set(other.spans)
     if mine & others:
-        text = "entities that two annotations of a text share"
+        text = "entities in both of two annotations of a text"
         notes.add("annotators-agree", text, count=len(mine & others))
     for start, end, label in sorted(mine ^ others):
         who = best if (start, end, label) in mine else other
         notes.add(
             "annotators-differ",
-            "entities that only one of two annotations of a text has",
+            "entities in only one of two annotations of a text",
             f"{place} '{best.text[start:end]}' {label}, by {who.annotator or 'one'} only",
         )
 
@@ -137,6 +137,6 @@ def _note_others(record: AnnotatedText, notes: Notes) -> None:
 
 def _note_binary(record: AnnotatedText, notes: Notes) -> AnnotatedText:
     if record.is_binary:
-        text = "texts with binary answers: words outside of the answers count as missing, not as O"
+        text = "texts with binary answers: words outside the answers are missing, not O"
         notes.add("binary-answers", text, record.task.place)
     return record

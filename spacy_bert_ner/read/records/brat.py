@@ -1,4 +1,4 @@
-"""brat's .ann files, each next to its .txt, or a folder of them → records of text and spans."""
+"""An .ann file of brat next to its .txt, or a folder of them → records of text and spans."""
 
 import re
 from collections.abc import Iterator
@@ -35,12 +35,12 @@ def read_brat(
     encoding: str | None = None,
     lang: str = "en",
 ) -> Iterator[Fields]:
-    """Read the entities of .ann files; their relations, events and attributes do not count.
+    """Read the entities of .ann files; relations, events and attributes are ignored.
 
     source (Source): An .ann file, or a folder of them.
-    faults (Faults | None): Takes lines of entities that are broken; by default they raise.
-    notes (Notes | None): Takes the count of entities that have a gap: these are lost.
-    encoding (str | None): The encoding of the texts; by default UTF-8 or a guess.
+    faults (Faults | None): Collects broken lines of entities; None: the first one raises.
+    notes (Notes | None): Counts the entities with a gap, which are lost.
+    encoding (str | None): The encoding of the texts; by default, UTF-8 or a guess.
     lang (str): The language of the texts.
     YIELDS (Fields): One record for each text, with `text` and `entities`.
     RAISES (FormatError): If the .txt of an .ann file is missing or cannot be read.
@@ -54,8 +54,8 @@ def read_brat(
         if not text_path.is_file():
             raise FormatError(
                 file.name,
-                f"brat standoff, which needs its text, {text_path.name}, next to it and is not "
-                "read without. Put it there.",
+                f"a file of brat without its text, expected {text_path.name} in the same folder. "
+                "Put it there.",
             )
         with open_source(text_path, encoding=encoding, lang=lang).open_text(newline="") as stream:
             text = stream.read()
@@ -85,7 +85,7 @@ def _read_entities(
                 faults.add("broken line", error)
             elif ";" in match[3]:
                 if notes is not None:
-                    text_of_note = "entities of several pieces with a gap between, lost"
+                    text_of_note = "entities in several pieces with a gap between them, lost"
                     notes.add("split-span", text_of_note, f"{file.name}:{number} {match[4][:60]}")
             else:
                 start, end = int(match[2]), int(match[3])

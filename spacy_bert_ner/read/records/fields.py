@@ -1,4 +1,4 @@
-"""JSON values of unknown form → checked fields, or an error that says where."""
+"""JSON values of unknown form → checked fields, or an error with its place."""
 
 import re
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ CharSpan = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Fields:
-    """One JSON value and its place, with checks for what is expected of it.
+    """One JSON value and its place, with checks of its form.
 
     source (Source): The file.
-    number (int): Line of the value, or its number in a JSON list, from 1.
+    number (int): The value's line, or its number in a JSON list, counted from 1.
     value (Any): The value.
     is_line (bool): Whether the number is a line.
     """
@@ -55,7 +55,7 @@ class Fields:
     def text(self, key: str) -> str:
         """RETURNS (str): The text under a key.
 
-        RAISES (FormatError): If it is missing, no text, or holds half a surrogate pair.
+        RAISES (FormatError): If it is missing, is not a text, or has half a surrogate pair.
         """
         text = self.get(key)
         if not isinstance(text, str):
@@ -78,7 +78,7 @@ class Fields:
         return items or []
 
     def borders(self, start: str = "start", end: str = "end") -> tuple[int, int]:
-        """RETURNS (tuple[int, int]): A pair of character offsets, first before second."""
+        """RETURNS (tuple[int, int]): Two character offsets, the smaller one first."""
         first, last = self.get(start), self.get(end)
         if type(first) is not int or type(last) is not int or not 0 <= first <= last:
             raise self.error(
@@ -93,7 +93,7 @@ class Fields:
         return self.value
 
     def label(self, key: str = "label") -> str:
-        """RETURNS (str): The label under a key, without blanks around it."""
+        """RETURNS (str): The label under a key, without surrounding blanks."""
         found = self.get(key)
         if not isinstance(found, str) or not found.strip():
             raise self.error(
@@ -103,7 +103,7 @@ class Fields:
         return found.strip()
 
     def labels(self, labels: list[Any], notes: Notes) -> str:
-        """RETURNS (str): The first of a region's labels, or "" if it has none; others are noted."""
+        """RETURNS (str): A region's first label, or ""; further labels are noted."""
         names = [self.inner({"label": label}).label() for label in labels if label]
         if not names:
             notes.add("no-label", "regions without a label, left out", self.place)

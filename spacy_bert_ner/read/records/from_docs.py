@@ -1,4 +1,4 @@
-"""A Doc → one record of JSON, as spaCy, annotation tools or Hugging Face's data sets hold it."""
+"""A Doc → one JSON record of spaCy, an annotation tool or a Hugging Face data set."""
 
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,7 @@ def doc_to_spacy(doc: DocData) -> Record:
     """Write a Doc as `Doc.to_json` does: the inverse of `read_spacy_json`.
 
     doc (DocData): The Doc.
-    RETURNS (dict): Its text, entities, tokens, span groups and, if they are marked, sentences.
+    RETURNS (dict): Its text, entities, tokens, span groups and marked sentences.
     """
     borders = find_borders(doc)
     record: Record = {
@@ -32,10 +32,10 @@ def doc_to_spacy(doc: DocData) -> Record:
 
 
 def doc_to_prodigy(doc: DocData) -> Record:
-    """Write a Doc as a Prodigy task that was accepted: the inverse of `read_prodigy`.
+    """Write a Doc as an accepted Prodigy task: the inverse of `read_prodigy`.
 
     doc (DocData): The Doc; span groups are not kept.
-    RETURNS (dict): Its text, tokens and spans; binary, if nobody annotated other words.
+    RETURNS (dict): Its text, tokens and spans; a binary task if annotation is missing.
     """
     borders = find_borders(doc)
     spans = [
@@ -57,8 +57,8 @@ def doc_to_prodigy(doc: DocData) -> Record:
 def doc_to_doccano(doc: DocData) -> Record:
     """Write a Doc as a line of Doccano: the inverse of `read_entities`.
 
-    Offsets count UTF-16 units, as Doccano does; where that makes a difference, the record
-    says so.
+    Offsets count UTF-16 units, as in Doccano. If characters would give other numbers, the
+    record has `offset_unit`.
 
     doc (DocData): The Doc; tokens, sentences and span groups are not kept.
     RETURNS (dict): Its text and `[start, end, label]` lists.
@@ -91,10 +91,10 @@ def doc_to_label_studio(doc: DocData) -> Record:
 
 
 def doc_to_tokens(doc: DocData) -> Record:
-    """Write a Doc as a record of Hugging Face's data sets: the inverse of `read_token_record`.
+    """Write a Doc as a record of a Hugging Face data set: the inverse of `read_token_record`.
 
     doc (DocData): The Doc; span groups are not kept.
-    RETURNS (dict): Its tokens, IOB2 tags, the blanks after tokens, and where sentences start.
+    RETURNS (dict): Its tokens, IOB2 tags, spaces and sentence starts.
     """
     tags = spans_to_tags(doc.spans, len(doc.words))
     record: Record = {"tokens": doc.words, "ner_tags": tags, "spaces": doc.spaces}

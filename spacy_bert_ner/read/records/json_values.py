@@ -1,4 +1,4 @@
-"""A JSON file → its records: one a line, the items of one list, or those inside one object."""
+"""A JSON file → its records: one per line, the items of a list, or a list inside an object."""
 
 import json
 import re
@@ -28,14 +28,14 @@ def read_json_records(
 ) -> Iterator[Fields]:
     """Read the records of a JSON file, one after another.
 
-    A file holds one record a line, or one list of records, or objects over several
-    lines. An object that is no record but holds a list of them, as NER Annotator and
-    Rasa write, gives that list's items.
+    A file holds one record per line, one list of records, or objects that span several
+    lines. If an object is not a record but contains a list of records, as NER Annotator
+    and Rasa write it, the items of that list are the records.
 
     source (Source): The file.
-    faults (Faults | None): Takes lines that are not JSON; by default the first one raises.
-    notes (Notes | None): Takes the count of the lines that are left out.
-    YIELDS (Fields): The records with their line, or with their number in the list.
+    faults (Faults | None): Collects lines that are not JSON; None: the first one raises.
+    notes (Notes | None): Counts the lines that are left out.
+    YIELDS (Fields): The records, each with its line or its number in the list.
     RAISES (FormatError): If the file, or a list in it, is not JSON.
     """
     with source.open_text() as file:
@@ -84,7 +84,7 @@ def _number(source: Source, values: Iterator[Any]) -> Iterator[Fields]:
 
 
 def _find_items(value: Any) -> list[Any] | None:
-    # the records inside an object that is none itself
+    # the records inside an object that is not a record itself
     if not isinstance(value, Mapping):
         return None
     if isinstance(value.get("rasa_nlu_data"), Mapping):
@@ -99,7 +99,7 @@ def _find_items(value: Any) -> list[Any] | None:
 
 
 def _read_viewer_rows(rows: list[Any], features: Any) -> list[Any]:
-    # what the viewer of Hugging Face's hub gives; the names of numbers are in the features
+    # the format of the Hub's dataset viewer, whose features name the numbers
     values = [row["row"] if isinstance(row, Mapping) and "row" in row else row for row in rows]
     for feature in features if isinstance(features, list) else ():
         names = find_class_names(feature.get("type")) if isinstance(feature, Mapping) else ()
@@ -111,7 +111,7 @@ def _read_viewer_rows(rows: list[Any], features: Any) -> list[Any]:
 
 
 def _is_table(value: Mapping[str, Any]) -> bool:
-    # columns of equal length, as `Dataset.to_dict` gives them
+    # columns of equal length, as `Dataset.to_dict` returns them
     words = value.get("tokens", value.get("words"))
     if not (isinstance(words, list) and words and all(isinstance(row, list) for row in words)):
         return False
@@ -119,13 +119,13 @@ def _is_table(value: Mapping[str, Any]) -> bool:
 
 
 def _try_line(line: str) -> tuple[bool, Any]:
-    # whether a line does not go on in the next one, and its value
+    # whether a value ends on this line, and the value
     try:
         return True, json.loads(line)
     except RecursionError:
         return True, None
     except json.JSONDecodeError as err:
-        # a fault before the end is a broken line, which is said when it is read
+        # a fault before the end is a broken line; the error comes when the line is read
         return err.pos < len(line), None
 
 
@@ -137,7 +137,7 @@ def _peek(file: TextIO) -> str:
 
 
 def _read_list(source: Source) -> Iterator[Any]:
-    # the items of one list, decoded as they come: memory is that of one item
+    # the items of one list, decoded one by one: memory holds one item
     with source.open_text() as file:
         window = _Window(source, file)
         window.take("[")
@@ -164,7 +164,7 @@ def _read_values(source: Source) -> Iterator[Any]:
 
 
 class _Window:
-    # a piece of the text from which one value after another is decoded
+    # a part of the text; values are decoded from it one by one
 
     def __init__(self, source: Source, file: TextIO) -> None:
         self.source = source
@@ -174,14 +174,14 @@ class _Window:
         self.line = 1
 
     def next_char(self) -> str:
-        """RETURNS (str): The next character that is no blank; "" at the end."""
+        """RETURNS (str): The next character that is not a blank; "" at the end."""
         while True:
             self.at = _BLANKS.match(self.text, self.at).end()  # type: ignore[union-attr]
             if self.at < len(self.text) or not self._grow():
                 return self.text[self.at : self.at + 1]
 
     def take(self, char: str) -> None:
-        """Pass over a character that must come."""
+        """Skip a character; it must be the next one."""
         found = self.next_char()
         if found != char:
             what = f"'{found}'" if found else "the end of the file"
@@ -197,7 +197,7 @@ class _Window:
             except RecursionError as err:
                 raise self.error("lists within lists, too deep to read") from err
             except json.JSONDecodeError as err:
-                # an unterminated string is reported where it begins, all else where it ends
+                # json reports an unterminated string at its start, other errors where they occur
                 is_cut = err.msg.startswith("Unterminated") or err.pos > len(self.text) - 12
                 is_long = len(self.text) - self.at >= LONGEST_RECORD
                 if is_cut and is_long:
@@ -217,7 +217,7 @@ class _Window:
         )
 
     def _grow(self) -> bool:
-        # reads on, twice as far each time that one value needs more
+        # reads more: twice as much each time, as long as one value needs it
         more = self.file.read(max(_CHUNK, len(self.text) - self.at))
         self.line += self.text.count("\n", 0, self.at)
         self.text = self.text[self.at :] + more
@@ -229,7 +229,7 @@ def _too_long(source: Source, length: int) -> FormatError:
     return FormatError(
         source.name,
         f"a record of {length:,} characters or more, expected at most {LONGEST_RECORD:,}. Write "
-        "one JSON object for each text, one a line; the file may be broken.",
+        "one JSON object for each text, one per line; the file may be broken.",
     )
 
 

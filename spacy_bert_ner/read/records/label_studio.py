@@ -9,15 +9,15 @@ from .text_records import AnnotatedText, note_unannotated
 
 
 def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
-    """Read the annotations of one task; cancelled ones do not count.
+    """Read the annotations of one task; cancelled ones are ignored.
 
-    Offsets count UTF-16 units, as browsers do; the text that Label Studio gives for each
-    span says whether they have to be converted.
+    Label Studio's offsets count UTF-16 units, as browsers do. The text that it gives for
+    each span shows whether the offsets must be converted.
 
     task (Fields): The task.
     notes (Notes): Takes what was noticed.
     YIELDS (AnnotatedText): One for each annotation.
-    RAISES (FormatError): If the task has no text, or offsets do not fit it.
+    RAISES (FormatError): If the task has no text, or its offsets do not fit the text.
     """
     if task.get("data") is None:
         text = task.text("text")
@@ -56,14 +56,14 @@ def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
 
 
 def _read_region(value: Fields, text: str, notes: Notes) -> list[CharSpan]:
-    # one region: its labels are under the name of the tag that made it
+    # one region; the key of its labels is the name of the tag that made it
     kinds = [key for key in value.value if key.endswith("labels") and value.get(key)]
     if not kinds:
         return []
     if "start" not in value.value and "globalOffsets" not in value.value:
         notes.add(
             "other-regions",
-            "regions that are not spans of a text, left out",
+            "regions that do not mark a span of text, left out",
             f"{value.place} {kinds[0]}",
         )
         return []
@@ -91,7 +91,7 @@ def _find_text(task: Fields) -> str:
     if len(texts) != 1:
         raise task.error(
             f"data fields {', '.join(map(str, data.value))}, expected one text, or one named "
-            "'text'. Rename it."
+            "'text'. Rename the field of the text."
         )
     return data.text(texts[0])
 

@@ -1,4 +1,4 @@
-"""Offsets as a tool counts them, and the text that it gives for a span → characters of the text."""
+"""A span's offsets as a tool counts them → offsets in characters, checked with the span's text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,11 +33,11 @@ def find_span(
     inclusive: bool = False,
     units_first: bool = False,
 ) -> tuple[int, int]:
-    """Find the characters that a span means, checked with the text that the tool gives.
+    """Find which characters a span covers, checked with the span's text.
 
-    Tools count characters or UTF-16 units, and the end is the last character or the one
-    after it. Of these readings, the first one that holds the given text counts; tools
-    trim and join blanks in that text, so it is compared again without them.
+    Tools count characters or UTF-16 units, and their end is the last character or the one
+    after it. The first of these readings that matches the span's text is used. Tools trim
+    and join blanks in that text, so a second comparison ignores blanks.
 
     task (Fields): The record, for its place.
     text (str): The text of the record.
@@ -47,7 +47,7 @@ def find_span(
     inclusive (bool): Whether the tool's ends are the last character.
     units_first (bool): Whether the tool counts UTF-16 units.
     RETURNS (tuple[int, int]): Start and end, exclusive.
-    RAISES (FormatError): If no reading holds the given text.
+    RAISES (FormatError): If no reading matches the text.
     """
     if not isinstance(found, str) or not found.strip():
         return start, end + inclusive
@@ -68,7 +68,7 @@ def find_span(
 
 
 def read_span(item: Fields, text: str) -> CharSpan:
-    """Read a span that is a list or an object of any usual form.
+    """Read a span: a list, or an object in any common form.
 
     item (Fields): The span.
     text (str): The record's text.
@@ -92,7 +92,7 @@ def read_span(item: Fields, text: str) -> CharSpan:
 
 
 def find_label(item: Fields) -> str:
-    """RETURNS (str): The label of a span that is an object, under any usual key."""
+    """RETURNS (str): The label of a span object, under any common key."""
     labels = [item.value[key] for key in _LABELS if item.value.get(key) is not None]
     labels = [x[0] if isinstance(x, list) and len(x) == 1 else x for x in labels]
     return item.inner({"label": labels[0] if labels else None}).label()
@@ -103,7 +103,7 @@ def _find_key(value: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def find_surface(value: Mapping[str, Any]) -> str | None:
-    """RETURNS (str | None): The text of a span that is an object, if the object has it."""
+    """RETURNS (str | None): The text of a span object, if it has one."""
     label = next((value[key] for key in _LABELS if value.get(key) is not None), None)
     texts = (value.get(key) for key in _SURFACES)
     return next((text for text in texts if isinstance(text, str) and text != label), None)
@@ -117,7 +117,7 @@ def pair_to_dict(pair: Any) -> Any:
 
 
 def utf16_to_chars(text: str, offset: int) -> int:
-    """Turn an offset in UTF-16 units, as browsers count, into one in characters.
+    """Convert an offset in UTF-16 units, as browsers count them, to characters.
 
     EXAMPLE:
         >>> utf16_to_chars("😀 Oslo", 3)
@@ -129,15 +129,15 @@ def utf16_to_chars(text: str, offset: int) -> int:
 
 
 def chars_to_utf16(text: str, offset: int) -> int:
-    """Turn an offset in characters into one in UTF-16 units: the inverse of `utf16_to_chars`."""
+    """Convert an offset in characters to UTF-16 units: the inverse of `utf16_to_chars`."""
     return offset + sum(char > "\uffff" for char in text[:offset])
 
 
 def count_units(text: str, span: CharSpan) -> CharSpan:
-    """RETURNS (CharSpan): A span whose offsets count UTF-16 units, in characters."""
+    """RETURNS (CharSpan): A span with offsets in UTF-16 units, converted to characters."""
     start, end, label = span
     n_units = len(text.encode("utf-16-le")) // 2
-    # an end outside of the text stays outside
+    # an end outside the text stays outside
     last = utf16_to_chars(text, end) if end <= n_units else len(text) + end - n_units
     return utf16_to_chars(text, start), last, label
 
@@ -148,9 +148,9 @@ def has_pairs(text: str) -> bool:
 
 
 def count_cuts(text: str, spans: list[CharSpan]) -> int:
-    """Count the borders of spans that no annotator would draw.
+    """Count the starts and ends of spans that no annotator would choose.
 
-    Such a border is outside the text, within a word, or has a blank on its inner side.
+    These are outside the text, inside a word, or next to a blank that the span contains.
     """
     n_cuts = 0
     for start, end, _ in spans:

@@ -1,4 +1,4 @@
-"""Parquet, Arrow, and folders of Hugging Face's data sets → records, as those of JSON."""
+"""Parquet, Arrow, or the folder of a Hugging Face data set → records like those of JSON."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from .recognise import recognise_records
 from .record_formats import open_records
 from .token_records import TAG_KEYS, find_class_names
 
-_BATCH = 256  # rows that are in memory at once
+_BATCH = 256  # rows in memory at once
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"
 _DICT_FILE = "dataset_dict.json"
 
@@ -40,10 +40,10 @@ def _open_table(source: Source, settings: ReadSettings) -> Opened:
 def read_table_rows(
     source: Source, faults: Faults | None = None, notes: Notes | None = None
 ) -> Iterator[Fields]:
-    """Read the rows of a table, some at a time.
+    """Read the rows of a table in batches.
 
     source (Source): A Parquet or Arrow file, or the folder of one part of a data set.
-    faults (Faults | None): Not used: what is wrong with the file is an error at once.
+    faults (Faults | None): Not used: any fault of the file is an error at once.
     notes (Notes | None): Not used.
     YIELDS (Fields): The rows as objects, with their numbers.
     RAISES (FormatError): If pyarrow is not installed, or cannot read the file.
@@ -142,7 +142,7 @@ def _list_files(folder: Path) -> list[Path]:
         return []
     files = sorted(path for path in folder.iterdir() if path.suffix in (".parquet", ".arrow"))
     state = folder / "state.json"
-    if state.is_file():  # it names the files of `save_to_disk` among those of a cache
+    if state.is_file():  # it lists the files of `save_to_disk`; the others are a cache
         names = {item["filename"] for item in json.loads(state.read_text("utf8"))["_data_files"]}
         files = [path for path in files if path.name in names]
     return files
@@ -161,4 +161,4 @@ def _import_pyarrow(source: Source) -> Any:
 
 
 TABLE_FORMATS = (FileFormat("parquet", _is_table, _open_table),)
-"""Tables of records: Parquet, Arrow, and folders of Hugging Face's data sets."""
+"""Tables of records: Parquet, Arrow, and folders of Hugging Face data sets."""

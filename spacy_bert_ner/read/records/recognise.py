@@ -1,4 +1,4 @@
-"""The first records of a file → the format that they have in common, or what is missing."""
+"""The first records of a file → their format, or an error that says what is missing."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -13,9 +13,9 @@ from .token_records import find_token_keys
 from .word_spans import find_span_keys
 
 ReadValues = Callable[[Source, Faults | None, Notes | None], Iterator[Fields]]
-"""Reads the records of a file, of whatever form."""
+"""Reads the records of a file of any form."""
 
-_MOST_HEAD = 100  # records that are looked at for the format
+_MOST_HEAD = 100  # records that may decide the format
 _RENAME = (
     "Rename the keys of the text and its spans to 'text' and 'entities', or those of the words "
     "and their tags to 'tokens' and 'ner_tags'."
@@ -23,12 +23,12 @@ _RENAME = (
 
 
 def recognise_records(source: Source, read_values: ReadValues) -> str:
-    """Find the format of a file's records; the first ones that are clear decide.
+    """Find the format of a file's records; the first clear one decides.
 
     source (Source): The file.
     read_values (ReadValues): Reads the records.
     RETURNS (str): One of the formats of texts or tokens.
-    RAISES (FormatError): If no record has a form that we know.
+    RAISES (FormatError): If no record has a known form.
     """
     guess, keys, advice = "", "no record", _RENAME
     for record in islice(read_values(source, None, None), _MOST_HEAD):
@@ -53,7 +53,7 @@ def recognise_record(record: Any) -> tuple[str, bool]:
     """Find the format of one record.
 
     record (Any): The JSON value.
-    RETURNS (tuple[str, bool]): The format, or "", and whether this is sure.
+    RETURNS (tuple[str, bool]): The format, or "", and whether it is certain.
     """
     if isinstance(record, list):
         if find_token_keys(record):

@@ -63,7 +63,7 @@ def open_records(
     read_values (ReadValues): Reads the records.
     source (Source): The file.
     settings (ReadSettings): Language, annotator, names of tags.
-    RETURNS (Opened): The reader of the sentences.
+    RETURNS (Opened): The reader.
     RAISES (FormatError): If the annotator is not in the file.
     RAISES (ValueError): If the language is unknown, or its tokenizer is not installed.
     """
@@ -82,7 +82,7 @@ def open_records(
 
 
 def _needs_survey(source: Source) -> bool:
-    # whether a text may hold annotators, binary answers or characters of two UTF-16 units
+    # whether a file may have annotators, binary answers or characters of two UTF-16 units
     if source.encoding in ("binary", "folder"):
         return True
     before = ""
@@ -110,12 +110,12 @@ def _read_texts(
     if survey.counts_units:
         records = map(convert_offsets, records)
         notes.add(
-            "utf16-offsets", "offsets count UTF-16 units, as in browsers: converted", source.name
+            "utf16-offsets", "offsets count UTF-16 units, as in browsers; converted", source.name
         )
     elif survey.n_doubtful:
         text = (
-            "records with emoji or the like before an entity: offsets are taken for characters, "
-            "they may be UTF-16 units"
+            "records with emoji or similar characters before an entity: offsets are read as "
+            "characters, but may be UTF-16 units"
         )
         notes.add("doubtful-offsets", text, source.name, count=survey.n_doubtful)
     document = 0
@@ -148,7 +148,7 @@ def _read_tokens(
 
 
 def _without_faults(items: Iterator[T], task: Fields, faults: Faults, notes: Notes) -> Iterator[T]:
-    # what one record holds; nothing of a record with a fault
+    # the items of one record, or none if the record has a fault
     try:
         yield from list(items)
     except FormatError as error:
@@ -174,4 +174,4 @@ JSON_FORMATS = tuple(
     for name in (*_TEXT_RECORDS, *_TOKEN_RECORDS)
     if name != "brat"
 )
-"""The formats of JSON; the content of the first records decides between them."""
+"""The JSON formats; the first records of a file decide which one it has."""

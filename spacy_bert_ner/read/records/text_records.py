@@ -1,4 +1,4 @@
-"""Records of annotation tools, with character offsets → texts with their spans."""
+"""Records of annotation tools with character offsets → texts with their spans."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from .fields import CharSpan, Fields
 from .offsets import count_units, find_span, find_surface, pair_to_dict, read_span
 
 TEXT_KEYS = ("text", "content", "full_text", "sentence", "document")
-"""Keys of a record's text, in the order in which they are looked for."""
+"""Keys of a record's text; the first one found is used."""
 
 ENTITY_KEYS = (
     "label",
@@ -19,24 +19,24 @@ ENTITY_KEYS = (
     "annotation",
     "entity_list",
 )
-"""Keys of a record's spans, in the order in which they are looked for."""
+"""Keys of a record's spans; the first one found is used."""
 
 
 class AnnotatedText(NamedTuple):
-    """One text with its spans, as one annotator left it.
+    """One text with the spans of one annotator.
 
     task (Fields): The record, for its place.
     text (str): The text.
     spans (list[CharSpan]): Annotated spans in any order.
     tokens (list[tuple[int, int]] | None): Borders of the tool's own tokens.
-    starts (list[int] | None): Characters at which sentences start, if somebody marked them.
-    groups (Mapping[str, list[CharSpan]]): Spans other than the entities, by name of their group.
-    key (Hashable): The same for all annotations of one text; None if there is only this one.
-    annotator (str): Who annotated it, if the tool says so.
-    is_gold (bool): Whether this annotation was marked as the right one.
-    is_binary (bool): Whether only the spans were judged: nothing is known of other words.
+    starts (list[int] | None): Where sentences start, in characters, if they are marked.
+    groups (Mapping[str, list[CharSpan]]): Other spans by the name of their group.
+    key (Hashable): Equal for all annotations of one text; None for the only annotation.
+    annotator (str): The annotator, if the tool names one.
+    is_gold (bool): Whether this annotation is marked as the right one.
+    is_binary (bool): Whether only the spans were judged, so that other words are unknown.
     is_checked (bool): Whether the offsets are known to count characters.
-    is_words (bool): Whether the text is only its words, with a blank after each.
+    is_words (bool): Whether the text was made from words, with a blank after each.
     """
 
     task: Fields
@@ -54,9 +54,9 @@ class AnnotatedText(NamedTuple):
 
 
 def read_prodigy(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
-    """Read a Prodigy task: `text`, `spans`, `tokens`; rejected ones are left out.
+    """Read a Prodigy task: `text`, `spans`, `tokens`; rejected tasks are left out.
 
-    A binary answer (of `ner.teach`) says something about its spans only.
+    A binary answer, as in `ner.teach`, is about its spans only.
     """
     answer = task.get("answer")
     if answer not in (None, "accept"):
@@ -114,8 +114,8 @@ def read_spacy_json(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
 def read_entities(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     """Read a text with spans as Doccano and most scripts write them.
 
-    A span is `[start, end, label]` or an object; the object may name its parts in any
-    usual way, or have a length instead of an end. Its own text, if given, is compared.
+    A span is `[start, end, label]` or an object. The object may use any common keys, and a
+    length instead of an end. If it has a text, the offsets are checked with it.
     """
     text = read_text(task)
     key = next((key for key in ENTITY_KEYS if isinstance(task.get(key), list)), "label")
@@ -148,7 +148,7 @@ def read_cluener(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
 
 
 def read_dataturks(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
-    """Read a Dataturks record: `content`, and `annotation` with points whose ends are included."""
+    """Read a Dataturks record: `content` and `annotation`; an end is the last character."""
     text, spans = task.text("content"), []
     for item in task.items("annotation"):
         region = task.inner(item)
@@ -164,7 +164,7 @@ def read_dataturks(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
 
 
 def read_text(task: Fields) -> str:
-    """RETURNS (str): A record's text, under any usual key."""
+    """RETURNS (str): A record's text, under any common key."""
     return task.text(next((key for key in TEXT_KEYS if isinstance(task.get(key), str)), "text"))
 
 
@@ -179,7 +179,7 @@ def _read_tokens(task: Fields) -> list[tuple[int, int]] | None:
     tokens = task.items("tokens")
     if all(map(_is_token, tokens)):
         return [(token["start"], token["end"]) for token in tokens]
-    return [task.inner(item).borders() for item in tokens]  # which says what is wrong
+    return [task.inner(item).borders() for item in tokens]  # raises an error for the wrong one
 
 
 def _is_token(item: Any) -> bool:

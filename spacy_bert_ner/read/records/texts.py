@@ -1,4 +1,4 @@
-"""A text with character offsets → sentences of tokens, every span on token borders."""
+"""A text with character offsets → sentences of tokens; all spans start and end at tokens."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -21,16 +21,16 @@ def split_text(
 ) -> Iterator[Sentence]:
     """Cut an annotated text into tokens and sentences.
 
-    Tokens are the tool's own, if they fit the text, else the tokenizer's. A token that
-    an entity border cuts is cut there, so that no entity is lost, and is listed. Of
-    spans that overlap, the longest stays; the others are listed.
+    The tool's own tokens are used if they fit the text, otherwise spaCy's. If an entity
+    starts or ends inside a token, the token is split there and listed, so that no entity
+    is lost. If spans overlap, the longest one is kept and the others are listed.
 
     record (AnnotatedText): The text and its spans.
     document (int): Its number.
     tokenize (Callable): spaCy's tokenizer.
-    notes (Notes): Takes what was noticed.
-    YIELDS (Sentence): One for each sentence that is marked, else one for the text.
-    RAISES (FormatError): If offsets are outside of the text.
+    notes (Notes): Collects what was noticed.
+    YIELDS (Sentence): Each marked sentence, or the whole text if none is marked.
+    RAISES (FormatError): If an offset is outside the text.
     """
     spans = _keep_spans(record, notes)
     tokens = _find_tokens(record, tokenize, notes)
@@ -51,7 +51,7 @@ def _keep_spans(record: AnnotatedText, notes: Notes) -> list[CharSpan]:
         left, right = _find_visible(text)
         if left == right:
             place = f"{task.place} {label}"
-            notes.add("blank-span", "spans of characters that do not show, lost", place)
+            notes.add("blank-span", "spans of invisible characters only, lost", place)
             continue
         if right - left < len(text):
             place = f"{task.place} {text!r:.80} {label}"
@@ -78,7 +78,7 @@ def _keep_spans(record: AnnotatedText, notes: Notes) -> list[CharSpan]:
 
 
 def _find_visible(text: str) -> tuple[int, int]:
-    # where the characters that show begin and end
+    # where the visible characters begin and end
     left, right = 0, len(text)
     while left < right and not _shows(text[left]):
         left += 1
@@ -97,7 +97,7 @@ def _longest_first(span: CharSpan) -> tuple[int, int, str]:
 
 
 def _find_tokens(record: AnnotatedText, tokenize: Tokenize, notes: Notes) -> list[tuple[int, int]]:
-    # borders of the tokens; what is between them is nothing or one blank
+    # borders of the tokens; between two of them is at most one blank
     text = record.text
     if record.tokens is not None:
         tokens = [_trim_token(text, *borders) for borders in record.tokens]
@@ -116,7 +116,7 @@ def _find_tokens(record: AnnotatedText, tokenize: Tokenize, notes: Notes) -> lis
 
 
 def _trim_token(text: str, start: int, end: int) -> tuple[int, int]:
-    # a token without the blanks that some tokenizers leave at its ends
+    # some tokenizers leave blanks at the ends of a token
     if end - start > 1 and " " in (text[start : start + 1], text[end - 1 : end]):
         token = text[start:end]
         if not token.isspace():
@@ -131,7 +131,7 @@ def _cut_tokens(
     spans: list[CharSpan],
     notes: Notes,
 ) -> list[tuple[int, int]]:
-    # the tokens, cut where an entity begins or ends within one
+    # the tokens, split where an entity starts or ends inside one
     edges = sorted({edge for start, end, _ in spans for edge in (start, end)})
     borders: list[tuple[int, int]] = []
     upcoming = 0
@@ -144,12 +144,12 @@ def _cut_tokens(
             upcoming += 1
             if edge == begin:
                 continue
-            # a tool's token may hold blanks: one at the cut belongs to neither side
+            # a tool's token may hold blanks: a blank at the split belongs to neither part
             borders.append((begin, edge - (record.text[edge - 1] == " ")))
             begin = edge + (record.text[edge] == " ")
         if begin != start:
             place = f"{record.task.place} '{record.text[start:end]}'"
-            notes.add("cut-token", "tokens that an entity border cuts, cut there", place)
+            notes.add("cut-token", "tokens in which an entity starts or ends, split there", place)
         borders.append((begin, end))
     return borders
 
@@ -203,7 +203,7 @@ def _place_groups(
         fitting = [span for span in spans if span[0] in token_at and span[1] in token_to]
         groups[name] = [(token_at[a], token_to[b], label) for a, b, label in fitting]
         if len(fitting) < len(spans):
-            text = "spans of a span group whose borders are within a token, lost"
+            text = "spans of a span group that start or end inside a token, lost"
             place = f"{record.task.place} {name}"
             notes.add("group-span", text, place, count=len(spans) - len(fitting))
     return groups

@@ -1,4 +1,4 @@
-"""Records of words and tags, as Hugging Face's data sets hold them → sentences."""
+"""Records of words and tags, as in Hugging Face data sets → sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -6,21 +6,21 @@ from typing import Any
 
 from ...schemes import is_tag
 from ..columns.tag_reader import TagReader
-from ..sentence import Sentence
+from ..sentence import Sentence, count_things
 from .fields import Fields, describe_kind
 
 WORD_KEYS = ("tokens", "words", "sentence", "text")
-"""Keys of a record's words, in the order in which they are looked for."""
+"""Keys of a record's words; the first one found is used."""
 
 TAG_KEYS = ("ner_tags", "ner", "tags", "labels", "label", "bio_tags", "ner_labels")
-"""Keys of a record's tags, in the order in which they are looked for."""
+"""Keys of a record's tags; the first one found is used."""
 
 _SPACE_KEYS = ("trailing_whitespace", "spaces")
 _TEXT_KEYS = ("full_text", "text", "raw")
 
 
 def find_token_keys(record: Any) -> tuple[str, str] | None:
-    """RETURNS (tuple[str, str] | None): Keys of a record's words and tags, if it has both."""
+    """RETURNS (tuple[str, str] | None): Keys of a record's words and tags, if both exist."""
     record = _name_lists(record)
     if not isinstance(record, Mapping):
         return None
@@ -30,7 +30,7 @@ def find_token_keys(record: Any) -> tuple[str, str] | None:
 
 
 def find_class_names(feature: Any) -> tuple[str, ...]:
-    """RETURNS (tuple[str, ...]): What the numbers of a feature mean, if it says so."""
+    """RETURNS (tuple[str, ...]): The names of a feature's numbers, if it gives them."""
     if isinstance(feature, list) and feature:
         feature = feature[0]
     if not isinstance(feature, Mapping):
@@ -48,10 +48,10 @@ def read_token_record(
 
     task (Fields): The record.
     checker (TagReader): Checks the tags of the file.
-    tag_names (Sequence[str]): The tags that numbers mean.
+    tag_names (Sequence[str]): The tags that the numbers mean.
     document (int): Number of the sentence's document.
     YIELDS (Sentence): The sentence, if it has words.
-    RAISES (FormatError): If there is not one tag for each word, or a number has no name.
+    RAISES (FormatError): If words and tags differ in number, or a number has no name.
     """
     task = task.inner(_name_lists(task.value))
     record = task.mapping()
@@ -64,8 +64,9 @@ def read_token_record(
     words, values = task.items(keys[0]), task.items(keys[1])
     if len(words) != len(values):
         raise task.error(
-            f"lists of {len(words)} in '{keys[0]}' and of {len(values)} in '{keys[1]}', expected "
-            "one tag for each word. Fix the record."
+            f"{count_things(len(words), 'word')} in '{keys[0]}' and "
+            f"{count_things(len(values), 'tag')} in '{keys[1]}', expected one tag for each word. "
+            "Fix the record."
         )
     if not words:
         return
@@ -130,7 +131,7 @@ def read_spacy_training(
 
 
 def _name_lists(record: Any) -> Any:
-    # a list of words and one of tags, or a list of pairs, as the object that they stand for
+    # a list of words and a list of tags, or a list of pairs → an object with keys
     if not isinstance(record, list) or not record or not all(map(_is_word_list, record)):
         return record
     if len(record) == 2 and len(record[0]) == len(record[1]) and all(map(is_tag, record[1])):
@@ -170,7 +171,7 @@ def _find_spaces(record: Mapping[str, Any], words: Sequence[str]) -> list[bool] 
 
 
 def _align_words(words: Sequence[str], text: str) -> list[bool] | None:
-    # after which words the text has a blank; None if they are not all of it
+    # which words a blank follows in the text; None if the words do not make up the text
     borders, at = [], 0
     for word in words:
         start = text.find(word, at)

@@ -1,4 +1,4 @@
-"""Records of words, and of entities that count words → texts with their spans."""
+"""Records of words, with entities that count words → texts with their spans."""
 
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
@@ -14,7 +14,7 @@ _SPAN_KEYS = ("ner", "entities", "spans")
 
 
 def find_span_keys(record: Any) -> tuple[str, str] | None:
-    """RETURNS (tuple[str, str] | None): Keys of a record's words and entities, if it has both."""
+    """RETURNS (tuple[str, str] | None): Keys of a record's words and entities, if both exist."""
     if not isinstance(record, Mapping):
         return None
     words = next((key for key in _WORD_KEYS if _are_words(record.get(key))), None)
@@ -23,11 +23,11 @@ def find_span_keys(record: Any) -> tuple[str, str] | None:
 
 
 def read_word_spans(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
-    """Read a list of words, or one for each sentence, with the entities among them.
+    """Read a list of words, or one list for each sentence, with the entities in it.
 
-    A list `[first, last, label]` ends with its last word, as GLiNER and DyGIE write it. An
-    object has `start` and `end`, the word after the last, as SpERT writes it, or an `index`
-    of all its words, as W2NER does.
+    In a list `[first, last, label]`, as GLiNER and DyGIE write it, the last word belongs to
+    the entity. An object has a `start` and an exclusive `end`, as in SpERT, or an `index`
+    that lists all words of the entity, as in W2NER.
     """
     words_key, spans_key = find_span_keys(task.value) or ("tokens", "entities")
     sentences, items = task.items(words_key), task.items(spans_key)
@@ -45,8 +45,8 @@ def read_word_spans(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
         first, last, label = _read_span(task.inner(item))
         if last >= len(words):
             raise task.error(
-                f"an entity {label} of the words {first} to {last} among {len(words)}, expected "
-                "numbers of words from 0. In a list, the end is the last word: correct it."
+                f"entity {label} from word {first} to word {last} of {len(words)}, expected word "
+                "numbers from 0. In a list, the end is the last word: correct it."
             )
         spans.append((starts[first], ends[last] - 1, label))
     firsts = accumulate(map(len, sentences), initial=0)
@@ -70,7 +70,7 @@ def _read_span(item: Fields) -> CharSpan:
         return (*item.inner({"start": min(index), "end": max(index)}).borders(), find_label(item))
     start, end = item.borders()
     if start == end:
-        raise item.error(f"an entity that ends before its first word ({start}). Correct `end`.")
+        raise item.error(f"an entity without words: start and end are {start}. Correct `end`.")
     return start, end - 1, find_label(item)
 
 

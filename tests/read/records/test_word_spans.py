@@ -56,10 +56,10 @@ def test_nested_entities_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ner": [[3, 4, "LOC"]]}, "an entity LOC of the words 3 to 4 among 4, expected"),
+        ({"ner": [[3, 4, "LOC"]]}, "entity LOC from word 3 to word 4 of 4, expected"),
         (
             {"ner": [{"type": "X", "start": 1, "end": 1}]},
-            "an entity that ends before its",
+            "an entity without words: start",
         ),
         ({"tokenized_text": ["Mira", ""], "ner": []}, "an empty word in 'tokenized_text'"),
     ],
