@@ -151,7 +151,10 @@ def note_words(survey: Survey, notes: Notes) -> None:
         notes.add("excel-date", text, f"{name} '{word}'", count=survey.words[word])
     fused = list(filter(_FUSED.fullmatch, others))
     if len(fused) > 10 and len(fused) * 2 > len(survey.words):
-        text = "distinct words that begin or end with a number: their positions, fused to them?"
+        text = (
+            "distinct words that begin or end with a number: are these their positions? Remove "
+            "them (in columns without a header, positions at the end, 0 1 2 …, are left out)"
+        )
         place = ", ".join(map(repr, fused[:3]))
         notes.add("fused-number", text, f"{name} {place}", count=len(fused))
 

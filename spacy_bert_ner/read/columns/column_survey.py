@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...schemes import is_tag
 from ..bytes.source import Source
+from .positions import strip_position
 from .table import Dialect, Row, read_lines
 from .tag_forms import MOST_TAGS
 
@@ -34,6 +35,7 @@ class Column:
     n_blank (int): Cells of nothing but blanks.
     n_chars (int): Characters of all cells, where cells may hold blanks.
     prefix (str): The `en:` that each cell begins with, as in WikiAnn.
+    has_positions (bool): Whether each cell ends with its position, as in Weibo's 北0 京1.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,8 @@ class Column:
         self.is_constant = True
         self.n_blank = self.n_chars = 0
         self.prefix: str | None = None
+        self.has_positions = True
+        self._position = -1
         self._last = ""
 
     def add(self, raw: Sequence[str], starts: Sequence[bool], *, has_blanks: bool) -> None:
@@ -57,6 +61,11 @@ class Column:
             self.prefix = match[0] if match else ""
         if self.prefix and not all(cell.startswith(self.prefix) for cell in cells):
             self.prefix = ""
+        for cell, is_start in zip(cells, starts, strict=True) if self.has_positions else ():
+            word, self._position = strip_position(cell, -1 if is_start else self._position)
+            self.has_positions = word != ""
+            if not word:
+                break
         if not self.is_open:
             self.cells.update(cells)
             if len(self.cells) > MOST_TAGS:
@@ -161,7 +170,7 @@ class ColumnSurvey:
         """
         self.columns = [Column() for _ in range(n_columns)]
         for column in self.columns:
-            column.is_index = column.is_constant = False
+            column.is_index = column.is_constant = column.has_positions = False
         raw: Counter[str] = Counter()
         for first, lines in read_lines(source):
             lines = lines[max(self.n_header - first + 1, 0) :]

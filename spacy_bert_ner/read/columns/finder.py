@@ -68,12 +68,10 @@ class _Finder:
         self.names = names
         self.n_columns = len(names) or survey.width
         self.named = find_named_columns(names, settings.columns) if names else {}
-        self.reasons: list[str] = []
+        self.reasons = ["the header names the columns"] if names else []
 
     def find(self) -> Layout:
         survey, settings = self.survey, self.settings
-        if self.names:
-            self.reasons.append("the header names the columns")
         tag, forms = self._find_tag()
         word = self._find_word(tag)
         column = survey.columns[word] if word < len(survey.columns) else None
@@ -83,6 +81,10 @@ class _Finder:
         prefix = (column.prefix or "") if column and survey.n_rows > 2 else ""
         if prefix:
             self.reasons.append(f"each word begins with '{prefix}', left out")
+        ends = frozenset(settings.split_at.split())
+        has_positions = bool(column and column.has_positions and survey.n_rows > 2) and not ends
+        if has_positions:
+            self.reasons.append("each word ends with its position (0, 1, …), left out")
         if has_blank_words:
             self.reasons.append("words of a blank are the spaces between the others")
         if forms.name:
@@ -94,7 +96,6 @@ class _Finder:
             ]
         id_column = self.named.get("id", -1)
         misc = self.names.index("MISC") if "MISC" in self.names else -1
-        ends = frozenset(settings.split_at.split())
         self._check_borders(id_column, ends)
         what = f"words in column {word + 1}, tags in column {tag + 1} of {self.n_columns}"
         return Layout(
@@ -107,6 +108,7 @@ class _Finder:
             n_header=survey.n_header,
             misc=misc,
             prefix=prefix,
+            has_positions=has_positions,
             has_blank_words=has_blank_words,
             ends=ends,
             tags=frozenset(survey.columns[tag].cells) if tag < len(survey.columns) else frozenset(),
@@ -115,7 +117,7 @@ class _Finder:
 
     def _check_borders(self, id_column: int, ends: frozenset[str]) -> None:
         # a CSV without ids has blank rows, or nothing separates its sentences
-        is_csv = bool(self.names) and self.survey.dialect.delimiter in (",", ";")
+        is_csv = self.names and self.survey.dialect.delimiter in (",", ";")
         if is_csv and id_column < 0 and not self.survey.n_gaps and not ends:
             others = [name for name in self.names if name.strip()]
             raise FormatError(
@@ -145,7 +147,7 @@ class _Finder:
         usual = {}
         for number, column in enumerate(self.survey.columns[: self.n_columns]):
             forms = self._get_forms(number)
-            has_entities = any(cell not in ("O", "o", "_", "-", "*") for cell in column.cells)
+            has_entities = not column.cells.keys() <= {"O", "o", "_", "-", "*"}
             if are_numbers(column.cells) and number != self.n_columns - 1:
                 continue  # numbers of lines or words
             if forms is not None and has_entities and not are_chunks(column.cells):
@@ -217,8 +219,7 @@ class _Finder:
         return 0
 
     def _is_tag_column(self, number: int) -> bool:
-        column = self.survey.columns[number]
-        has_entities = any(cell not in ("O", "o", "_", "-") for cell in column.cells)
+        has_entities = not self.survey.columns[number].cells.keys() <= {"O", "o", "_", "-"}
         return self._get_forms(number) is not None and has_entities
 
     def _check_column(self, kind: str, column: int) -> int:

@@ -24,6 +24,7 @@ class Layout(NamedTuple):
     offsets (int): Column of character offsets such as 0-4; -1 if there is none.
     tags (frozenset[str]): Tags of the file, which tell words from comments.
     prefix (str): The start of each word that is not part of it, such as `en:`.
+    has_positions (bool): Whether each word ends with its position, as in 北0 京1.
     has_blank_words (bool): Whether a word of a blank is the space between its neighbours.
     ends (frozenset[str]): Words that end a sentence.
     how (str): What was found, if it is not obvious.
@@ -44,6 +45,7 @@ class Layout(NamedTuple):
     offsets: int = -1
     tags: frozenset[str] = frozenset(("O",))
     prefix: str = ""
+    has_positions: bool = False
     has_blank_words: bool = False
     ends: frozenset[str] = frozenset()
     how: str = ""

@@ -16,6 +16,7 @@ from .column_survey import DOCSTART
 from .finder import find_layout
 from .grouper import Group, Grouper
 from .layout import Layout
+from .positions import strip_positions
 from .table import Row
 from .tag_forms import describe_fault
 from .tag_reader import TagReader
@@ -117,8 +118,7 @@ class _Maker:
         self.tags = TagReader(source, layout.forms)
 
     def make(self, group: Group) -> Sentence | None:
-        layout = self.layout
-        rows, lines = group.rows, group.lines
+        layout, rows, lines = self.layout, group.rows, group.lines
         if set(map(len, rows)) != {layout.n_columns} and not all(map(self._is_whole, rows)):
             self._explain(rows, lines)
             return None
@@ -141,6 +141,7 @@ class _Maker:
         if layout.misc_key:
             cells = [_find_feature(cell, layout.misc_key) for cell in cells]
         words = [word.removeprefix(layout.prefix) for word in words] if layout.prefix else words
+        words = strip_positions(words) if layout.has_positions else words
         tags = self.tags.read(cells, lines)
         if tags is None or "" in words:
             self._explain(rows, lines)

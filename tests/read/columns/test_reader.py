@@ -51,6 +51,9 @@ KINDS = {
     "index": ("1\tMira\tB-PER\n2\tin\tO\n\n1\tGraz\tB-LOC\n", PAIR),
     "blank-in-word": ("La Paz\tB-LOC\nSan Remo\tB-L\n", [("La Paz", "LOC"), ("San Remo", "L")]),
     "prefix": ("en:Mira B-PER\nen:in O\nen:Graz B-LOC\n", PAIR),
+    "positions": ("北0\tB-L\n京1\tI-L\n10\tO\n\n#0\tO\n米0\tB-P\n", [("北 京", "L"), ("米", "P")]),
+    "no positions": ("A0 B-L\nB1 I-L\nC9 O\n", [("A0 B1", "L")]),
+    "codes": ("sentence #,word,tag\n1,A0,B-L\n,B1,I-L\n,C0,O\n", [("A0 B1", "L")]),
     "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),
     "empty-rows": ("word,tag\nMira,B-PER\n,\nGraz,B-LOC\n", PAIR),
     "quotes": ('sentence_id\tword\ttag\n1\tMira\tB-PER\n1\t"\tO\n2\tGraz\tB-LOC\n2\t"\tO\n', PAIR),
@@ -107,6 +110,22 @@ def test_faults_of_sentence_lines_are_listed_at_once_or_skipped(tmp_path, text, 
     notes = Notes()
     assert entities(read(path, notes, skip_bad=True)) == [("Oslo", "LOC"), ("Wien", "LOC")]
     assert notes.count("skipped") == n_faults
+
+
+def test_positions_are_left_out_and_told(tmp_path):
+    cells = [
+        f"{char}{i}"
+        for word in ("一二三四五六七八九十百千", "1", "万")
+        for i, char in enumerate(word)
+    ]
+    text = "".join(f"{cell}\tO\n" for cell in cells)
+    path = write(tmp_path, f"{text}\n{text}米0\tB-PER\n")
+    first, second = read(path)
+    assert "".join(first.words) == "一二三四五六七八九十百千1万"
+    assert second.words == [*first.words, "米"]
+    assert "each word ends with its position" in open_data(path).how
+    # sentences that `split_at` ends do not start at a position that is known
+    assert read(path, split_at="万")[0].words[:1] == ["一0"]
 
 
 def test_other_signs_that_count_as_o_are_counted(tmp_path):
