@@ -15,6 +15,7 @@ MARKS = '#-,;"' + "".join(char for char in map(chr, range(0x3001)) if char.isspa
 """First characters of the lines that may be no row: comments, borders and white space."""
 
 _MOST_HASHES = 100  # lines that begin with # and end with a tag
+_ASIAN = "\u0e00"  # the first character of Thai; those of China, Japan and Korea come later
 _POS = re.compile(r"[A-Z]{1,5}\$?|[^\w\s]{1,5}")
 _PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})?:(?=\S)")
 
@@ -35,7 +36,7 @@ class Column:
     n_blank (int): Cells of nothing but blanks.
     n_chars (int): Characters of all cells, where cells may hold blanks.
     prefix (str): The `en:` that each cell begins with, as in WikiAnn.
-    has_positions (bool): Whether each cell ends with its position, as in Weibo's 北0 京1.
+    has_positions (bool): Whether each cell is a character and its position, as in Weibo's 北0 京1.
     """
 
     def __init__(self) -> None:
@@ -47,8 +48,13 @@ class Column:
         self.n_blank = self.n_chars = 0
         self.prefix: str | None = None
         self.has_positions = True
+        self._n_asian = 0
         self._position = -1
         self._last = ""
+
+    def holds_positions(self, n_rows: int) -> bool:
+        """Whether all cells are characters with positions, most of them of Asian scripts."""
+        return self.has_positions and self._n_asian * 2 > n_rows > 2
 
     def add(self, raw: Sequence[str], starts: Sequence[bool], *, has_blanks: bool) -> None:
         """Take in some cells, and whether each starts a sentence."""
@@ -63,8 +69,9 @@ class Column:
             self.prefix = ""
         for cell, is_start in zip(cells, starts, strict=True) if self.has_positions else ():
             word, self._position = strip_position(cell, -1 if is_start else self._position)
-            self.has_positions = word != ""
-            if not word:
+            self._n_asian += word >= _ASIAN
+            self.has_positions = len(word) == 1
+            if not self.has_positions:
                 break
         if not self.is_open:
             self.cells.update(cells)
@@ -188,23 +195,24 @@ class ColumnSurvey:
 
     def _find_cells(self, lines: list[str], n_columns: int, tag: int) -> list[str]:
         # the tags of lines that have all columns; the reader finds what is wrong with others
-        delimiter, text = self.dialect.delimiter, "".join(lines)
-        quoted: list[str] = []
-        if self.dialect.is_quoted and '"' in text:
-            quoted = [line for line in lines if '"' in line]
-            lines = [line for line in lines if '"' not in line]
-            text = "".join(lines)
-        is_even = delimiter and text.count(delimiter) == len(lines) * (n_columns - 1)
-        if is_even and tag == n_columns - 1:
-            cells = [line.rpartition(delimiter)[2] for line in lines]
-        else:
-            rows = self.dialect.split(lines)
-            cells = [row[tag] for row in rows if len(row) == n_columns]
-        if quoted:
-            rows = [row for row in self.dialect.split(quoted) if len(row) == n_columns]
-            self.n_misfits += len(rows) < len(quoted)
-            cells += [row[tag] for row in rows]
-        return cells
+        delimiter = self.dialect.delimiter
+        others, cells = lines, []
+        if delimiter and tag == n_columns - 1:
+            # most lines end in O and need no splitting, if they have all columns
+            outside = f"{delimiter}O"
+            others = [line for line in lines if '"' in line or not line.endswith(outside)]
+            n_outside = len(lines) - len(others)
+            n_cuts = "".join(lines).count(delimiter) - "".join(others).count(delimiter)
+            if n_cuts == n_outside * (n_columns - 1):
+                cells = ["O"] * n_outside
+            else:
+                others = lines
+        rows = self.dialect.split(others)
+        found = [row[tag] for row in rows if len(row) == n_columns]
+        if len(found) < len(rows):
+            pairs = zip(others, rows, strict=True)
+            self.n_misfits += any('"' in line and len(row) != n_columns for line, row in pairs)
+        return cells + found
 
     def _add_rows(self, rows: list[Row], starts: list[bool]) -> None:
         self.n_rows += len(rows)

@@ -82,9 +82,9 @@ class _Finder:
         if prefix:
             self.reasons.append(f"each word begins with '{prefix}', left out")
         ends = frozenset(settings.split_at.split())
-        has_positions = bool(column and column.has_positions and survey.n_rows > 2) and not ends
+        has_positions = bool(column and column.holds_positions(survey.n_rows) and not ends)
         if has_positions:
-            self.reasons.append("each word ends with its position (0, 1, …), left out")
+            self.reasons.append("each character has its position (0, 1, …), left out")
         if has_blank_words:
             self.reasons.append("words of a blank are the spaces between the others")
         if forms.name:

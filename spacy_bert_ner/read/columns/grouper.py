@@ -24,11 +24,13 @@ class Group(NamedTuple):
     rows (list[Row]): Its rows.
     lines (Sequence[int]): Their lines.
     document (int): Number of its document.
+    is_even (bool): Whether all rows are known to have the layout's columns.
     """
 
     rows: list[Row]
     lines: Sequence[int]
     document: int
+    is_even: bool = False
 
 
 class _Cut(NamedTuple):
@@ -58,6 +60,7 @@ class Grouper:
         self._id = ""
         self._ids: set[str] = set()
         self._at_start = True
+        self._is_even = False  # whether all rows of a chunk have the layout's columns
 
     def read(self) -> Iterator[Group]:
         """Read the groups.
@@ -68,6 +71,7 @@ class Grouper:
         rows: list[Row] = []
         lines: Sequence[int] = ()
         document = n_groups = 0
+        is_even = True
         for first, text in read_lines(self.source):
             chunk = self.layout.dialect.split(text)
             start = 0
@@ -77,11 +81,12 @@ class Grouper:
                 rows = rows + chunk[start : cut.at] if rows else chunk[start : cut.at]
                 start = cut.at + cut.is_left_out
                 if cut.is_end and rows:
-                    yield Group(rows, lines, document)
-                    rows, lines = [], ()
+                    yield Group(rows, lines, document, is_even and self._is_even)
+                    rows, lines, is_even = [], (), True
                     n_groups += 1
                 document += cut.is_document
             rows += chunk[start:]
+            is_even = is_even and self._is_even
             lines = _add_lines(lines, range(first + start, first + len(chunk)))
             self.last_line = first + len(text) - 1
             if len(rows) > _MOST_PENDING and self.layout.id < 0:
@@ -141,9 +146,9 @@ class Grouper:
     def _cut_by_id(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
         column, n_columns = self.layout.id, self.layout.n_columns
         header = self.layout.n_header - first
-        is_even = set(map(len, chunk)) == {n_columns}
-        found = [row[column] for row in chunk] if is_even else []
-        if is_even and self._id:
+        self._is_even = set(map(len, chunk)) == {n_columns}
+        found = [row[column] for row in chunk] if self._is_even else []
+        if self._is_even and self._id:
             rows = [i for i, cell in enumerate(found) if cell]
         else:
             found = [row[column] if len(row) > column else "" for row in chunk]

@@ -119,7 +119,8 @@ class _Maker:
 
     def make(self, group: Group) -> Sentence | None:
         layout, rows, lines = self.layout, group.rows, group.lines
-        if set(map(len, rows)) != {layout.n_columns} and not all(map(self._is_whole, rows)):
+        is_even = group.is_even or set(map(len, rows)) == {layout.n_columns}
+        if not is_even and not all(map(self._is_whole, rows)):
             self._explain(rows, lines)
             return None
         if layout.number >= 0:
@@ -128,8 +129,7 @@ class _Maker:
                 self._note_parts(rows, kept)
             lines = [line for line, is_kept in zip(lines, kept, strict=True) if is_kept]
             rows = [row for row, is_kept in zip(rows, kept, strict=True) if is_kept]
-        word, tag = layout.word, layout.tag
-        words, cells = [row[word] for row in rows], [row[tag] for row in rows]
+        words, cells = ([row[i] for row in rows] for i in (layout.word, layout.tag))
         spaces = self._find_spaces(rows)
         if layout.dialect.delimiter and not layout.dialect.is_quoted:
             if layout.has_blank_words and " " in words:

@@ -2,10 +2,15 @@
 
 import bz2
 import lzma
+from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.samples import read, write
 
+from spacy_bert_ner.read.columns.column_survey import ColumnSurvey
+from spacy_bert_ner.read.columns.table import Dialect
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError, Notes
 from spacy_bert_ner.schemes import tags_to_spans
@@ -52,7 +57,7 @@ KINDS = {
     "blank-in-word": ("La Paz\tB-LOC\nSan Remo\tB-L\n", [("La Paz", "LOC"), ("San Remo", "L")]),
     "prefix": ("en:Mira B-PER\nen:in O\nen:Graz B-LOC\n", PAIR),
     "positions": ("北0\tB-L\n京1\tI-L\n10\tO\n\n#0\tO\n米0\tB-P\n", [("北 京", "L"), ("米", "P")]),
-    "no positions": ("A0 B-L\nB1 I-L\nC9 O\n", [("A0 B1", "L")]),
+    "no positions": ("A0 B-L\nB1 I-L\nC2 O\n", [("A0 B1", "L")]),
     "codes": ("sentence #,word,tag\n1,A0,B-L\n,B1,I-L\n,C0,O\n", [("A0 B1", "L")]),
     "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),
     "empty-rows": ("word,tag\nMira,B-PER\n,\nGraz,B-LOC\n", PAIR),
@@ -123,9 +128,29 @@ def test_positions_are_left_out_and_told(tmp_path):
     first, second = read(path)
     assert "".join(first.words) == "一二三四五六七八九十百千1万"
     assert second.words == [*first.words, "米"]
-    assert "each word ends with its position" in open_data(path).how
+    assert "each character has its position" in open_data(path).how
     # sentences that `split_at` ends do not start at a position that is known
     assert read(path, split_at="万")[0].words[:1] == ["一0"]
+
+
+def test_a_row_with_other_columns_is_found_in_any_part_of_a_sentence(tmp_path):
+    # the sentence is read in three chunks
+    rows = [f"{'1' * (i == 0)},word{i},O" for i in range(900)]
+    for at in (100, 500, 800):
+        text = "\n".join(["sentence #,word,tag", *rows[:at], ",x,y,O", *rows[at:], ""])
+        with pytest.raises(FormatError, match=f"line {at + 2}: 4 columns, expected 3"):
+            read(write(tmp_path, text))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(["1,a,O", "1,a,B-X", '1,"a,b",O', "1,a", '1,"a,O', "1,a,b,O", ",,"]))
+)
+def test_tags_of_headed_rows_are_counted_as_csv_counts_them(lines):
+    dialect = Dialect(",", is_quoted=True)
+    rows = [row for row in map(dialect.split_quoted, lines) if len(row) == 3]
+    cells = ColumnSurvey(dialect)._find_cells(lines, 3, 2)
+    assert Counter(cells) == Counter(row[2] for row in rows)
 
 
 def test_other_signs_that_count_as_o_are_counted(tmp_path):
