@@ -60,7 +60,7 @@ class Batcher:
         self._use(nlp)
         self._lanes = (_Lane(), _Lane())
         self._zone = contextlib.ExitStack()
-        self._zone_words, self._running = 0, 0
+        self._zone_words, self._running = _ZONE_WORDS, 0
         self._turn = asyncio.Lock()
         self._pool = ThreadPoolExecutor(2, "predict", _use_device, (settings.gpu_id,))
 
@@ -143,9 +143,11 @@ class Batcher:
         return results
 
     def _renew(self) -> None:
+        # The first words of a pipeline are kept: in a zone, spaCy's tokenizer remembers none.
         self._zone.close()
+        if self.nlp is self._next:
+            self._zone.enter_context(self.nlp.memory_zone())
         self._use(self._next)
-        self._zone.enter_context(self.nlp.memory_zone())
         self._zone_words = _ZONE_WORDS
 
     def _use(self, nlp: Language) -> None:

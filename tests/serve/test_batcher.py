@@ -204,3 +204,19 @@ def test_many_clients_get_what_nlp_finds(trained):
 
     found = run(trained, use, batch_words=64)
     assert [[(ent.text, ent.start) for ent in ents] for [ents] in found] == expected
+
+
+def test_new_words_are_forgotten_but_not_the_first_ones(trained, monkeypatch):
+    monkeypatch.setattr(batches, "_ZONE_WORDS", 20)
+    entered, zone = [], trained.memory_zone
+    monkeypatch.setattr(trained, "memory_zone", lambda: entered.append(len(entered)) or zone())
+
+    async def use(batcher):
+        counts = []
+        for _ in range(9):
+            await batcher.find([TEXT])
+            counts.append(len(entered))
+        return counts
+
+    # the text has 8 words
+    assert run(trained, use) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
