@@ -32,7 +32,9 @@ def find_best_path(scores: np.ndarray, is_start: np.ndarray, steps: np.ndarray) 
     RETURNS (ndarray): Indices into the tags. Shape: (n_words,).
     RAISES (ValueError): If a word has no finite score, or any score or step is NaN.
     """
-    n_damaged = int((~np.isfinite(scores.max(axis=1))).sum())
+    n_damaged = 0
+    if not np.isfinite(scores).all():
+        n_damaged = int((~np.isfinite(scores.max(axis=1))).sum())
     if n_damaged or np.isnan(steps).any():
         raise ValueError(
             f"The tag scores of {n_damaged} of {len(scores)} words, or the scores of steps "
