@@ -10,11 +10,13 @@ one, Hugging Face also with texts sorted by length. Rows are medians. Load time 
 those of new processes. Everything goes to `results/NAME-<processor>.json` and, as a table, to
 docs/performance.md.
 
-SpanMarker, flair, edsnlp and spacy-huggingface-pipelines are missing: no environments are pinned
-for them yet. GLiNER's weights are not on the package index, so it cannot be measured offline.
+With `--foreign`, and always in `make benchmark`, flair, SpanMarker, edsnlp and
+spacy-huggingface-pipelines take part too, each in an environment of its own (`foreign.py`).
+GLiNER's weights are not on the package index, so it cannot be measured offline.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -27,6 +29,7 @@ from typing import Any
 
 import spacy
 from accuracy import train_and_score
+from foreign import BORROWED, ForeignReader, list_foreign, train_foreign
 from pipelines import make_bare, read_docs
 from run_table import PAGE, Figures, make_table, put_table, summarise
 from spacy.tokens import Doc
@@ -48,7 +51,8 @@ PARTS = (
     "stacks.py {tmp}/stacks",
     "annotate.py speed=20000 growth=100000 memory=100000 --model {tmp}/ours",
 )
-Read = Callable[[Sequence[str]], Any]
+# Reads texts; gives seconds by the clock, and of the processors.
+Read = Callable[[Sequence[str]], tuple[float, float]]
 
 
 def load_reader(peer: str, folder: Path) -> Callable[[Sequence[str], int | None], Any]:
@@ -58,6 +62,17 @@ def load_reader(peer: str, folder: Path) -> Callable[[Sequence[str], int | None]
         return lambda texts, size: pipe(list(texts), batch_size=size or 1)
     nlp = spacy.load(folder)
     return lambda texts, size: [len(doc.ents) for doc in nlp.pipe(texts, batch_size=size)]
+
+
+def timed(read: Callable[[Sequence[str]], Any]) -> Read:
+    """RETURNS (Callable): Reads in this process, and measures it."""
+
+    def measured(texts: Sequence[str]) -> tuple[float, float]:
+        start, cpu = time.perf_counter(), time.process_time()
+        read(texts)
+        return time.perf_counter() - start, time.process_time() - cpu
+
+    return measured
 
 
 def measure_speed(reads: Mapping[str, Read], texts: list[str], n_words: int, rounds: int) -> Any:
@@ -70,11 +85,10 @@ def measure_speed(reads: Mapping[str, Read], texts: list[str], n_words: int, rou
     cpus: dict[str, list[float]] = {name: [] for name in reads}
     for i in range(rounds + 1):  # the first round does not count
         for name, read in reads.items():
-            start, cpu = time.perf_counter(), time.process_time()
-            read(texts)
+            wall, cpu = read(texts)
             if i:
-                walls[name].append(n_words / (time.perf_counter() - start))
-                cpus[name].append((time.process_time() - cpu) / n_words * 1e6)
+                walls[name].append(n_words / wall)
+                cpus[name].append(cpu / n_words * 1e6)
     return tuple({k: summarise(v) for k, v in values.items()} for values in (walls, cpus))
 
 
@@ -94,16 +108,16 @@ def make_reads(folders: Mapping[str, Path], docs: list[Doc]) -> dict[str, Read]:
     texts = [doc.text for doc in docs]
     for peer in PEERS:
         read = load_reader(peer, folders[peer])
-        reads[peer] = lambda texts, read=read: read(texts, None)
+        reads[peer] = timed(lambda texts, read=read: read(texts, None))
         if peer != "ours":
             best = find_best_size(read, texts[:100])
             key = f"{peer}, best batch ({best})"
-            reads[key] = lambda texts, read=read, best=best: read(texts, best)
+            reads[key] = timed(lambda texts, read=read, best=best: read(texts, best))
         if peer == "hugging-face":
             key += ", sorted"
             reads[key] = lambda texts, read=reads[key[:-8]]: read(sorted(texts, key=len))
     bare = make_bare(spacy.load(folders["ours"]), docs)()
-    reads["ours: bare encoder, no padding, torch's threads"] = lambda _: bare()
+    reads["ours: bare encoder, no padding, torch's threads"] = timed(lambda _: bare())
     return reads
 
 
@@ -136,14 +150,24 @@ def run_child(peer: str, folder: Path, texts: Path, start: float) -> None:
     print(json.dumps({"load": load, "first": first, "peak": read_peak()}))
 
 
-def train_all(corpus: Path, encoder: Path, tmp: Path, seeds: int) -> tuple[Any, ...]:
+def train_all(
+    corpus: Path, encoder: Path, tmp: Path, seeds: int, foreign: Sequence[str]
+) -> tuple[Any, ...]:
     """Train each peer with each seed; the last pipelines are kept in `tmp`.
 
     RETURNS (Tuple[Figures, Figures]): F1 in percent; seconds of a run.
     """
-    scores: dict[str, list[float]] = {peer: [] for peer in PEERS}
-    seconds: dict[str, list[float]] = {peer: [] for peer in PEERS}
+    scores: dict[str, list[float]] = {peer: [] for peer in (*PEERS, *foreign)}
+    seconds: dict[str, list[float]] = {peer: [] for peer in scores}
+    parts = corpus / "train.spacy", corpus / "dev.spacy"
     for seed in range(seeds):
+        for peer in foreign:
+            score, spent = train_foreign(
+                peer, *parts, encoder, epochs=3, seed=seed, folder=tmp / peer
+            )
+            scores[peer].append(score)
+            seconds[peer].append(spent)
+            print(f"{peer}, seed {seed}: F1 {score:.2f}, {spent:.0f} s", flush=True)
         for peer in PEERS:
             args = argparse.Namespace(
                 recipe=peer,
@@ -170,26 +194,33 @@ def make_corpus(folder: Path, limit: int, limit_dev: int) -> list[Any]:
     return read_docs(folder / "dev.spacy")
 
 
-def compare(name: str, encoder: Path, corpus: Path, tmp: Path) -> dict[str, Any]:
+def compare(
+    name: str, encoder: Path, corpus: Path, tmp: Path, foreign: Sequence[str]
+) -> dict[str, Any]:
     """RETURNS (Dict[str, Any]): The machine, and one entry for each row of the table."""
     limit, limit_dev, seeds, rounds = SIZES[name]
     load_before = os.getloadavg()[0]
     docs = make_corpus(corpus, limit, limit_dev)
     rows: dict[str, Figures] = {}
-    scores, seconds = train_all(corpus, encoder, tmp, seeds)
+    trained = [peer for peer in foreign if peer not in BORROWED]
+    scores, seconds = train_all(corpus, encoder, tmp, seeds, trained)
     rows["F1 in percent, 3 epochs"], rows["seconds of that training run"] = scores, seconds
     folders = {peer: tmp / peer for peer in PEERS}
     sizes = {p: sum(f.stat().st_size for f in folders[p].rglob("*") if f.is_file()) for p in PEERS}
     rows["size of the folder, MB"] = {p: summarise([size / 1e6]) for p, size in sizes.items()}
     texts, n_words = [doc.text for doc in docs], sum(map(len, docs))
     reads = make_reads(folders, docs)
-    speeds, cpus = measure_speed(reads, texts, n_words, rounds)
+    path = tmp / "texts.json"
+    path.write_text(json.dumps(texts), "utf8")
+    with contextlib.ExitStack() as stack:
+        for peer in foreign:
+            reader = ForeignReader(peer, tmp / BORROWED.get(peer, peer), path)
+            reads[peer] = stack.enter_context(reader)
+        speeds, cpus = measure_speed(reads, texts, n_words, rounds)
     rows["words/s, sentences"], rows["processor seconds per million words"] = speeds, cpus
     firsts = {peer: reads[peer] for peer in PEERS}
     one = measure_speed(firsts, texts[:1], len(docs[0]), max(rounds, 20))[0]
     rows["words/s, one text at a time"] = one
-    path = tmp / "texts.json"
-    path.write_text(json.dumps(texts), "utf8")
     names = ("seconds to load", "seconds from start to first answer", "peak memory, MiB")
     rows.update(zip(names, measure_processes(folders, path, 5), strict=True))
     machine = describe_machine() | {
@@ -220,10 +251,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=SIZES)
     parser.add_argument("--encoder", type=Path, default=ROOT / "assets" / "encoder")
+    parser.add_argument("--foreign", action="store_true", help="peers in environments of theirs")
     args = parser.parse_args()
+    foreign = list_foreign() if args.foreign or args.name == "full" else []
     with tempfile.TemporaryDirectory() as folder:
         tmp, corpus = Path(folder), Path(folder) / "corpus"
-        found = compare(args.name, args.encoder, corpus, tmp)
+        found = compare(args.name, args.encoder, corpus, tmp, foreign)
         path = RESULTS / f"{find_name(args.name, found['machine'])}.json"
         path.write_text(json.dumps(found, indent=2) + "\n", "utf8")
         put_table(PAGE, args.name, make_table(found))
