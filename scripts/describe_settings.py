@@ -21,6 +21,7 @@ KINDS = {
     "spacy_factories": "Components (`factory`)",
     "spacy_architectures": "Models (`@architectures`)",
     "spacy_readers": "Corpora (`@readers`)",
+    "spacy_augmenters": "Augmenters (`@augmenters`)",
     "spacy_batchers": "Batches (`@batchers`)",
     "thinc_optimizers": "Optimizers (`@optimizers`)",
     "thinc_schedules": "Learning rates (`@schedules`)",

@@ -1,0 +1,42 @@
+"""An example → the same one, several times if it has a rare label: an augmenter."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..convert.annotated import ANNOTATED_KEY
+
+
+def make_repeat_labels_v1(
+    times: Mapping[str, int],
+) -> Callable[[Language, Example], Iterator[Example]]:
+    """Make an augmenter that shows examples with rare labels several times in each epoch.
+
+    Entry point: spacy-bert-ner.repeat_labels.v1. Use it in `[corpora.train.augmenter]`, never
+    for dev. Examples with several of the labels follow the largest number.
+
+    times (Mapping[str, int]): How often an example with an entity of a label is shown.
+    RETURNS (Callable): The augmenter.
+    RAISES (ValueError): If a number is less than 1.
+    """
+    few = [f"{label} = {n}" for label, n in times.items() if n < 1]
+    if few:
+        raise ValueError(
+            f"`times` has {', '.join(few)}, expected at least 1 for each label. To leave examples "
+            "out, do so when you convert the data."
+        )
+
+    def repeat(nlp: Language, example: Example) -> Iterator[Example]:
+        yield example
+        n = max((times.get(label, 1) for label in _find_labels(example.reference)), default=1)
+        for _ in range(n - 1):
+            yield Example(example.predicted.copy(), example.reference)
+
+    return repeat
+
+
+def _find_labels(doc: Doc) -> set[str]:
+    groups = [spans for key, spans in doc.spans.items() if key != ANNOTATED_KEY]
+    return {span.label_ for spans in [doc.ents, *groups] for span in spans}
