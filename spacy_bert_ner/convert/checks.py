@@ -136,9 +136,8 @@ class Examiner:
             facts.lengths[len(sentence.words)] += 1
             if survey.n_strays:
                 self._check_tags(sentence, name, survey.scheme)
-            if survey.invisible:
+            if survey.hidden and not survey.hidden.isdisjoint(sentence.words):
                 self._check_invisible(sentence, name, survey.invisible)
-            if survey.veiled:
                 self._check_veiled(sentence, name, survey.veiled)
             if self._pieces:
                 self._check_pieces(sentence, name)
@@ -169,8 +168,6 @@ class Examiner:
             )
 
     def _check_invisible(self, sentence: Sentence, name: str, invisible: set[str]) -> None:
-        if invisible.isdisjoint(sentence.words):
-            return
         for word, tag, line in zip(sentence.words, sentence.tags, sentence.lines, strict=True):
             if word in invisible:
                 place = f"{name}:{line} {word!r}"
@@ -187,8 +184,6 @@ class Examiner:
                     )
 
     def _check_veiled(self, sentence: Sentence, name: str, veiled: set[str]) -> None:
-        if veiled.isdisjoint(sentence.words):
-            return
         for start, end, label in tags_to_spans(sentence.tags):
             first, last = sentence.words[start], sentence.words[end - 1]
             if (first in veiled and is_invisible(first[0])) or (

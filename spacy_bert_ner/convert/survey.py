@@ -5,6 +5,7 @@ import unicodedata
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..progress import ShowProgress, hide_progress
 from ..read.data_file import DataFile
@@ -57,6 +58,11 @@ class Survey:
     documents: array = field(default_factory=lambda: array("q"))
     labels: list[tuple[str, ...]] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
+
+    @cached_property
+    def hidden(self) -> set[str]:
+        """RETURNS (set[str]): All words with characters at an end that do not show."""
+        return self.invisible | self.veiled
 
     @property
     def entities(self) -> Counter[str]:

@@ -1,12 +1,9 @@
-import random
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from spacy.tokens import DocBin
-from spacy.vocab import Vocab
 from support import samples
+from support.samples import read_docbin
 
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
@@ -17,26 +14,6 @@ from spacy_bert_ner.report.data_page import write_data_report
 
 CASES = Path(__file__).parents[1] / "fixtures" / "cases"
 KAGGLE = Path(__file__).parents[2] / "assets" / "kaggle" / "ner_dataset.csv.zip"
-
-
-def read_docs(path):
-    return list(DocBin().from_disk(path).get_docs(Vocab()))
-
-
-@pytest.fixture
-def conll(tmp_path):
-    """A column file of 40 documents with 120 sentences, 10 of them the same."""
-    rng = random.Random(0)
-    lines = []
-    for document in range(40):
-        lines.append("-DOCSTART- O\n\n")
-        for sentence in range(3):
-            name = f"Name{document}x{sentence}" if sentence or document % 4 else "Oslo"
-            label = rng.choice(["PER", "LOC", "LOC", "LOC"])
-            lines.append(f"{name} B-{label if name != 'Oslo' else 'LOC'}\nwon O\n. O\n\n")
-    path = tmp_path / "data.conll"
-    path.write_text("".join(lines))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +43,7 @@ def test_the_kaggle_file_is_kept_whole(kaggle):
     # the written files say the same
     n_entities, texts = 0, []
     for name in report["parts"]:
-        docs = read_docs(output / f"{name}.spacy")
+        docs = read_docbin(output / f"{name}.spacy")
         n_entities += sum(len(doc.ents) for doc in docs)
         texts.append({doc.text for doc in docs})
     assert n_entities == 111_891
@@ -77,7 +54,7 @@ def test_the_kaggle_file_is_kept_whole(kaggle):
 def test_a_part_is_written_as_natural_text_with_exact_offsets(tmp_path):
     (tmp_path / "a.csv").write_text(samples.token_rows())
     convert([tmp_path / "a.csv"], tmp_path / "out.spacy")
-    docs = read_docs(tmp_path / "out.spacy")
+    docs = read_docbin(tmp_path / "out.spacy")
     assert docs[1].text == "The Oslo Times's editor (Lee) left."
     assert [(e.text, e.start_char, e.label_) for e in docs[1].ents] == [
         ("Oslo Times", 4, "ORG"), ("Lee", 25, "PER"),
@@ -90,7 +67,7 @@ def test_a_part_is_written_as_natural_text_with_exact_offsets(tmp_path):
 def test_spacing_changes_the_text(tmp_path):
     (tmp_path / "a.csv").write_text(samples.token_rows())
     convert([tmp_path / "a.csv"], tmp_path / "a.spacy", settings=Conversion(spacing="words"))
-    assert read_docs(tmp_path / "a.spacy")[1].text == "The Oslo Times 's editor ( Lee ) left ."
+    assert read_docbin(tmp_path / "a.spacy")[1].text == "The Oslo Times 's editor ( Lee ) left ."
 
 
 def test_label_map_changes_the_labels(tmp_path, conll):
@@ -107,7 +84,7 @@ def test_docs_are_sentences_documents_or_runs(tmp_path, conll):
         settings = Conversion(docs=docs)
         report = convert([conll], tmp_path / "a.spacy", settings=settings, force=True)
         counts[docs] = report["parts"]["a"]["docs"]
-        found = read_docs(tmp_path / "a.spacy")
+        found = read_docbin(tmp_path / "a.spacy")
         assert sum(len(list(doc.sents)) for doc in found) == 120
     assert counts == {"auto": 120, "sentence": 120, "document": 40, "2": 80}
     assert found[0].text.endswith("won. Name0x1 won.")
@@ -119,74 +96,6 @@ def test_documents_need_borders(tmp_path):
         convert([tmp_path / "a.csv"], settings=Conversion(docs="document"))
     with pytest.raises(FormatError, match="no border between documents"):
         convert([tmp_path / "a.csv"], settings=Conversion(split="50/50", split_by="document"))
-
-
-def part_texts(output, names=("train", "dev", "test")):
-    return [Counter(doc.text for doc in read_docs(output / f"{name}.spacy")) for name in names]
-
-
-def test_split_keeps_repeats_on_one_side(tmp_path, conll):
-    settings = Conversion(split="60/20/20")
-    report = convert([conll], tmp_path / "out", settings=settings)
-    texts = part_texts(tmp_path / "out")
-    assert sum(sum(counts.values()) for counts in texts) == 120
-    assert all(a.keys().isdisjoint(b) for a in texts for b in texts if a is not b)
-    assert report["repeats"]["sentences"] == 9
-    convert([conll], tmp_path / "again", settings=settings)
-    assert part_texts(tmp_path / "again") == texts
-    convert([conll], tmp_path / "other", settings=Conversion(split="60/20/20", seed=1))
-    assert part_texts(tmp_path / "other") != texts
-
-
-def test_leaks_are_counted_and_kept_if_allowed(tmp_path, conll):
-    settings = Conversion(split="60/20/20", allow_leaks=True)
-    report = convert([conll], tmp_path / "out", settings=settings)
-    train, dev, test = part_texts(tmp_path / "out")
-    n_leaks = sum(n for text, n in train.items() if text in dev or text in test)
-    n_leaks += sum(n for text, n in dev.items() if text in test)
-    assert report["repeats"]["leaks"] == n_leaks > 0
-    assert sum(train.values()) == 72
-
-
-def test_split_by_document_keeps_documents_together(tmp_path, conll):
-    settings = Conversion(split="60/20/20", split_by="document")
-    report = convert([conll], tmp_path / "out", settings=settings)
-    texts = part_texts(tmp_path / "out")
-    documents = [{t.split("x")[0] for t in counts if t != "Oslo won."} for counts in texts]
-    assert all(a.isdisjoint(b) for a in documents for b in documents if a is not b)
-    # the sentence that all of them share stands in the last part only, and is counted
-    assert [counts["Oslo won."] > 0 for counts in texts] == [False, False, True]
-    left_out = report["repeats"]["leaks_left_out"]
-    assert left_out == 120 - sum(sum(counts.values()) for counts in texts) > 0
-
-
-def test_limits_draw_docs_of_each_part(tmp_path, conll):
-    settings = Conversion(split="60/20/20", limit=10, limit_dev=5, limit_test=3)
-    report = convert([conll], tmp_path / "out", settings=settings)
-    assert [part["docs"] for part in report["parts"].values()] == [10, 5, 3]
-    whole = convert([conll], tmp_path / "whole", settings=Conversion(split="60/20/20"))
-    assert [part["docs"] for part in whole["parts"].values()] == [72, 24, 24]
-    for some, all_ in zip(
-        part_texts(tmp_path / "out"), part_texts(tmp_path / "whole"), strict=True
-    ):
-        assert some <= all_
-    report = convert([conll], tmp_path / "a.spacy", settings=Conversion(limit=7))
-    assert report["parts"]["a"]["docs"] == 7
-
-
-def test_stratify_puts_rare_labels_into_every_part(tmp_path):
-    lines = ["Oslo B-LOC\n" + f"x{i} O\n\n" for i in range(60)]
-    lines += ["Fog B-nat\n" + f"y{i} O\n\n" for i in range(3)]
-    (tmp_path / "a.conll").write_text("".join(lines))
-    missing = 0
-    for seed in range(4):
-        for stratify in (True, False):
-            settings = Conversion(split="80/10/10", seed=seed, stratify=stratify)
-            parts = convert([tmp_path / "a.conll"], settings=settings)["parts"].values()
-            has_all = all("nat" in part["entities"] for part in parts)
-            assert has_all or not stratify
-            missing += not has_all
-    assert missing > 0
 
 
 def test_given_files_go_to_given_parts(tmp_path, conll):
@@ -295,7 +204,7 @@ def test_a_failed_conversion_leaves_no_file_behind(tmp_path, monkeypatch):
 
 def test_chinese_characters_become_a_text_without_blanks(tmp_path):
     convert([CASES / "S10-zh-characters.txt"], tmp_path / "a.spacy", settings=Conversion(lang="zh"))
-    (doc,) = read_docs(tmp_path / "a.spacy")
+    (doc,) = read_docbin(tmp_path / "a.spacy")
     assert doc.text == "米拉住在格拉茨。"
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("米拉", "PER"), ("格拉茨", "LOC")]
 
@@ -311,26 +220,26 @@ def test_a_tokenizer_that_is_not_installed_is_named(tmp_path, monkeypatch):
     settings = Conversion(lang="ja")
     report = convert([tmp_path / "a.txt"], tmp_path / "a.spacy", settings=settings)
     assert [note["kind"] for note in report["findings"]] == ["no-tokenizer"]
-    assert read_docs(tmp_path / "a.spacy")[0].text == "ミラは住む"
+    assert read_docbin(tmp_path / "a.spacy")[0].text == "ミラは住む"
     make_tokenizer.cache_clear()
 
 
 def test_span_groups_come_through(tmp_path):
     report = convert([CASES / "S09-span-group.spacy"], tmp_path / "a.spacy")
-    docs = read_docs(tmp_path / "a.spacy")
+    docs = read_docbin(tmp_path / "a.spacy")
     assert [len(doc.spans["sc"]) for doc in docs] == [2, 2]
     assert [span.text for span in docs[0].spans["sc"]] == ["Mira", "Graz"]
     assert not any(note["kind"].endswith("group") for note in report["findings"])
     convert([tmp_path / "a.spacy"], tmp_path / "b.jsonl")
     convert([tmp_path / "b.jsonl"], tmp_path / "c.spacy")
-    assert [len(doc.spans["sc"]) for doc in read_docs(tmp_path / "c.spacy")] == [2, 2]
+    assert [len(doc.spans["sc"]) for doc in read_docbin(tmp_path / "c.spacy")] == [2, 2]
     report = convert([tmp_path / "a.spacy"], tmp_path / "a.conll")
     assert [n["count"] for n in report["findings"] if n["kind"] == "lost-groups"] == [4]
 
 
 def test_binary_answers_are_missing_in_the_file(tmp_path):
     convert([CASES / "S05-prodigy-binary.jsonl"], tmp_path / "a.spacy")
-    (doc,) = read_docs(tmp_path / "a.spacy")
+    (doc,) = read_docbin(tmp_path / "a.spacy")
     assert [token.ent_iob_ for token in doc] == ["", "", "B", "", "B", ""]
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_bert_ner.convert.docs import doc_data_to_doc, sentences_to_doc_data
@@ -260,3 +261,8 @@ def read_docs(path, notes=None, **options):
 
 def find_entities(path, notes=None, **options):
     return [ents for _, ents in read_docs(path, notes, **options)]
+
+
+def read_docbin(path):
+    """RETURNS (list[Doc]): The docs of a `.spacy` file."""
+    return list(DocBin().from_disk(path).get_docs(Vocab()))

@@ -11,8 +11,8 @@ from .table import Dialect, Row, read_lines
 from .tag_forms import MOST_TAGS
 
 DOCSTART = "-DOCSTART-"
-MARKS = '#-,;"' + "".join(char for char in map(chr, range(0x3001)) if char.isspace())
-"""First characters of the lines that may be no row: comments, borders and white space."""
+MARKS = frozenset(("", *'#-,;"', *filter(str.isspace, map(chr, range(0x3001)))))
+"""First characters of the lines that may be no row: empty ones, comments, borders, white space."""
 
 _MOST_HASHES = 100  # lines that begin with # and end with a tag
 _ASIAN = "\u0e00"  # the first character of Thai; those of China, Japan and Korea come later

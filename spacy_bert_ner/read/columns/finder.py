@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ...schemes import is_tag
 from ..bytes.source import Source
 from ..languages import UNSPACED
-from ..sentence import Advice, FormatError, count_things
+from ..sentence import FormatError, count_things
 from ..settings import ReadSettings
 from .column_survey import ColumnSurvey
 from .dialects import first_rows, survey_headed, survey_plain
@@ -15,6 +15,7 @@ from .table import Row
 from .tag_forms import (
     BARE,
     MOST_TAGS,
+    NO_ENTITY,
     USUAL,
     TagForms,
     are_bare_labels,
@@ -119,12 +120,12 @@ class _Finder:
         # a CSV without ids has blank rows, or nothing separates its sentences
         is_csv = self.names and self.survey.dialect.delimiter in (",", ";")
         if is_csv and id_column < 0 and not self.survey.n_gaps and not ends:
-            others = [name for name in self.names if name.strip()]
+            names = ", ".join(map(repr, filter(str.strip, self.names)))[:300]
             raise FormatError(
                 self.source.name,
-                f"columns {', '.join(map(repr, others))[:300]}, no 'sentence #' and no blank rows: "
-                "nothing parts the sentences. Add blank rows, name the column of the sentence's "
-                "id in `columns`, or name the words that end a sentence.",
+                f"columns {names}, no 'sentence #' and no blank rows: nothing parts the sentences. Add "
+                "blank rows, name the column of the sentence's id in `columns`, or name the words "
+                "that end a sentence.",
                 line=self.survey.n_header,
                 advice=[{"split_at": ". ! ?"}],
             )
@@ -147,7 +148,7 @@ class _Finder:
         usual = {}
         for number, column in enumerate(self.survey.columns[: self.n_columns]):
             forms = self._get_forms(number)
-            has_entities = not column.cells.keys() <= {"O", "o", "_", "-", "*"}
+            has_entities = not column.cells.keys() <= {*NO_ENTITY, "", "*"}
             if are_numbers(column.cells) and number != self.n_columns - 1:
                 continue  # numbers of lines or words
             if forms is not None and has_entities and not are_chunks(column.cells):
@@ -209,18 +210,21 @@ class _Finder:
         for number, column in enumerate(self.survey.columns[: self.n_columns]):
             is_tag = number == tag or self._is_tag_column(number)
             is_counter = column.is_index or (column.is_constant and self.survey.n_rows > 20)
-            if not (is_tag or is_counter):
+            is_empty = column.cells.keys() == {""}
+            if not (is_tag or is_counter or is_empty):
                 if skipped:
                     listed = " and ".join(skipped)
                     self.reasons.append(f"{listed}, so the words are in column {number + 1}")
                 return number
-            what = "holds tags" if is_tag else "counts words or sentences"
+            what = (
+                "holds tags" if is_tag else "is empty" if is_empty else "counts words or sentences"
+            )
             skipped.append(f"column {number + 1} {what}")
         return 0
 
     def _is_tag_column(self, number: int) -> bool:
-        has_entities = not self.survey.columns[number].cells.keys() <= {"O", "o", "_", "-"}
-        return self._get_forms(number) is not None and has_entities
+        cells = self.survey.columns[number].cells.keys()
+        return self._get_forms(number) is not None and not cells <= {*NO_ENTITY, ""}
 
     def _check_column(self, kind: str, column: int) -> int:
         n_columns = self.n_columns
@@ -239,10 +243,9 @@ class _Finder:
         for tag in tags:
             word = self._find_word(tag)
             self.reasons.clear()
-            options: Advice = {"word_column": word + 1, "tag_column": tag + 1}
+            advice.append({"word_column": word + 1, "tag_column": tag + 1})
             cells = ", ".join(f"{row[word][:30]} {row[tag][:30]}" for row in rows)
             lines.append(f"tags in column {tag + 1} ({cells} …)")
-            advice.append(options)
         raise FormatError(
             self.source.name,
             f"{len(tags)} columns hold tags: {' or '.join(lines)}. Say which one counts.",

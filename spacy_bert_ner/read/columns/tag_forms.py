@@ -10,7 +10,9 @@ ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PE
 MOST_TAGS = 5_000
 """Distinct tags above which a column holds no tags."""
 
-_OUTSIDE = frozenset(("O", "o", "_", "-"))
+NO_ENTITY = frozenset(("O", "o", "_", "-"))
+"""Tags of words in no entity."""
+
 _LONGEST_TAG = 100
 _PREFIXED = re.compile(r"([BIESLUMW])([-_])(\S(?:.*\S)?)", re.IGNORECASE)
 _SUFFIXED = re.compile(r"(\S(?:.*\S)?)([-_])([BIESLUMW])", re.IGNORECASE)
@@ -46,7 +48,7 @@ def choose_forms(
     is_bare (bool): Whether the tags have no prefix, even if they look as if they had.
     RETURNS (TagForms | None): The spelling; None if these are no tags.
     """
-    inside = [tag for tag in tags if tag and tag not in _OUTSIDE]
+    inside = [tag for tag in tags if tag and tag not in NO_ENTITY]
     if is_bare:
         return BARE
     if label and set("BI") >= {tag.upper() for tag in inside}:
@@ -103,7 +105,7 @@ def describe_untagged(cells: Collection[str], column: int) -> str:
 
 def are_bare_labels(tags: Mapping[str, int]) -> bool:
     """Whether tags look like labels without prefixes, `O` among them."""
-    inside = [tag for tag in tags if tag and tag not in _OUTSIDE]
+    inside = [tag for tag in tags if tag and tag not in NO_ENTITY]
     n_outside = sum(tags[tag] for tag in ("O", "o") if tag in tags)
     return (
         n_outside >= 0.2 * sum(tags.values())
@@ -117,7 +119,7 @@ def are_bare_labels(tags: Mapping[str, int]) -> bool:
 
 def are_chunks(tags: Collection[str]) -> bool:
     """Whether tags are those of syntactic chunks, such as B-NP, and not of entities."""
-    labels = {tag[2:] for tag in tags if tag not in _OUTSIDE}
+    labels = {tag[2:] for tag in tags if tag not in NO_ENTITY}
     return bool(labels) and len(labels & _CHUNKS) > len(labels) / 2
 
 
@@ -181,7 +183,7 @@ class _NumberReader:
 
 
 def _read_outside(tag: str) -> str:
-    return "O" if tag in _OUTSIDE else ""
+    return "O" if tag in NO_ENTITY else ""
 
 
 def _read_usual(tag: str) -> str:
@@ -202,7 +204,7 @@ def _read_suffixed(tag: str) -> str:
 
 
 def _read_bare(tag: str) -> str:
-    return f"I-{tag}" if tag.strip() and tag not in _OUTSIDE else _read_outside(tag)
+    return f"I-{tag}" if tag.strip() and tag not in NO_ENTITY else _read_outside(tag)
 
 
 def _read_bracket(tag: str) -> str:

@@ -58,6 +58,7 @@ KINDS = {
     "prefix": ("en:Mira B-PER\nen:in O\nen:Graz B-LOC\n", PAIR),
     "positions": ("北0\tB-L\n京1\tI-L\n10\tO\n\n#0\tO\n米0\tB-P\n", [("北 京", "L"), ("米", "P")]),
     "no positions": ("A0 B-L\nB1 I-L\nC2 O\n", [("A0 B1", "L")]),
+    "empty column": ("1\t\tMira\tB-PER\n2\t\tin\tO\n\n1\t\tGraz\tB-LOC\n", PAIR),
     "codes": ("sentence #,word,tag\n1,A0,B-L\n,B1,I-L\n,C0,O\n", [("A0 B1", "L")]),
     "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),
     "empty-rows": ("word,tag\nMira,B-PER\n,\nGraz,B-LOC\n", PAIR),
