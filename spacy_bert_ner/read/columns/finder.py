@@ -123,9 +123,9 @@ class _Finder:
             names = ", ".join(map(repr, filter(str.strip, self.names)))[:300]
             raise FormatError(
                 self.source.name,
-                f"columns {names}, no 'sentence #' and no blank rows: nothing parts the sentences. Add "
-                "blank rows, name the column of the sentence's id in `columns`, or name the words "
-                "that end a sentence.",
+                f"columns {names}, no 'sentence #' and no blank rows: nothing parts the sentences. "
+                "Add blank rows, name the column of the sentence's id in `columns`, or name the "
+                "words that end a sentence.",
                 line=self.survey.n_header,
                 advice=[{"split_at": ". ! ?"}],
             )
