@@ -316,7 +316,7 @@ CASES = {
     ),
     "long record": Case(
         f'[{records().strip()}, {{"text": "' + "a" * 99_999,
-        "Write one JSON object for each text, one a line",
+        "Write one JSON object for each text, one per line",
         [records()],
     ),
     "no object": Case(records() + "5\n", "5, expected an object", [records()]),
@@ -344,7 +344,7 @@ CASES = {
     ),
     "data fields": Case(
         json.dumps([{"data": {"a": "x", "b": "y"}, "annotations": [{"result": []}]}]),
-        "one named 'text'. Rename it",
+        "one named 'text'. Rename the field",
         [samples.label_studio()],
     ),
     "annotator": Case(

@@ -65,7 +65,7 @@ WHAT = {
     "spacy": "spaCy's `DocBin`, with its span groups and missing annotation.",
     "parquet": "A Parquet or Arrow file, or the folder of a data set that `datasets` saved; needs "
     "`pip install 'pyarrow>=15'`.",
-    "spacy-jsonl": '`Doc.to_json`, one a line, or `[text, {"entities": …}]` pairs: lines, a list '
+    "spacy-jsonl": '`Doc.to_json`, one per line, or `[text, {"entities": …}]` pairs: lines, a list '
     "(`TRAIN_DATA`), or NER Annotator's object.",
     "prodigy": "Prodigy's `db-out`, lines or a list.",
     "label-studio": "Label Studio's JSON or JSON-MIN.",
