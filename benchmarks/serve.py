@@ -26,6 +26,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,16 +109,18 @@ def running(command):
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
     started = time.perf_counter()
-    process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        while asyncio.run(is_silent(port)):
-            if process.poll() is not None:
-                raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-            time.sleep(0.05)
-        yield process, port, time.perf_counter() - started
-    finally:
-        process.terminate()
-        process.wait()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([*command, "--port", str(port)], stderr=log)
+        try:
+            while asyncio.run(is_silent(port)):
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise RuntimeError(log.read()[-2000:].decode())
+                time.sleep(0.05)
+            yield process, port, time.perf_counter() - started
+        finally:
+            process.terminate()
+            process.wait()
 
 
 async def is_silent(port):
