@@ -13,6 +13,7 @@ Each peer's script has two functions and calls `run(train, load)`:
 """
 
 import json
+import os
 import resource
 import sys
 import time
@@ -23,8 +24,9 @@ from typing import Any
 
 def run(train: Callable[..., None], load: Callable[[Path], Any]) -> None:
     """Do what the command line says."""
-    out = sys.stdout
-    sys.stdout = sys.stderr  # libraries print too
+    # Libraries print and log to the standard output too: theirs goes to the standard error.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     if sys.argv[1] == "train":
         data, encoder, epochs, seed, folder = sys.argv[2:]
         sentences = json.loads(Path(data).read_text("utf8"))
