@@ -12,7 +12,8 @@ from spacy_transformers.layers import TransformerListener, split_trf_batch, trfs
 from thinc.api import Model, chain
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from .vectors import DocVectors, TokenBatch, TokenVectors, get_trf_data
+from .trf_data import get_trf_data
+from .vectors import DocVectors, TokenBatch, TokenVectors
 
 ListBackprop = Callable[[list[Floats2d]], list[Doc]]
 

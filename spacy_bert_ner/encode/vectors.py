@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
-from spacy.tokens import Doc
 from spacy_transformers.data_classes import (
     FullTransformerBatch,
     ModelOutput,
@@ -14,15 +13,6 @@ from spacy_transformers.data_classes import (
 )
 from thinc.api import get_array_module
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
-
-TRF_DATA = ("._.", "trf_data", None, None)
-"""Where spaCy keeps `doc._.trf_data` in `doc.user_data`."""
-
-
-def get_trf_data(doc: Doc) -> TransformerData | None:
-    """RETURNS (TransformerData | None): `doc._.trf_data`, in a tenth of the time."""
-    stored: dict[Any, Any] = doc.user_data
-    return stored.get(TRF_DATA)
 
 
 class TokenVectors(TransformerData):

@@ -6,7 +6,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..encode.vectors import TRF_DATA
+from ..encode.trf_data import TRF_DATA
 
 
 @Language.factory("trf_data_cleaner", assigns=["doc._.trf_data"], retokenizes=False)

@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..encode.vectors import get_trf_data
+from ..encode.trf_data import get_trf_data
 
 # Suffixes of the names of layers that read `doc._.trf_data`: spaCy's, ours, and those of
 # models saved by version 0.1.0.

@@ -15,7 +15,15 @@ from unittest.mock import MagicMock, call
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from support.annotating import TEXTS, here, make_records, model, read_output, run_job, write_lines
+from support.annotating import (
+    TEXTS,
+    check_same_output,
+    here,
+    make_records,
+    model,
+    run_job,
+    write_lines,
+)
 from support.pipelines import read_ents
 
 from spacy_bert_ner.annotate import spark_engine
@@ -109,7 +117,7 @@ def test_an_engine_does_the_same_also_if_its_worker_is_killed(
     assert "2000 records in 100 parts" in text, text
     request.getfixturevalue("here")
     run_job(model, [data], tmp_path / "whole", part_records=1_000)
-    assert read_output(tmp_path / "out") == read_output(tmp_path / "whole")
+    check_same_output(tmp_path / "out", tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.annotating import (
+    check_same_output,
     here,
     make_records,
     model,
@@ -45,7 +46,7 @@ def test_a_killed_worker_is_replaced_and_its_part_done_anew(model, tmp_path, req
     assert list_children() == []
     request.getfixturevalue("here")
     run_job(model, [data], tmp_path / "whole")
-    assert read_output(tmp_path / "out") == read_output(tmp_path / "whole")
+    check_same_output(tmp_path / "out", tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -28,12 +28,12 @@ def make_tight(model, room, error):
     sizes = []
 
     def check(module, args, given):
-        X = given["input_ids"] if "input_ids" in given else given["inputs_embeds"]
+        X = given["inputs_embeds"] if given.get("input_ids") is None else given["input_ids"]
         sizes.append(X.shape[0] * X.shape[1])
         if sizes[-1] > room:
             raise error
 
-    get_shim(model)._model.register_forward_pre_hook(check, with_kwargs=True)
+    get_shim(model)._model.embeddings.register_forward_pre_hook(check, with_kwargs=True)
     return sizes
 
 

@@ -57,6 +57,15 @@ def read_output(folder):
     return found
 
 
+def check_same_output(one, other):
+    """The same records; scores to 1e-5, because they may come from other batches."""
+    a, b = read_output(one), read_output(other)
+    assert a.keys() == b.keys()
+    for name, record in a.items():
+        scores = [[e.pop("score") for e in x["entities"]] for x in (record, b[name])]
+        assert record == b[name] and scores[0] == pytest.approx(scores[1], abs=1e-5)
+
+
 def read_errors(folder):
     lines = (folder / "errors.jsonl").read_text("utf8").splitlines()
     return {line["id"]: line["reason"] for line in map(json.loads, lines)}
