@@ -5,21 +5,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
-from packaging.version import Version
 
 from ..optimize.parameter_groups import EMBEDDINGS, LAYER
 from ..pieces.shapes import TABLE
 from ..pieces.table import gather_ragged
 from ..pieces.windows import Bucket
 from .memory import run_in_halves
+from .padding import make_mask
 from .precision import predicting
 from .settings import parse_freeze
 from .threads import run_side_by_side, watch_load
-
-IS_OLD = Version(transformers.__version__).major < 5
-# Encoders that take a mask of three dimensions as it is, or none.
-PREPARED = ("bert", "camembert", "roberta", "xlm-roberta") if IS_OLD else ()
 
 
 def compute_vectors(
@@ -110,17 +105,8 @@ def read_bucket(
 
 def _read(model: torch.nn.Module, X: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     given = {"input_ids" if X.dim() == 2 else "inputs_embeds": X}
-    whole: Any = model
-    is_prepared = whole.config.model_type in PREPARED
-    if lengths is None and is_prepared and hasattr(model, "encoder"):
-        # transformers would ask the device for padding, to find that no mask is needed.
-        return whole.encoder(whole.embeddings(**given)).last_hidden_state
-    if lengths is not None:
-        columns = torch.arange(X.shape[1], device=X.device)
-        mask = (columns < lengths[:, None]).long()
-        # In two dimensions, transformers 4 looks whether a mask is full, and so waits for a GPU.
-        given["attention_mask"] = mask[:, None] if is_prepared else mask
-    return model(**given).last_hidden_state
+    mask = make_mask(lengths, X.shape[:2], X.device)
+    return model(**given, attention_mask=mask).last_hidden_state
 
 
 def _find_rows(bucket: Bucket, pooling: str) -> tuple[np.ndarray, ...]:

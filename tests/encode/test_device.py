@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from spacy_bert_ner.encode.forward import PREPARED
-
 
 @pytest.mark.slow
 def test_no_tensor_is_elsewhere_and_nothing_waits_for_a_bucket(tmp_path):
@@ -20,11 +18,6 @@ def test_no_tensor_is_elsewhere_and_nothing_waits_for_a_bucket(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 6 * 4 * 2
-    # One bucket is full: without a mask, transformers asks some encoders whether there is padding
-    # (when predicting) and whether the mask is full. The other two are padded.
-    for kind, shapes, train, pooling, waits in found:
-        case = kind, shapes, train, pooling, waits
-        n_waits = (0 if kind == "electra" else 2) + (1 if train else 2)
-        assert sum(waits.values()) <= (0 if kind in PREPARED else n_waits), case
-        assert not any("encode/" in place for place in waits), case
+    assert len(found) == (2 * 4 + 10) * 2
+    # One bucket is full, two are padded: transformers would ask for both.
+    assert [case for case in found if case[-1]] == []
