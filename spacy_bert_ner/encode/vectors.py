@@ -42,7 +42,7 @@ class TokenVectors(TransformerData):
         return self.X.shape[1]
 
     @property
-    def model_output(self) -> ModelOutput:  # type: ignore[override]
+    def model_output(self) -> ModelOutput:
         """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""
         return ModelOutput(last_hidden_state=as_one_row(self.X))
 
@@ -103,7 +103,7 @@ class TokenBatch(FullTransformerBatch):
             start += n_rows
 
     @property
-    def model_output(self) -> ModelOutput:  # type: ignore[override]
+    def model_output(self) -> ModelOutput:
         """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""
         return ModelOutput(last_hidden_state=as_one_row(self.X))
 

@@ -176,7 +176,7 @@ def make_pipeline(
         lang=lang, aggregation=aggregation, scheme=columns.scheme, labels=labels
     )
     if head.before:
-        width = len(head.before[0].weight)  # type: ignore[arg-type]
+        width = len(head.before[0].weight)
         config["components"]["ner"]["model"].update(hidden=width, norm=True)
     config["paths"]["encoder"] = str(folder)
     nlp = load_model_from_config(Config(config), auto_fill=True)

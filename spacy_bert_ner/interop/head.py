@@ -136,7 +136,7 @@ def load_head(model: Any, head: Head) -> None:
         model.head.dense.load_state_dict(dense.state_dict())
         model.head.norm.load_state_dict(norm.state_dict(), strict=False)
         if model.head.norm.bias is None:
-            bias = bias + head.weight @ norm.bias  # type: ignore[operator]
+            bias = bias + head.weight @ norm.bias
     model.classifier.load_state_dict({"weight": head.weight, "bias": bias})
 
 
