@@ -57,8 +57,8 @@ def import_extra(module: str, extra: str, *, used_by: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ValueError(
-            f"{used_by} needs {module.partition('.')[0]}, which is not installed. Install it: "
-            f"{install_extra(extra)}"
+            f"{used_by} needs {module.partition('.')[0]}, which is not installed or cannot be "
+            f"loaded ({error}). Install it: {install_extra(extra)}"
         ) from error
 
 

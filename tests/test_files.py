@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import spacy
+from support.kills import fork
+from support.runs import run
 from support.steps import run_until_killed, skip_sync
 from support.trainings import make_config, write_corpus
 
@@ -173,33 +175,19 @@ def test_a_full_disk_is_one_sentence_that_names_the_place(tmp_path, make, fault)
     assert list(tmp_path.iterdir()) == []
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from spacy.util import load_config
-from spacy_bert_ner.train.train import train
-train(load_config(sys.argv[1], interpolate=False), Path(sys.argv[2]))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.1])
 def test_killed_at_any_time_the_best_model_loads(tmp_path, number, delay):
-    write_corpus(tmp_path)
-    config = make_config(
-        tmp_path, **{"training.max_epochs": 500, "initialize.after_init.eval_every": "2 steps"}
-    )
-    config.to_disk(tmp_path / "config.cfg")
+    often = {"training.max_epochs": 500, "initialize.after_init.eval_every": "2 steps"}
+    process = fork(run, tmp_path, **often)
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, tmp_path / "config.cfg", out], stdout=subprocess.DEVNULL
-    )
     while not (out / "checkpoint").exists():
+        assert process.is_alive()
         time.sleep(0.02)
     time.sleep(0.3 + delay)
     os.kill(process.pid, number)
-    process.wait()
+    process.join()
     assert spacy.load(out / "model-best")("Ada likes Rome") is not None
     assert spacy.load(out / "checkpoint" / "model")("Ada likes Rome") is not None
 

@@ -9,6 +9,7 @@ import shutil
 import pytest
 from support import samples
 from support.hub_server import run_hub
+from support.indexes import BUILD_HERE
 from support.kills import read_tree, run_to_its_end, start
 from support.pipelines import make_nlp, train
 
@@ -98,10 +99,10 @@ def test_package(tmp_path, model):
     place.mkdir()
     args = ["package", model, place / "packages", *flags]
     before = read_tree(model)
-    run_to_its_end([*args, "--version", "0.1"], {}, tmp_path)
+    run_to_its_end([*args, "--version", "0.1"], BUILD_HERE, tmp_path)
     (place / "packages" / "notes.txt").write_text("mine")
     old = shutil.copytree(place / "packages", tmp_path / "old")
-    run_to_its_end([*args, "--version", "0.2"], {}, tmp_path)
+    run_to_its_end([*args, "--version", "0.2"], BUILD_HERE, tmp_path)
     trees = [read_tree(old), read_tree(place / "packages")]
     assert any(path.endswith("0.2-py3-none-any.whl") for path in trees[1])
 
@@ -114,7 +115,7 @@ def test_package(tmp_path, model):
             shutil.rmtree(place / "packages")
             shutil.copytree(old, place / "packages")
 
-    kill([*args, "--version", "0.2"], {}, tmp_path / "cache", check=check)
+    kill([*args, "--version", "0.2"], BUILD_HERE, tmp_path / "cache", check=check)
     assert read_tree(model) == before
 
 

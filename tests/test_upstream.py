@@ -86,15 +86,10 @@ def check(counts, output, *, n_tests, without):
     assert counts["deselected"] >= len(without), output
 
 
-@pytest.mark.parametrize(
-    ("files", "without", "n_tests"),
-    [
-        (QUICK, [*REFUSED, *SLOW], 88),
-        pytest.param(ALL, list(REFUSED), 200, marks=pytest.mark.slow),
-    ],
-    ids=["quick", "all"],
-)
-def test_spacys_own_tests_of_a_trainable_ner(files, without, n_tests):
+def test_spacys_own_tests_of_a_trainable_ner(request):
+    files, without, n_tests = QUICK, [*REFUSED, *SLOW], 88
+    if request.config.getoption("--slow"):
+        files, without, n_tests = ALL, list(REFUSED), 200
     # Beams are of spaCy's parser.
     counts, output = run(files, root=SPACY, plugin="upstream", without=without, only="not beam")
     check(counts, output, n_tests=n_tests, without=without)

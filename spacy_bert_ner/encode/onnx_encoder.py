@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..install import install_extra
+from ..install import import_extra, install_extra
 
 GRAPH = "onnx"
 """The name of the tensor, in a saved encoder, that is the bytes of an ONNX graph."""
@@ -67,7 +67,7 @@ class OnnxEncoder(torch.nn.Module):
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         feed = {"ids": input_ids.cpu().numpy(), "mask": mask.view(input_ids.shape).cpu().numpy()}
         try:
-            (states,) = self._session.run(None, feed)
+            (states,) = self._session.run(["states"], feed)
         except Exception as error:  # ONNX Runtime's errors have no class in common
             raise RuntimeError(f"ONNX Runtime: {error}") from error
         return States(torch.from_numpy(states).to(input_ids.device))
@@ -81,13 +81,7 @@ def start_session(graph: torch.Tensor) -> Any:
     RETURNS (InferenceSession): The session.
     RAISES (ValueError): If ONNX Runtime is missing, or can't read the graph.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ValueError(
-            '`engine = "onnx"` needs ONNX Runtime, which is not installed or cannot be loaded '
-            f"({error}). Install it: {install_extra('onnx')}"
-        ) from error
+    onnxruntime = import_extra("onnxruntime", "onnx", used_by='`engine = "onnx"`')
     options = onnxruntime.SessionOptions()
     # No thread of ONNX Runtime's own: a fork would lose it, and parts are computed side by side.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

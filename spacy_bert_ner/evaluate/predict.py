@@ -32,6 +32,12 @@ class View(NamedTuple):
     spacy: Scores
     seconds: float
 
+    @property
+    def words_per_second(self) -> float | None:
+        """RETURNS (Optional[float]): The speed of `nlp.pipe`."""
+        n_words = sum(line.n_words for line in self.lines)
+        return n_words / self.seconds if self.seconds else None
+
 
 def read_examples(nlp: Language, path: Path, *, gold_words: bool) -> Iterator[tuple[int, Example]]:
     """Read a corpus, and number the docs that its examples come from.
@@ -92,14 +98,13 @@ def measure_speed(nlp: Language, view: View) -> Scores:
         `nlp(text)`, one text at a time, "ms_per_text" and "ms_per_text_p95" (median and
         95th percentile over "n_texts").
     """
-    n_words = sum(line.n_words for line in view.lines)
     times = []
     for line in view.lines[:N_TIMED]:
         start = perf_counter()
         nlp(line.text)
         times.append(1000 * (perf_counter() - start))
     return {
-        "words_per_second": n_words / view.seconds if view.seconds else None,
+        "words_per_second": view.words_per_second,
         "batch_size": nlp.batch_size,
         "ms_per_text": float(np.median(times)) if times else None,
         "ms_per_text_p95": float(np.percentile(times, 95)) if times else None,

@@ -11,7 +11,7 @@ import torch
 from ..encode.checkpoint import Checkpoint
 from ..encode.onnx_encoder import GRAPH, SIZES, OnnxEncoder
 from ..encode.shaped_embedding import count_embeddings
-from ..install import install_extra
+from ..install import import_extra
 from ..scratch import temporary_folder
 
 # Operators that every ONNX Runtime since 1.18 knows.
@@ -22,15 +22,6 @@ NEAR = 1e-4
 SHAPES = ((1, 7), (3, 12))
 
 
-class _OnlyStates(torch.nn.Module):
-    def __init__(self, model: torch.nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
-
-
 def export_encoder(checkpoint: Checkpoint) -> OnnxEncoder:
     """Write an encoder as an ONNX graph, in float32.
 
@@ -38,14 +29,15 @@ def export_encoder(checkpoint: Checkpoint) -> OnnxEncoder:
     RETURNS (OnnxEncoder): The same for ONNX Runtime.
     RAISES (ValueError): If a package is missing, or the graph gives other vectors.
     """
-    import_onnx()
+    import_extra("onnx", "onnx", used_by="Writing a graph")
     model: Any = checkpoint.model.cpu().eval()
     axes = {0: "windows", 1: "columns"}
     with temporary_folder() as tmp, _quiet():
         torch.onnx.export(
-            _OnlyStates(model).eval(),  # the exporter restores its mode
-            _make_inputs(checkpoint, *SHAPES[1]),
+            model,
+            (),
             path := tmp / "model.onnx",
+            kwargs=_make_inputs(checkpoint, *SHAPES[1]),
             input_names=["ids", "mask"],
             output_names=["states"],
             dynamic_axes={"ids": axes, "mask": axes, "states": axes},
@@ -67,14 +59,13 @@ def quantize_encoder(encoder: OnnxEncoder) -> OnnxEncoder:
     encoder (OnnxEncoder): The encoder in float32.
     RETURNS (OnnxEncoder): The encoder in int8.
     """
-    onnx = import_onnx()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with temporary_folder() as tmp, _quiet():
-        path = tmp / "model.onnx"
+        (source := tmp / "float.onnx").write_bytes(encoder.get_buffer(GRAPH).numpy().tobytes())
         quantize_dynamic(
-            onnx.load_from_string(encoder.get_buffer(GRAPH).numpy().tobytes()),
-            path,
+            source,
+            path := tmp / "model.onnx",
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,
@@ -83,41 +74,27 @@ def quantize_encoder(encoder: OnnxEncoder) -> OnnxEncoder:
     return OnnxEncoder(_to_tensor(graph), encoder.get_buffer(SIZES), encoder.config)
 
 
-def import_onnx() -> Any:
-    """RETURNS (module): The package `onnx`, which writes graphs; a ValueError if it is missing."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise ValueError(
-            f"Writing a graph needs onnx, which is not installed or cannot be loaded ({error}). "
-            f"Install it: {install_extra('onnx')}"
-        ) from error
-    return onnx
-
-
 def _to_tensor(graph: bytes) -> torch.Tensor:
     return torch.frombuffer(bytearray(graph), dtype=torch.uint8)
 
 
-def _make_inputs(
-    checkpoint: Checkpoint, n_windows: int, n_columns: int
-) -> tuple[torch.Tensor, ...]:
+def _make_inputs(checkpoint: Checkpoint, n_windows: int, n_columns: int) -> dict[str, torch.Tensor]:
     n_pieces, n_shapes = count_embeddings(checkpoint.model)
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(n_pieces * max(1, n_shapes), (n_windows, n_columns), generator=generator)
     mask = torch.ones_like(ids)
     mask[1:, n_columns - 4 :] = 0
     ids[mask == 0] = checkpoint.pad
-    return ids, mask
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def _check_same(checkpoint: Checkpoint, encoder: OnnxEncoder) -> None:
     for shape in SHAPES:
-        ids, mask = _make_inputs(checkpoint, *shape)
+        given = _make_inputs(checkpoint, *shape)
         with torch.no_grad():
-            expected = checkpoint.model(input_ids=ids, attention_mask=mask).last_hidden_state
-        found = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        rows = mask.bool()
+            expected = checkpoint.model(**given).last_hidden_state
+        found = encoder(**given).last_hidden_state
+        rows = given["attention_mask"].bool()
         difference = float((found - expected)[rows].abs().max() / expected[rows].abs().max())
         if not difference < NEAR:
             raise ValueError(

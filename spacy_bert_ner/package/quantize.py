@@ -16,7 +16,7 @@ from ..encode.saved import POOLING, bytes_to_checkpoint, checkpoint_to_bytes
 from ..encode.seal import read_texts
 from ..encode.settings import ONNX, WITH_ONNX
 from ..encode.threads import count_threads
-from ..evaluate.predict import View, predict_view
+from ..evaluate.predict import predict_view
 from ..files import replaced_folder
 from ..install import list_requirements
 from ..machine import name_processor
@@ -106,12 +106,8 @@ def measure(nlps: list[Language], dev: Path, *, progress: ShowProgress) -> Quant
     before, after = zip(*rounds, strict=True)
     return Quantized(
         *(views[0].spacy["ents_f"] or 0.0 for views in (before, after)),
-        *(median(map(_find_speed, views)) for views in (before, after)),
+        *(median(view.words_per_second or 0.0 for view in views) for views in (before, after)),
     )
-
-
-def _find_speed(view: View) -> float:
-    return sum(line.n_words for line in view.lines) / view.seconds
 
 
 def _to_int8(data: bytes, place: str) -> bytes:

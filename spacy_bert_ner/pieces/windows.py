@@ -1,4 +1,4 @@
-"""Wordpieces ↔ windows with context in buckets of similar length."""
+"""Wordpieces → windows with context in buckets of similar length."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -215,22 +215,3 @@ def fill_buckets(
         has_pieces = pieces.lengths[tokens] > 0
         tokens = tokens[has_pieces]
         yield Bucket(ids, n_pieces + n_special, tokens, firsts[has_pieces], pieces.lengths[tokens])
-
-
-def join_buckets(buckets: Sequence[Bucket], values: Sequence[np.ndarray]) -> np.ndarray:
-    """Put values of the buckets' pieces back into document order.
-
-    The inverse of `fill_buckets`: with the buckets' own ids as values, it returns the
-    pieces of all tokens.
-
-    buckets (Sequence[Bucket]): The buckets.
-    values (Sequence[Array2d]): A value for each piece of a bucket, in the shape of its
-        ids.
-    RETURNS (Array1d): The values of the tokens' pieces. Shape: (n_pieces,).
-    """
-    taken = [
-        gather_ragged(value.ravel(), bucket.firsts, bucket.token_lengths)
-        for bucket, value in zip(buckets, values, strict=True)
-    ]
-    tokens = np.concatenate([np.repeat(b.tokens, b.token_lengths) for b in buckets])
-    return np.concatenate(taken)[np.argsort(tokens, kind="stable")]

@@ -8,7 +8,7 @@ import pytest
 import spacy
 from support.commands import run
 from support.heads import build_head
-from support.indexes import use_index
+from support.indexes import BUILD_HERE, use_index
 from support.listening import TEXTS, make_nlp
 
 from spacy_bert_ner.package.trial import (
@@ -104,7 +104,10 @@ def test_verify_writes_a_manifest_on_request(tmp_path):
 
 
 @pytest.mark.slow
-def test_wheels_are_installed_without_an_index_and_find_the_same(get_encoder, tmp_path):
+def test_wheels_are_installed_without_an_index_and_find_the_same(
+    get_encoder, tmp_path, monkeypatch
+):
+    [monkeypatch.setenv(*item) for item in BUILD_HERE.items()]
     nlp = make_nlp(get_encoder(), n_steps=8)
     nlp.to_disk(tmp_path / "model")
     plugin = build_plugin_wheel(Path(__file__).parents[2], tmp_path)

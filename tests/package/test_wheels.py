@@ -10,7 +10,7 @@ import pytest
 import spacy
 import srsly
 from support.damages import damage
-from support.indexes import use_index
+from support.indexes import BUILD_HERE, use_index
 from support.listening import TEXTS, annotate, make_nlp
 from support.pipelines import make_nlp as make_cnn
 from support.pipelines import train
@@ -174,7 +174,8 @@ def test_the_supported_versions_stand_in_setup_cfg():
 
 
 @pytest.mark.slow
-def test_two_builds_give_the_same_bytes(model, tmp_path):
+def test_two_builds_give_the_same_bytes(model, tmp_path, monkeypatch):
+    [monkeypatch.setenv(*item) for item in BUILD_HERE.items()]
     for kind in ("full", "half"):
         wheels = [
             build_model_wheel(

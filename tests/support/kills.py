@@ -1,4 +1,4 @@
-"""Commands in processes of their own, killed at random moments."""
+"""Functions and commands in processes of their own, to be killed at random moments."""
 
 import multiprocessing
 import os
@@ -11,7 +11,17 @@ from support.commands import run
 from support.hub_server import go_online
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["support.kills", "spacy_bert_ner.package.wheels"])
+# A server forks the processes: nothing is imported twice, and no thread is forked.
+_context.set_forkserver_preload(
+    ["support.kills", "spacy_bert_ner.package.wheels", "spacy_bert_ner.train.train"]
+)
+
+
+def fork(function, *args, **kwargs):
+    """Start a process that calls a function of a module."""
+    process = _context.Process(target=function, args=args, kwargs=kwargs)
+    process.start()
+    return process
 
 
 def _run(args, environment, cache):
@@ -23,9 +33,7 @@ def _run(args, environment, cache):
 
 
 def start(args, environment, cache):
-    process = _context.Process(target=_run, args=(args, environment, cache))
-    process.start()
-    return process
+    return fork(_run, args, environment, cache)
 
 
 def run_to_its_end(args, environment, cache):

@@ -1,7 +1,6 @@
 """A training run that is stopped, damaged or changed: resumed, it equals an unbroken one."""
 
 import json
-import multiprocessing
 import random
 import shutil
 import signal
@@ -10,6 +9,7 @@ import time
 import pytest
 import spacy
 import torch
+from support.kills import fork
 from support.listening import make_nlp
 from support.runs import StopError, is_equal, read_rows, run, stop_at
 
@@ -214,15 +214,8 @@ def test_what_the_logger_stops_is_not_resumed(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_20_kills_at_random_moments(tmp_path):
-    # A server forks the processes: nothing is imported twice, and no thread is forked.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["spacy_bert_ner.train.train"])
-    config = {"auto_resume": True, "training.max_epochs": 8}
-
     def start(output):
-        process = context.Process(target=run, args=(tmp_path, output), kwargs=config)
-        process.start()
-        return process
+        return fork(run, tmp_path, output, auto_resume=True, **{"training.max_epochs": 4})
 
     began = time.monotonic()
     start("whole").join()
