@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -126,13 +127,12 @@ def running(command):
 async def is_silent(port):
     """Whether a server does not answer yet."""
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n")
-        answer = await asyncio.wait_for(reader.readline(), 60)
-        writer.close()
-        return b" 200 " not in answer
+        client = await connect(port)
     except OSError:
         return True
+    status = await asyncio.wait_for(ask(client, b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n"), 60)
+    client[1].close()
+    return status != 200
 
 
 def make_request(text):
@@ -142,43 +142,21 @@ def make_request(text):
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-class Client(asyncio.Protocol):
-    """One connection that sends ready-made bytes: the load must cost little itself."""
-
-    def __init__(self):
-        """Wait for the connection."""
-        self.waiting = self.transport = None
-
-    def connection_made(self, transport):
-        """Keep where to write."""
-        self.transport = transport
-
-    def ask(self, request):
-        """Send a request; give a future of the status, 0 if the connection ends before."""
-        self.waiting = asyncio.get_running_loop().create_future()
-        self.data, self.size = b"", None
-        self.transport.write(request)
-        return self.waiting
-
-    def data_received(self, data):
-        """Collect the answer."""
-        self.data += data
-        if self.size is None and (end := self.data.find(b"\r\n\r\n")) >= 0:
-            head = self.data[:end].lower() + b"\r\n"
-            self.size = end + 4 + int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        if self.size is not None and len(self.data) >= self.size and not self.waiting.done():
-            self.waiting.set_result(int(self.data[9:12]))
-
-    def connection_lost(self, error):
-        """Give a request without an answer the status 0."""
-        if self.waiting and not self.waiting.done():
-            self.waiting.set_result(0)
-
-
 async def connect(port):
-    """Open a connection."""
-    loop = asyncio.get_running_loop()
-    return (await loop.create_connection(Client, "127.0.0.1", port))[1]
+    """Open a connection: where to read and where to write."""
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def ask(client, request):
+    """Send ready-made bytes; give the answer's status, 0 if the connection ends before."""
+    reader, writer = client
+    try:
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return 0
+    return int(head[9:12])
 
 
 async def send(port, items, seconds, rate=None, n_clients=N_CLIENTS):
@@ -188,46 +166,25 @@ async def send(port, items, seconds, rate=None, n_clients=N_CLIENTS):
     rate (float | None): Requests per second that arrive at random; `None` for as many as the
         clients can, each waiting for its answer.
     """
-    free = asyncio.Queue()
-    for _ in range(n_clients):
-        free.put_nowait(await connect(port))
-    started = time.perf_counter()
-    end = started + seconds
-    latencies, words, rng, tasks = [], 0, random.Random(0), set()
+    clients = [await connect(port) for _ in range(n_clients)]
+    latencies, words, rng = [], 0, random.Random(0)
+    due = started = time.perf_counter()
 
-    async def one(client, began):
-        nonlocal words
-        n_words, request = next(items)
-        if (status := await client.ask(request)) != 200:
-            raise RuntimeError(f"status {status}")
-        latencies.append(time.perf_counter() - began)
-        words += n_words
+    async def use(client):
+        nonlocal words, due
+        while (began := due if rate else time.perf_counter()) < started + seconds:
+            if rate:
+                due += rng.expovariate(rate)
+                await asyncio.sleep(max(0, began - time.perf_counter()))
+            n_words, request = next(items)
+            if (status := await ask(client, request)) != 200:
+                raise RuntimeError(f"status {status}")
+            latencies.append(time.perf_counter() - began)
+            words += n_words
+        client[1].close()
 
-    async def visit(began):
-        client = await free.get()
-        await one(client, began)
-        free.put_nowait(client)
-
-    async def repeat():
-        client = await free.get()
-        while (began := time.perf_counter()) < end:
-            await one(client, began)
-        free.put_nowait(client)
-
-    if rate is None:
-        await asyncio.gather(*(repeat() for _ in range(n_clients)))
-    else:
-        due = time.perf_counter()
-        while due < end:
-            await asyncio.sleep(max(0, due - time.perf_counter()))
-            task = asyncio.create_task(visit(due))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            due += rng.expovariate(rate)
-        await asyncio.gather(*tasks)
+    await asyncio.gather(*map(use, clients))
     seconds = time.perf_counter() - started
-    while not free.empty():
-        free.get_nowait().transport.close()
     return words / seconds, len(latencies) / seconds, latencies
 
 
@@ -261,35 +218,37 @@ def act(args, role):
 
 def measure_speed(args, items):
     """Words per second, by the clock and by the processor, in turns."""
-    clock = {"serve": [], "thread pool": [], "nlp.pipe": [], "nlp.pipe, batches of serve": []}
+    pipes = {"nlp.pipe": 0, "nlp.pipe, batches of serve": 1024}
+    clock = {name: [] for name in ("serve", "thread pool", *pipes)}
     cpu_words = {name: [] for name in clock}
     cpu_clients, rates = [], []
-    pipes = {"nlp.pipe": 0, "nlp.pipe, batches of serve": 1024}
-    with running(serve(args)) as (process, port, _), running(act(args, "peer")) as peer:
-        for at in (port, peer[1]):
-            asyncio.run(send(at, items, min(10, args.seconds)))  # warm up
+    with running(serve(args)) as ours, running(act(args, "peer")) as peer:
+        for _, port, _ in (ours, peer):
+            asyncio.run(send(port, items, min(10, args.seconds)))  # warm up
         for _ in range(args.rounds):
-            for name, server, at in (("serve", process, port), ("thread pool", peer[0], peer[1])):
+            for name, (server, port, _) in (("serve", ours), ("thread pool", peer)):
                 cpu, own = read_cpu(server), time.process_time()
-                words, rate, latencies = asyncio.run(send(at, items, args.seconds))
-                seconds = len(latencies) / rate
+                words, rate, latencies = asyncio.run(send(port, items, args.seconds))
                 clock[name].append(words)
-                cpu_words[name].append(words * seconds / (read_cpu(server) - cpu))
+                cpu_words[name].append(words * len(latencies) / rate / (read_cpu(server) - cpu))
                 if name == "serve":
                     rates.append(rate)
                     cpu_clients.append((time.process_time() - own) / len(latencies))
             for name, batch_words in pipes.items():
                 command = [*act(args, "pipe"), "--batch-words", str(batch_words)]
-                words, per_cpu = map(float, subprocess.check_output(command).split())
-                clock[name].append(words)
-                cpu_words[name].append(per_cpu)
-    result = {"words_per_second": clock, "words_per_cpu_second": cpu_words}
-    result["cpu_ms_of_a_client_per_request"] = 1000 * statistics.median(cpu_clients)
-    result["requests_per_second"] = statistics.median(rates)
-    for unit in ("words_per_second", "words_per_cpu_second"):
-        middle = {name: statistics.median(values) for name, values in result[unit].items()}
-        for peer_name in list(clock)[1:]:
-            result[f"{unit}: serve / {peer_name}"] = middle["serve"] / middle[peer_name]
+                found = map(float, subprocess.check_output(command).split())
+                for values, value in zip((clock[name], cpu_words[name]), found, strict=True):
+                    values.append(value)
+    result = {
+        "words_per_second": clock,
+        "words_per_cpu_second": cpu_words,
+        "cpu_ms_of_a_client_per_request": 1000 * statistics.median(cpu_clients),
+        "requests_per_second": statistics.median(rates),
+    }
+    for unit, values in list(result.items())[:2]:
+        ours = statistics.median(values["serve"])
+        for name in list(clock)[1:]:
+            result[f"{unit}: serve / {name}"] = ours / statistics.median(values[name])
     return result
 
 
@@ -311,9 +270,9 @@ def measure_idle(args, items):
     async def stand(port):
         idle = [await connect(port) for _ in range(args.idle)]
         _, _, latencies = await send(port, items, args.seconds)
-        n_open = sum(not client.transport.is_closing() for client in idle)
-        for client in idle:
-            client.transport.abort()
+        n_open = sum(not reader.at_eof() for reader, _ in idle)
+        for _, writer in idle:
+            writer.transport.abort()
         return {"connections": n_open, **find_quantiles(latencies)}
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -329,24 +288,22 @@ def measure_stops(args, items):
     async def load(port, process):
         statuses = []
 
-        async def client(keep):
-            found = None
+        async def use(keep):
+            client = None
             while True:
                 try:
-                    found = found or await connect(port)
+                    if client is None or client[0].at_eof():
+                        client = await connect(port)
                 except OSError:  # nobody listens any more
                     return
-                if found.transport.is_closing():
-                    found = None
-                    continue
-                statuses.append(await found.ask(next(items)[1]))
+                statuses.append(await ask(client, next(items)[1]))
                 if statuses[-1] != 200:
                     return
                 if not keep:
-                    found.transport.close()
-                    found = None
+                    client[1].close()
+                    client = None
 
-        jobs = asyncio.gather(*(client(i % 2 == 0) for i in range(16)))
+        jobs = asyncio.gather(*(use(i % 2 == 0) for i in range(16)))
         await asyncio.sleep(3)
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(jobs, 120)

@@ -5,6 +5,8 @@ import ctypes
 import os
 import platform
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +24,41 @@ def measure_resident():
     """Memory of this process in MiB, as Linux counts it."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
+
+
+SHAPES = """
+import torch
+from spacy_bert_ner.encode.precision import copy_in_precision
+from spacy_bert_ner.machine import bound_shapes
+
+bound_shapes(8)
+layer = copy_in_precision(torch.nn.Sequential(torch.nn.Linear(384, 384)), torch.bfloat16)
+pages = []
+with torch.inference_mode():
+    for length in range(1, 301):
+        layer(torch.zeros(1, length, 384, dtype=torch.bfloat16))
+        pages.append(int(open("/proc/self/statm").read().split()[1]))
+print((pages[-1] - pages[99]) * 4096 / 2**20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's own numbers")
+@pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bfloat16 here"
+)
+def test_products_of_many_shapes_take_no_more_memory():
+    # In a process of its own: the caches are as large as they were at the first product.
+    shown = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, check=True).stdout
+    assert float(shown) < 10
+
+
+def test_caches_that_the_user_has_bounded_stay_so(monkeypatch):
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "7")
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    machine.bound_shapes(9)
+    assert os.environ["LRU_CACHE_CAPACITY"] == "7"
+    assert os.environ.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY") == "9"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has malloc_trim")

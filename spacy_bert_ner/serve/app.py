@@ -61,10 +61,8 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
         docs_url=None,
         redoc_url=None,
         lifespan=_run_batcher,
+        exception_handlers={HTTPException: explain, RequestValidationError: _explain_fields},
     )
-    handlers: dict[Any, Any] = {HTTPException: explain, RequestValidationError: _explain_fields}
-    for error, handler in handlers.items():
-        app.add_exception_handler(error, handler)
     batcher = app.state.batcher = Batcher(nlp, settings)
     app.state.trainer = Trainer(batcher)
     kind = app.state.kind = limit_request(settings)

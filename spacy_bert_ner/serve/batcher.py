@@ -178,15 +178,10 @@ class Batcher:
         for key in self._spans_keys:
             spans += doc.spans.get(key, ())
         has_score = bool(spans) and spans[0].has_extension("score")
+        scores = [span._.score if has_score else None for span in spans]
         return [
-            FoundEntity(
-                span.start_char,
-                span.end_char,
-                span.text,
-                span.label_,
-                span._.score if has_score else None,
-            )
-            for span in spans
+            FoundEntity(span.start_char, span.end_char, span.text, span.label_, score)
+            for span, score in zip(spans, scores, strict=True)
         ]
 
 

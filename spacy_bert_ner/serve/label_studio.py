@@ -36,19 +36,6 @@ class HookEvent(BaseModel):
     project: Project | None = None
 
 
-class Predictions(BaseModel):
-    """A prediction for each task."""
-
-    results: list[dict[str, Any]]
-    model_version: str
-
-
-class Version(BaseModel):
-    """The model's version, for which Label Studio keeps predictions apart."""
-
-    model_version: str
-
-
 class Interface(NamedTuple):
     """Where a project's interface shows the text, and what its regions are called.
 
@@ -70,33 +57,32 @@ async def show_backend_health() -> StatusAnswer:
     return StatusAnswer(status="UP")
 
 
-@label_studio_router.post("/setup", response_model=Version)
-async def set_up(request: Request) -> Version:
+@label_studio_router.post("/setup")
+async def set_up(request: Request) -> dict[str, str]:
     """Say which model answers; a project needs no other preparation."""
-    return Version(model_version=name_version(request.app.state.batcher))
+    return {"model_version": name_version(request.app.state.batcher)}
 
 
-@label_studio_router.post("/predict", response_model=Predictions)
-async def predict_tasks(request: Request, body: Tasks) -> Predictions:
+@label_studio_router.post("/predict")
+async def predict_tasks(request: Request, body: Tasks) -> dict[str, Any]:
     """Predict the regions of some tasks; a task's score is that of its least certain one."""
     batcher: Batcher = request.app.state.batcher
     interface = read_interface(body.label_config, batcher.labels)
     texts = [_get_text(task, interface.field) for task in body.tasks]
     version = name_version(batcher)
+    results: list[dict[str, Any]] = []
     if not texts:
-        return Predictions(results=[], model_version=version)
-    labels = list(interface.labels)
-    content = json.dumps({"texts": texts, "labels": labels}).encode()
+        return {"results": results, "model_version": version}
+    content = json.dumps({"texts": texts, "labels": list(interface.labels)}).encode()
     wanted = read_request(content, request.app.state.kind)
     found = await batcher.find(texts)
-    results = []
     for text, ents in zip(texts, found, strict=True):
         selected = select_entities(text, ents, wanted, "utf16")
         scores = [ent["score"] for ent in selected if ent["score"] is not None]
         regions = [_make_region(i, ent, interface) for i, ent in enumerate(selected)]
         score = min(scores, default=None)
         results.append({"model_version": version, "score": score, "result": regions})
-    return Predictions(results=results, model_version=version)
+    return {"results": results, "model_version": version}
 
 
 @label_studio_router.post("/webhook", status_code=201)

@@ -17,6 +17,7 @@ from thinc.api import require_gpu
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .. import load
+from ..machine import bound_shapes
 from .app import make_app
 from .guard import Guard
 from .monitor import FOLDER, configure_logs, log_event
@@ -33,6 +34,7 @@ def run_server(settings: ServerSettings, sock: socket.socket) -> None:
     sock (socket): Listens at the address.
     """
     configure_logs()
+    bound_shapes()
     # Each connection is a file, and the usual limit of 1,024 is low.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
