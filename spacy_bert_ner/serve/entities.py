@@ -76,6 +76,10 @@ def explain_invalid(error: Any) -> str:
         parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]]
         place = "".join(parts).lstrip(".") or "The body"
         what = f"{place[:80]!a}: {error['msg']}"
+        if error["type"] == "string_too_long":
+            n_most = error["ctx"]["max_length"]
+            found = f"{len(error['input']):,} characters, expected at most {n_most:,}"
+            return f"{place[:80]!a}: {found}. Split the text."
     return f'{what}. Send {{"texts": ["…"]}}, as /docs describes.'
 
 

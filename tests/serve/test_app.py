@@ -123,7 +123,7 @@ def test_a_pipeline_that_writes_to_a_span_group_is_served(trained):
         (
             json.dumps({"texts": ["x", "y" * 5_001]}).encode(),
             422,
-            "texts[1]': String should have at most 5000",
+            "texts[1]': 5,001 characters, expected at most 5,000. Split the text.",
         ),
         (b'{"texts": ["' + b"x" * 2_000_000 + b'"]}', 413, "2,000,000 bytes"),
     ],

@@ -150,4 +150,5 @@ def test_the_api_page_lists_every_path(page, url):
     text = page.locator("main").inner_text()
     for part in ("POST /v1/entities", "GET /v1/model", "429", "threshold", "curl"):
         assert part in text
+    assert page.locator("dt", has_text="201").count() == 0  # a webhook's answer is no refusal
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
