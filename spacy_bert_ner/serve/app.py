@@ -54,6 +54,7 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
     settings (ServerSettings): Batches and limits.
     RETURNS (Guard): The ASGI application.
     """
+    handlers: dict[Any, Any] = {HTTPException: explain, RequestValidationError: _explain_fields}
     app = FastAPI(
         title="Named entities",
         description="Finds named entities in texts.",
@@ -61,7 +62,7 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
         docs_url=None,
         redoc_url=None,
         lifespan=_run_batcher,
-        exception_handlers={HTTPException: explain, RequestValidationError: _explain_fields},
+        exception_handlers=handlers,
     )
     batcher = app.state.batcher = Batcher(nlp, settings)
     app.state.trainer = Trainer(batcher)
