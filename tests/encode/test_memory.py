@@ -129,8 +129,8 @@ print("done")
 @pytest.mark.parametrize(
     ("task", "megabytes", "last"),
     [
-        # 70 MB are enough in halves; the whole bucket needs more than 100.
-        ("predict", 85, "done"),
+        # Halves need about 85 MB; the whole bucket needs more than 100.
+        ("predict", 95, "done"),
         ("update", 60, "MemoryError: .*`gradient_checkpointing = true`"),
     ],
 )

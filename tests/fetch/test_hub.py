@@ -118,7 +118,7 @@ def test_the_timeout_is_a_setting(tmp_path, monkeypatch):
         start = time.monotonic()
         with pytest.raises(FetchError, match=r"TimeoutError.*more time .`timeout`"):
             fetch_encoder(SOURCE, tmp_path / "encoder", pins={}, timeout=0.3)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 3.5  # by default, four seconds
 
 
 @pytest.mark.parametrize("kind", ["ConnectError", "ReadTimeout", "InvalidURL"])
