@@ -66,7 +66,8 @@ def bound_shapes(n: int = 128) -> None:
     1,024: a process that reads texts of all lengths grows for hours, by 0.6 MB for a
     shape. This works only before the first product; what the user has set stays.
 
-    n (int): Shapes to keep in each cache. Making the code again takes about 1 ms.
+    n (int): Shapes to keep in each cache. Making the code again takes about 1 ms: with
+        128, a server at full load answers a sixth fewer words.
     """
     for name in _CACHES:
         os.environ.setdefault(name, str(n))

@@ -26,13 +26,15 @@ class PaddingMask(torch.Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Answer `all()`, also after `== 1` or `to()`; all else gives plain tensors."""
-        mask, *others = args
-        if func in (torch.all, torch.Tensor.all) and not others and not kwargs:
+        mask = args[0] if args and isinstance(args[0], PaddingMask) else None
+        others = args[1:]
+        if mask is not None and func in (torch.all, torch.Tensor.all) and not others and not kwargs:
             return torch.tensor(mask.is_full)
         with torch._C.DisableTorchFunctionSubclass():
             found = func(*args, **(kwargs or {}))
-        is_same = func is torch.Tensor.to or (func is torch.Tensor.__eq__ and others == [1])
-        return _mark(found, mask.is_full) if is_same else found
+        is_one = len(others) == 1 and isinstance(others[0], int) and others[0] == 1
+        is_same = func is torch.Tensor.to or (func is torch.Tensor.__eq__ and is_one)
+        return _mark(found, mask.is_full) if mask is not None and is_same else found
 
 
 def make_mask(lengths: torch.Tensor | None, shape: torch.Size, device: torch.device) -> PaddingMask:

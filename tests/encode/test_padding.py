@@ -33,3 +33,11 @@ def test_the_mask_answers_without_its_values(lengths):
     # Anything else is computed.
     for X in (mask == 0, 1 - mask, mask[:, None], mask.all(dim=1), mask.sum()):
         assert X.device.type == "meta" and not isinstance(X, PaddingMask)
+
+
+def test_a_mask_can_be_any_argument():
+    mask, X = make_mask(None, torch.Size((2, 3)), torch.device("cpu")), torch.rand(2, 3)
+    assert X.to(mask).dtype == mask.dtype
+    assert torch.equal(torch.cat(tensors=[X, mask]), torch.cat([X, torch.ones(2, 3)]))
+    assert bool(mask.eq(torch.ones(2, 3)).all()) and bool((mask == torch.ones(2, 3)).all())
+    assert torch.zeros_like(input=mask).sum() == 0
