@@ -73,11 +73,12 @@ class Batcher:
             self._zone.close()  # now, not when it is collected: another one may be open then
 
     def replace(self, nlp: Language) -> None:
-        """Predict with another pipeline from one of the next batches on.
+        """Predict with another pipeline as soon as no batch is in work.
 
         nlp (Language): The pipeline.
         """
         self._next, self._zone_words = nlp, 0
+        self._renew()
 
     async def find(self, texts: Sequence[str]) -> list[list[FoundEntity]]:
         """Find the entities of the texts of one request.
@@ -123,13 +124,11 @@ class Batcher:
 
     async def _predict(self, jobs: Sequence[_Job]) -> list[Any]:
         n_words = sum(job.words for job in jobs)
+        # Both threads share a memory zone, which is renewed when none is in it. Short texts
+        # don't wait for that: a long one waits until the batch of short ones is done.
+        while self._running and self._zone_words <= 0 and n_words > self.settings.batch_words:
+            await asyncio.sleep(_WAIT)
         async with contextlib.nullcontext() if self._is_safe else self._turn:
-            # Both threads share a memory zone, which is renewed when none is in it. Short texts
-            # don't wait for that: a long one waits until the batch of short ones is done.
-            while self._running and self._zone_words <= 0 and n_words > self.settings.batch_words:
-                await asyncio.sleep(_WAIT)
-            if self._zone_words <= 0 and not self._running:
-                self._renew()
             self._running += 1
             self._zone_words -= n_words
             started = time.perf_counter()
@@ -137,12 +136,15 @@ class Batcher:
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._pool, self._find, texts)
             self._running -= 1
+            self._renew()
         self._speed += 0.2 * (n_words / (time.perf_counter() - started) - self._speed)
         WORDS.inc(n_words)
         BATCH.observe(n_words)
         return results
 
     def _renew(self) -> None:
+        if self._running or self._zone_words > 0:
+            return
         # The first words of a pipeline are kept: in a zone, spaCy's tokenizer remembers none.
         self._zone.close()
         if self.nlp is self._next:

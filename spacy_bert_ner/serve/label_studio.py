@@ -63,25 +63,30 @@ async def set_up(request: Request) -> dict[str, str]:
     return {"model_version": name_version(request.app.state.batcher)}
 
 
+@label_studio_router.get("/versions")
+async def list_versions(request: Request) -> dict[str, list[str]]:
+    """List the one model that there is."""
+    return {"versions": [name_version(request.app.state.batcher)]}
+
+
 @label_studio_router.post("/predict")
 async def predict_tasks(request: Request, body: Tasks) -> dict[str, Any]:
     """Predict the regions of some tasks; a task's score is that of its least certain one."""
     batcher: Batcher = request.app.state.batcher
     interface = read_interface(body.label_config, batcher.labels)
     texts = [_get_text(task, interface.field) for task in body.tasks]
-    version = name_version(batcher)
+    version, size = name_version(batcher), batcher.settings.max_texts
     results: list[dict[str, Any]] = []
-    if not texts:
-        return {"results": results, "model_version": version}
-    content = json.dumps({"texts": texts, "labels": list(interface.labels)}).encode()
-    wanted = read_request(content, request.app.state.kind)
-    found = await batcher.find(texts)
-    for text, ents in zip(texts, found, strict=True):
-        selected = select_entities(text, ents, wanted, "utf16")
-        scores = [ent["score"] for ent in selected if ent["score"] is not None]
-        regions = [_make_region(i, ent, interface) for i, ent in enumerate(selected)]
-        score = min(scores, default=None)
-        results.append({"model_version": version, "score": score, "result": regions})
+    # Label Studio sends all tasks that someone has selected at once.
+    for part in (texts[i : i + size] for i in range(0, len(texts), size)):
+        content = json.dumps({"texts": part, "labels": list(interface.labels)}).encode()
+        wanted = read_request(content, request.app.state.kind)
+        for text, ents in zip(part, await batcher.find(part), strict=True):
+            selected = select_entities(text, ents, wanted, "utf16")
+            scores = [ent["score"] for ent in selected if ent["score"] is not None]
+            regions = [_make_region(i, ent, interface) for i, ent in enumerate(selected)]
+            score = min(scores, default=None)
+            results.append({"model_version": version, "score": score, "result": regions})
     return {"results": results, "model_version": version}
 
 

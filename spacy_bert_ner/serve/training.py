@@ -49,13 +49,15 @@ class Trainer:
         if self._task and not self._task.done():
             raise HTTPException(409, "A training run is going on; /label-studio/training shows it.")
         self._folder = Path(settings.train_output) / time.strftime("%Y%m%dT%H%M%S")
+        self.state = {"status": "running", "folder": str(self._folder)}
         self._task = asyncio.create_task(self._run(project))
 
     def show(self) -> dict[str, Any]:
         """RETURNS (Dict[str, Any]): How far the last run is, or why it failed."""
-        log, scores = self._folder / "log.txt", self._folder / "model" / "log.jsonl"
-        state = {**self.state, "log": _read_last(log)} if self._task else self.state
-        if scores.is_file() and (line := _read_last(scores)):
+        if not self._task:
+            return self.state
+        state = {**self.state, "log": _read_last(self._folder / "log.txt")}
+        if line := _read_last(self._folder / "model" / "log.jsonl"):
             state["progress"] = json.loads(line)
         return state
 
@@ -67,7 +69,6 @@ class Trainer:
 
     async def _run(self, project: int) -> None:
         folder, settings = self._folder, self.batcher.settings
-        self.state = {"status": "running", "folder": str(folder)}
         try:
             folder.mkdir(parents=True)
             data, corpus, model = folder / "export.json", folder / "corpus", folder / "model"
@@ -126,5 +127,7 @@ def _ask(path: str, body: bytes | None = None, authorization: str = "") -> bytes
 
 
 def _read_last(path: Path) -> str:
-    lines = path.read_text(encoding="utf8", errors="replace").split("\n") if path.is_file() else []
+    # The last whole line: what follows the last line break may still be written.
+    text = path.read_text(encoding="utf8", errors="replace") if path.is_file() else ""
+    lines = text.rpartition("\n")[0].split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

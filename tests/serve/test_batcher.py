@@ -2,11 +2,12 @@
 
 import asyncio
 import threading
+import time
 from itertools import pairwise
 
 import pytest
 import spacy
-from support.pipelines import DATA
+from support.pipelines import DATA, make_nlp, train
 
 pytest.importorskip("prometheus_client")
 pytest.importorskip("starlette")
@@ -22,17 +23,17 @@ LONG = " ".join([TEXT] * 20)
 
 
 class Watched:
-    """A pipeline that notes its batches; `hold` makes it wait in those that have this text."""
+    """A pipeline that notes its batches, and waits in those that have a text of `held`."""
 
     def __init__(self, nlp, monkeypatch):
         self.batches = []
         self.holds = threading.Event()
-        self.held = None
+        self.held = set()
         pipe = nlp.pipe
 
         def note(texts, **options):
             self.batches.append(list(texts))
-            if self.held in texts:
+            if self.held.intersection(texts):
                 assert self.holds.wait(20)
             if any(text == "fail" for text in texts):
                 raise ValueError("no such text")
@@ -83,7 +84,7 @@ def test_batches_are_bounded_in_words_and_keep_the_order(trained, watched):
 
 
 def test_short_texts_do_not_wait_for_a_long_one(trained, watched):
-    watched.held = LONG
+    watched.held = {LONG}
 
     async def use(batcher):
         long = asyncio.create_task(batcher.find([LONG]))
@@ -103,7 +104,7 @@ def test_a_pipeline_that_threads_disturb_serves_short_and_long_texts_in_turns(
     trained, watched, monkeypatch
 ):
     monkeypatch.setattr("spacy_bert_ner.serve.batcher.is_thread_safe", lambda nlp: False)
-    watched.held = TEXT  # so that all the rest is queued when the second batch begins
+    watched.held = {TEXT}  # so that all the rest is queued when the second batch begins
 
     async def use(batcher):
         first = asyncio.create_task(batcher.find([TEXT]))
@@ -121,6 +122,43 @@ def test_a_pipeline_that_threads_disturb_serves_short_and_long_texts_in_turns(
     assert not any(a and b for a, b in pairwise(is_long))
 
 
+def test_threads_never_meet_in_a_pipeline_that_they_disturb_when_it_replaces_another(
+    trained, watched, monkeypatch
+):
+    other = make_nlp()
+    train(other, n_steps=1)
+    monkeypatch.setattr(batches, "is_thread_safe", lambda nlp: nlp is trained)
+    watched.held = {LONG, TEXT}
+    inside, most, pipe = [], [], other.pipe
+
+    def note(texts, **options):
+        inside.append(texts)
+        most.append(len(inside))
+        docs = [*pipe(texts, **options)]
+        time.sleep(0.01)
+        inside.remove(texts)
+        return docs
+
+    monkeypatch.setattr(other, "pipe", note)
+
+    async def use(batcher):
+        first = asyncio.create_task(batcher.find([LONG, TEXT]))
+        while len(watched.batches) < 2:
+            await asyncio.sleep(0.001)
+        batcher.replace(other)
+        assert batcher.nlp is trained
+        later = asyncio.create_task(
+            batcher.find([LONG] * 4 + [f"{TEXT} {TEXT} {TEXT} {i}" for i in range(5)])
+        )
+        await asyncio.sleep(0.01)
+        watched.holds.set()
+        await asyncio.gather(first, later)
+        assert batcher.nlp is other
+
+    run(trained, use, batch_words=32)
+    assert len(most) > 4 and set(most) == {1}
+
+
 def test_a_text_that_fails_fails_alone(trained, watched):
     async def use(batcher):
         asked = (batcher.find([text]) for text in (TEXT, "fail", TEXT))
@@ -132,7 +170,7 @@ def test_a_text_that_fails_fails_alone(trained, watched):
 
 
 def test_what_is_given_up_is_not_predicted(trained, watched):
-    watched.held = LONG
+    watched.held = {LONG}
 
     async def use(batcher):
         first = asyncio.create_task(batcher.find([LONG]))
@@ -152,7 +190,7 @@ def test_what_is_given_up_is_not_predicted(trained, watched):
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back(trained, watched):
-    watched.held = TEXT
+    watched.held = {TEXT}
 
     async def use(batcher):
         first = asyncio.create_task(batcher.find([TEXT]))
@@ -219,4 +257,4 @@ def test_new_words_are_forgotten_but_not_the_first_ones(trained, monkeypatch):
         return counts
 
     # the text has 8 words
-    assert run(trained, use) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert run(trained, use) == [0, 0, 1, 1, 1, 2, 2, 2, 3]

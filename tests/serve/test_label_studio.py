@@ -8,6 +8,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 
 from starlette.testclient import TestClient
+from support.serving import RECORDED
 
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.schemes import tags_to_spans
@@ -29,6 +30,31 @@ TEXTS = ["😀 Alex Smith lives in New York now .", "", "London is big"]
 def client(trained):
     with TestClient(make_app(trained, ServerSettings(""))) as client:
         yield client
+
+
+@pytest.mark.parametrize("sent", RECORDED["requests"], ids=lambda sent: sent["path"][14:])
+def test_what_a_real_label_studio_sends_is_answered_as_it_wants(client, trained, sent):
+    is_training = "START_TRAINING" in str(sent["body"])
+    answer = client.request(sent["method"], sent["path"], json=sent["body"])
+    assert answer.status_code == 409 if is_training else answer.is_success, answer.text
+    if sent["path"].endswith("/versions"):
+        assert answer.json() == {"versions": ["en_pipeline 0.0.0"]}
+    elif sent["path"].endswith("/setup"):
+        assert answer.json() == {"model_version": "en_pipeline 0.0.0"}
+    elif sent["path"].endswith("/predict"):
+        texts = [task["data"]["text"] for task in sent["body"]["tasks"]]
+        found = [one["result"] for one in answer.json()["results"]]
+        assert [[region["value"]["text"] for region in result] for result in found] == [
+            [ent.text for ent in trained(text).ents] for text in texts
+        ]
+
+
+def test_as_many_tasks_as_someone_selects_are_predicted(trained):
+    texts = [f"London is big {i}" for i in range(7)]
+    with TestClient(make_app(trained, ServerSettings("", max_texts=3))) as client:
+        results = predict(client, texts).json()["results"]
+        assert predict(client, []).json()["results"] == []
+    assert [result["result"][0]["value"]["text"] for result in results] == ["London"] * 7
 
 
 def predict(client, texts=TEXTS, config=CONFIG):
@@ -65,20 +91,16 @@ def test_regions_have_offsets_of_javascript_and_scores(client, trained):
 
 def test_our_reader_reads_accepted_predictions_back_and_two_people_stay_two(client, tmp_path):
     # What Label Studio exports if an annotator accepts the predictions as they are.
-    texts = ["Alex Smith Alex Smith lives in New York now ."]
-    answer = predict(client, texts)
-    regions = [
-        {"from_name": "label", "to_name": "text", "type": "labels", "id": str(start)}
-        | {"value": {"start": start, "end": end, "text": texts[0][start:end], "labels": [label]}}
-        for start, end, label in [(0, 10, "PER"), (11, 21, "PER")]
+    [accepted] = predict(client, [TEXTS[0]]).json()["results"]
+    tasks = [
+        {"id": 1, "data": {"text": TEXTS[0]}, "annotations": [{"result": accepted["result"]}]},
+        RECORDED["export"][-1],
     ]
-    path = tmp_path / "export.json"
-    for result in (answer.json()["results"][0]["result"], regions):
-        path.write_text(
-            json.dumps([{"id": 1, "data": {"text": texts[0]}, "annotations": [{"result": result}]}])
-        )
-        [sentence] = open_data(path).sentences()
-        assert len(tags_to_spans(sentence.tags)) == len(result) > 0
+    for task in tasks:
+        (tmp_path / "export.json").write_text(json.dumps([task]))
+        [sentence] = open_data(tmp_path / "export.json").sentences()
+        regions = task["annotations"][0]["result"]
+        assert len(tags_to_spans(sentence.tags)) == len(regions) > 0
 
 
 def test_the_sdk_accepts_the_predictions(client):
@@ -98,16 +120,6 @@ def test_labels_that_the_project_does_not_have_are_left_out(client):
     answer = predict(client, config=config)
     labels = [r["value"]["labels"] for one in answer.json()["results"] for r in one["result"]]
     assert labels == [["Loc"], ["Loc"]]
-
-
-def test_set_up_health_and_events(client):
-    version = client.post(
-        "/label-studio/setup",
-        json={"project": "1", "schema": CONFIG, "hostname": "http://x", "access_token": "secret"},
-    ).json()["model_version"]
-    assert version == predict(client).json()["model_version"]
-    assert client.get("/label-studio/health").json()["status"] == "UP"
-    assert client.post("/label-studio/webhook", json={"action": "X"}).status_code == 201
 
 
 @pytest.mark.parametrize(

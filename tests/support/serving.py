@@ -5,10 +5,15 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from spacy_bert_ner.serve.app import make_app
 from spacy_bert_ner.serve.server import Server
 from spacy_bert_ner.serve.settings import ServerSettings
+
+_FIXTURES = Path(__file__).parents[1] / "fixtures"
+RECORDED = json.loads((_FIXTURES / "label_studio.json").read_text(encoding="utf8"))
+"""What a real Label Studio sent to `serve`, and the export of that project."""
 
 
 class Served:
