@@ -4,6 +4,9 @@ python benchmarks/review.py noise CORPUS WORK
     changes 5 % of the entities of CORPUS/train.spacy at random (a quarter each: another label,
     another border, removed, invented), and reports how many are among the first places, and the
     estimated share.
+python benchmarks/review.py bounds DATA [--work WORK] [--model MODEL]
+    adds 0 to 20 % wrong labels to the corpus DATA, anywhere or mostly in hard places, and reports
+    between what bounds the estimate is; judged by MODEL, or by the models that `noise` trained.
 python benchmarks/review.py retrain CORPUS WORK
     F1 on CORPUS/test.spacy with the labels as they were, wrong, and corrected.
 python benchmarks/review.py choose CORPUS WORK
@@ -32,9 +35,10 @@ from spacy_bert_ner.corpus.docbin import read_docs
 from spacy_bert_ner.evaluate.predict import predict_view
 from spacy_bert_ner.review.candidates import write_candidates
 from spacy_bert_ner.review.data_curve import measure_curve
+from spacy_bert_ner.review.estimate import estimate_noise
 from spacy_bert_ner.review.find import find_label_errors
-from spacy_bert_ner.review.folds import train_folds, train_part
-from spacy_bert_ner.review.judge import score_docs
+from spacy_bert_ner.review.folds import draw_folds, train_folds, train_part
+from spacy_bert_ner.review.judge import judge_words, score_docs
 from spacy_bert_ner.review.power_law import PowerLaw
 from spacy_bert_ner.review.suggest import choose as choose_texts
 from spacy_bert_ner.review.suggest import find_vector, scout
@@ -48,12 +52,23 @@ def main() -> None:
     """Choose one of the experiments."""
 
 
-def add_noise(docs: list, share: float, seed: int) -> dict[int, list[tuple[int, int, str]]]:
-    """Change some entities in place; give doc → (start, end, what) of each change."""
+def add_noise(
+    docs: list, share: float, seed: int, hardness: list[list[float]] | None = None
+) -> dict[int, list[tuple[int, int, str]]]:
+    """Change some entities in place; give doc → (start, end, what) of each change.
+
+    An entity is chosen as often as its hardness says, or all equally often.
+    """
     rng = random.Random(seed)
     labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
     places = [(i, k) for i, doc in enumerate(docs) for k in range(len(doc.ents))]
-    chosen = rng.sample(places, int(share * len(places)))
+    number = int(share * len(places))
+    if hardness is None:
+        chosen = rng.sample(places, number)
+    else:  # weighted, without replacement (Efraimidis and Spirakis 2006)
+        chosen = sorted(places, key=lambda x: -(rng.random() ** (1 / hardness[x[0]][x[1]])))[
+            :number
+        ]
     changed: dict[int, list[tuple[int, int, str]]] = {}
     for number, (i, k) in enumerate(chosen):
         doc, kind = docs[i], CHANGES[number % len(CHANGES)]
@@ -153,6 +168,56 @@ def noise(
     }
     print(json.dumps(result, indent=2))
     (work / "result.json").write_text(json.dumps(result, indent=2), encoding="utf8")
+
+
+@app.command()
+def bounds(
+    data: Path,
+    work: Path = Path("noise"),
+    model: Path | None = None,
+    shares: str = "0,1,2,5,10,20",
+    folds: int = 3,
+    fold_seed: int = 0,
+    seeds: int = 3,
+) -> None:
+    """Compare the bounds of the share of wrong labels with what was made wrong."""
+    vocab = spacy.blank("en").vocab
+    docs = list(read_docs(data, vocab))
+    models = [(model, list(range(len(docs))))]
+    if model is None:
+        fold_of = draw_folds(list(read_docs(work / "noisy.spacy", vocab)), folds, seed=fold_seed)
+        models = [
+            (
+                work / f"folds/fold-{k + 1}/model/model-best",
+                [i for i, x in enumerate(fold_of) if x == k],
+            )
+            for k in range(folds)
+        ]
+    scored = {}
+    for path, numbers in models:
+        ours = score_docs(spacy.load(path), "ner", [docs[i] for i in numbers])
+        scored.update(zip(numbers, ours, strict=True))
+    clean = {i: judge_words(docs[i], *scored[i][2:]) for i in scored}
+    hardness = [
+        [_measure_hardness(ent, clean[i]) for ent in doc.ents] for i, doc in enumerate(docs)
+    ]
+    for share in map(float, shares.split(",")):
+        for way in ("anywhere", "hard") if share else ("anywhere",):
+            for seed in range(seeds if share else 1):
+                ours = [doc.copy() for doc in docs]
+                changed = add_noise(ours, share / 100, seed, hardness if way == "hard" else None)
+                said = dict(clean)
+                said.update({i: judge_words(ours[i], *scored[i][2:]) for i in changed})
+                found = estimate_noise(list(said.values()))
+                added = sum(map(len, changed.values())) / found["n_places"]
+                low, high = found["wrong_share"]["interval"]
+                figures = added, found["wrong_share"]["value"], low, high, found["differing_share"]
+                print(f"{share:g} %", way, seed, *(f"{100 * x:.2f}" for x in figures), flush=True)
+
+
+def _measure_hardness(ent, said) -> float:
+    places = (x for x in said.places if x.start < ent.end and ent.start < x.end)
+    return 1.01 - next((x.found_prob for x in places), 0.5)
 
 
 def _recall(candidates, changed, n: int) -> float:

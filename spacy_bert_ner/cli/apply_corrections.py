@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
+from ..report.text import format_count, format_percent
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
@@ -24,10 +25,16 @@ def apply_corrections_cli(
 ) -> None:
     """Correct gold labels as somebody answered the proposals of `find-label-errors`."""
     from ..review.answers import read_answers
-    from ..review.apply import apply_corrections
+    from ..review.apply import apply_corrections, count_gold
 
     check_targets(files=[output], inputs=[data, answers], force=force)
     counts = apply_corrections(data, read_answers(answers), output, force=force)
     rows = [(outcome, f"{n:,}") for outcome, n in counts.items()]
     msg.table(rows, header=("answers", "places"), divider=True, aligns=("l", "r"))
+    n_wrong, n_gold = counts["corrected"], count_gold(data)
+    msg.text(
+        f"Wrong: {n_wrong:,} of {format_count(sum(counts.values()), 'place')} with an answer, so "
+        f"at least {format_percent(n_wrong / n_gold if n_gold else None, 1)} % of the labels of "
+        f"{data.name}, which has {format_count(n_gold, 'entity', 'entities')}."
+    )
     msg.good(f"{output}")

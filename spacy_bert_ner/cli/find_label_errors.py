@@ -42,7 +42,7 @@ def find_label_errors_cli(
     gpu_id: options.GpuId = -1,
     force: options.Force = False,
 ) -> None:
-    """Find gold labels that are probably wrong, and estimate how many there are.
+    """Find gold labels that are probably wrong, and estimate the least and the most there are.
 
     Change settings of the config as `train` does: --training.max_epochs 2. A run that was
     stopped goes on where it was.
@@ -76,9 +76,12 @@ def find_label_errors_cli(
     msg.table(rows, header=("what may be wrong", "places"), divider=True, aligns=("l", "r"))
     wrong, best = summary["wrong_share"], summary["f1_of_a_perfect_model"]
     msg.text(
-        f"Estimated share of wrong labels: {format_percent(wrong['value'], 1)} % "
-        f"({format_interval(wrong['interval'])}). A perfect model would score F1 "
-        f"{format_percent(best['value'], 1)} ({format_interval(best['interval'])}) on such labels."
+        f"Wrong labels: at least {format_percent(wrong['value'], 1)} % "
+        f"({format_interval(wrong['interval'])}), at most "
+        f"{format_percent(summary['differing_share'], 1)} %. The lower bound leaves out wrong "
+        "labels in hard places, the upper one counts all errors of the models. A perfect model "
+        f"would score at most F1 {format_percent(best['value'], 1)} "
+        f"({format_interval(best['interval'])}) on such labels."
     )
     if summary["n_not_judged"]:
         n = format_count(summary["n_not_judged"], "entity", "entities")

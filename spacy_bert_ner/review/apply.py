@@ -63,6 +63,11 @@ def apply_corrections(
     return {outcome: counts[outcome] for outcome in OUTCOMES}
 
 
+def count_gold(data: Path) -> int:
+    """Count the gold entities of a corpus."""
+    return sum(len(doc.ents) for doc in read_docs(data, Vocab()))
+
+
 def find_sentence(name: str, docs: Sequence[Doc], data: Path) -> DocSpan:
     """Find the sentence of a place.
 

@@ -174,4 +174,25 @@ def test_the_estimate_is_the_share_of_wrong_labels():
     assert more["wrong_share"]["value"] == pytest.approx(100 / 1050)
     assert more["f1_of_a_perfect_model"]["value"] == pytest.approx(2 * 950 / (2000 + 50))
     assert found["n_certain"] == 1000 and found["certain_from"] == 0.99
+    # a wrong label in a hard place is in the upper bound only
+    assert found["differing_share"] == (50 + 300) / 1300
+    assert estimate_noise([])["differing_share"] is None
     assert estimate_noise([])["wrong_share"] == {"value": None, "interval": None}
+
+
+def test_every_report_says_that_the_share_is_a_bound_and_why(tmp_path, model):
+    data = write_docs(tmp_path / "train.spacy", [RIGHT, (RIGHT[0], WRONG["label"])])
+    code, output = run("find-label-errors", data, "--model", model)
+    assert code == 0 and "Wrong labels: at least" in output and "at most 25.0 %" in output
+    assert "leaves out wrong labels in hard places" in output
+    folder = tmp_path / "train.review"
+    summary = json.loads((folder / "summary.json").read_text("utf8"))
+    assert summary["differing_share"] == 1 / 4
+    page = (folder / "label-errors.html").read_text("utf8")
+    assert "Wrong labels, at least" in page and "at most 25.0 %" in page
+    for text in (page, summary["method"]):
+        assert "Wrong labels in hard places do not count" in text
+    answers = folder / "answers.csv"
+    answers.write_text(answers.read_text("utf-8-sig").replace(",,label,", ",accept,label,"))
+    code, output = run("apply-corrections", data, answers, tmp_path / "out.spacy")
+    assert "Wrong: 1 of 1 place with an answer, so at least 25.0 % of the labels" in output
