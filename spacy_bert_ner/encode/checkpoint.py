@@ -14,7 +14,6 @@ from transformers import MODEL_MAPPING, AutoConfig, PreTrainedModel
 
 from ..fetch.trust import ADVICE, CONFIG, TOKENIZER, TOKENIZER_CONFIG, check_folder
 from ..pieces.cutter import WordCutter, make_word_cutter, read_tokenizer, reading
-from .dropout import quicken_dropout
 from .settings import ONNX
 from .shaped_embedding import add_shapes
 from .torch_params import making_modules
@@ -170,7 +169,6 @@ def make_checkpoint(model: PreTrainedModel, tokenizer: str, tokenizer_config: st
     """
     settings = _without(json.loads(tokenizer_config), PLACES)
     config = _without(model.config.to_dict(), PLACES)
-    quicken_dropout(model)
     return Checkpoint(
         model=model.float(),
         files={

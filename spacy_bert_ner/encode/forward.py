@@ -1,7 +1,7 @@
 """Buckets of pieces → token vectors, in torch on any device."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,46 @@ from .memory import run_in_halves
 from .padding import make_mask
 from .precision import predicting
 from .settings import parse_freeze
-from .threads import run_side_by_side, watch_load
+from .threads import run_side_by_side
+
+
+class PlacedBuckets(NamedTuple):
+    """The arrays of buckets, on a device.
+
+    ids (List[torch.Tensor]): Piece ids. Shapes: (n_windows, n_columns).
+    lengths (List[Optional[torch.Tensor]]): Pieces of each window; None if all are full.
+    tokens (List[torch.Tensor]): The row of each predicted token in the batch.
+    rows (List[Sequence[torch.Tensor]]): The rows of the flattened pieces to take; for the
+        mean, also where each token begins.
+    """
+
+    ids: list[torch.Tensor]
+    lengths: list[torch.Tensor | None]
+    tokens: list[torch.Tensor]
+    rows: list[Sequence[torch.Tensor]]
+
+
+def place_buckets(buckets: Sequence[Bucket], pooling: str, device: torch.device) -> PlacedBuckets:
+    """Copy buckets to a device.
+
+    buckets (Sequence[Bucket]): The batch.
+    pooling (str): As in `compute_vectors`.
+    device (torch.device): Where the encoder is.
+    RETURNS (PlacedBuckets): The arrays.
+    """
+    parts = [
+        (bucket.ids.ravel(), bucket.lengths, bucket.tokens, *_find_rows(bucket, pooling))
+        for bucket in buckets
+    ]
+    placed = PlacedBuckets([], [], [], [])
+    for bucket, arrays in zip(buckets, _copy_to_device(parts, device), strict=True):
+        ids, lengths, tokens, *rows = arrays
+        is_padded = bool((bucket.lengths != bucket.ids.shape[1]).any())
+        placed.ids.append(ids.view(bucket.ids.shape))
+        placed.lengths.append(lengths if is_padded else None)
+        placed.tokens.append(tokens)
+        placed.rows.append(rows)
+    return placed
 
 
 def compute_vectors(
@@ -27,9 +66,9 @@ def compute_vectors(
     device: torch.device,
     threads: int | None = None,
 ) -> torch.Tensor:
-    """Run buckets through an encoder and pool the pieces of each token.
+    """Run buckets through an encoder and pool the pieces of each token, without gradients.
 
-    Without gradients, the buckets are computed side by side on a CPU.
+    On a CPU, the buckets are computed side by side.
 
     model (torch.nn.Module): A Hugging Face encoder.
     buckets (Sequence[Bucket]): The batch.
@@ -42,42 +81,47 @@ def compute_vectors(
     RETURNS (torch.Tensor): A vector for each token in float32, zeros for a token
         without pieces. Shape: (n_tokens, width).
     """
-    parts = [
-        (bucket.ids.ravel(), bucket.lengths, bucket.tokens, *_find_rows(bucket, pooling))
-        for bucket in buckets
-    ]
+    placed = place_buckets(buckets, pooling, device)
     # shape: (n_tokens, width)
     Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=device)
-    arrays = list(_copy_to_device(parts, device))
-    inputs = [ids.view(b.ids.shape) for b, (ids, *_) in zip(buckets, arrays, strict=True)]
-    is_learning = torch.is_grad_enabled()
-    if is_learning:
-        inputs = _embed(model, inputs)
 
     def fill(i: int) -> None:
-        _, lengths, tokens, *rows = arrays[i]
-        is_padded = bool((buckets[i].lengths != buckets[i].ids.shape[1]).any())
-        X = read_bucket(model, inputs[i], lengths if is_padded else None)
-        Y.index_copy_(0, tokens, _pool(X.reshape(-1, width), rows).float())
+        Y.index_copy_(0, placed.tokens[i], read_part(model, placed.ids[i], placed, i))
 
-    if is_learning:
-        if device.type == "cpu":
-            watch_load()
-        for i in range(len(buckets)):
-            fill(i)
-    else:
-        n_threads = threads if device.type == "cpu" else 1
-        run_side_by_side(predicting(device)(fill), len(buckets), threads=n_threads)
+    n_threads = threads if device.type == "cpu" else 1
+    run_side_by_side(predicting(device)(fill), len(buckets), threads=n_threads)
     return Y
 
 
-def _embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    # One look-up for all buckets, as each makes a gradient as large as the vocabulary.
+def embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Look up the encoder's embeddings, once for all buckets.
+
+    Each look-up makes a gradient as large as the vocabulary.
+
+    model (PreTrainedModel): A Hugging Face encoder.
+    inputs (Sequence[torch.Tensor]): Piece ids of each bucket.
+    RETURNS (List[torch.Tensor]): The embeddings. Shapes: (n_windows, n_columns, n_vector).
+    """
     if not inputs:
         return []
     X = model.get_input_embeddings()(torch.cat([ids.ravel() for ids in inputs]))
     parts = X.split([ids.numel() for ids in inputs])
     return [part.view(*ids.shape, -1) for part, ids in zip(parts, inputs, strict=True)]
+
+
+def read_part(
+    model: torch.nn.Module, X: torch.Tensor, placed: PlacedBuckets, i: int
+) -> torch.Tensor:
+    """Run a bucket through the encoder and pool the pieces of each token.
+
+    model (torch.nn.Module): A Hugging Face encoder.
+    X (torch.Tensor): As in `read_bucket`.
+    placed (PlacedBuckets): All buckets.
+    i (int): The number of the bucket.
+    RETURNS (torch.Tensor): A vector for each token of the bucket, in float32.
+    """
+    pieces = read_bucket(model, X, placed.lengths[i])
+    return _pool(pieces.flatten(0, 1), placed.rows[i]).float()
 
 
 def read_bucket(

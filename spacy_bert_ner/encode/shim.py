@@ -15,9 +15,11 @@ from ..optimize.joint_optimizer import JointOptimizer
 from ..pieces.table import WordTable
 from ..pieces.windows import Bucket
 from .checkpoint import Checkpoint
+from .cpu_training import make_checkpoint_contexts
 from .fork import use_one_thread_in_a_fork
 from .forward import compute_vectors, freeze_parameters
 from .handover import Handover
+from .learning import learn_vectors
 from .memory import TO_PREDICT, TO_TRAIN, explained_memory
 from .precision import copy_in_precision, find_dtype, on_device, predicting
 from .saved import bytes_to_checkpoint, checkpoint_to_bytes
@@ -79,7 +81,9 @@ class EncoderShim(PyTorchShim):
         model = cast(Any, checkpoint.model).to(device).eval()
         freeze_parameters(model, self.settings.freeze)
         if self.settings.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.gradient_checkpointing_enable(
+                {"use_reentrant": False, "context_fn": make_checkpoint_contexts}
+            )
         cutter = checkpoint.cutter
         self.size, self.context = self.settings.find_sizes(checkpoint.limit, cutter.n_special)
         cut = make_shaped(model, cutter, unknown=cutter.unknown) if self.settings.shapes else cutter
@@ -133,18 +137,27 @@ class EncoderShim(PyTorchShim):
     ) -> tuple[Floats2d, Callable[[Floats2d], None]]:
         # float16 needs a gradient scaler, which exists for CUDA only.
         is_mixed = self.dtype == torch.bfloat16 or self._grad_scaler._enabled
-        with self._training(), torch.autocast(self.device.type, self.dtype, enabled=is_mixed):
-            Y = self._run(self._model, buckets, n_tokens)
+        with self._training():
+            Y, backprop_vectors = learn_vectors(
+                self._model,
+                buckets,
+                n_tokens=n_tokens,
+                width=self.width,
+                pooling=self.settings.pooling,
+                device=self.device,
+                dtype=self.dtype if is_mixed else torch.float32,
+                threads=self.settings.threads,
+                recomputes=self.settings.gradient_checkpointing,
+            )
 
         def backprop(dY: Floats2d) -> None:
-            if Y.requires_grad:  # False if all tokens are whitespace
-                with self._training():
-                    Y.backward(self._grad_scaler.scale(xp2torch(dY, device=self.device)))
+            with self._training():
+                backprop_vectors(self._grad_scaler.scale(xp2torch(dY, device=self.device)))
             optimizer = self.handover.end()
             if optimizer is not None:
                 self.finish_update(optimizer)
 
-        return cast(Floats2d, torch2xp(Y.detach())), backprop
+        return cast(Floats2d, torch2xp(Y)), backprop
 
     @torch.inference_mode(False)
     def finish_update(self, optimizer: Optimizer) -> None:

@@ -44,7 +44,7 @@ def count_threads(threads: int | None) -> int:
 def watch_load() -> None:
     """Log once what to set if the load of the machine slows training down.
 
-    Training needs torch's own threads. Each step calls this; some of them look.
+    Training waits for torch's own threads. Each step calls this; some of them look.
     """
     if _has_warned.is_set() or next(_n_steps) % STEPS:
         return
@@ -54,7 +54,14 @@ def watch_load() -> None:
         _has_warned.set()
 
 
-def run_side_by_side(run: Callable[[int], None], n_parts: int, *, threads: int | None) -> None:
+def run_side_by_side(
+    run: Callable[[int], None],
+    n_parts: int,
+    *,
+    threads: int | None,
+    inside: int = 1,
+    again: bool = True,
+) -> None:
     """Compute independent parts, on the calling thread and on others that help it.
 
     Each part is computed by one thread, so its result does not depend on the number of
@@ -66,6 +73,9 @@ def run_side_by_side(run: Callable[[int], None], n_parts: int, *, threads: int |
         belong to a thread.
     n_parts (int): The number of parts; the first ones start first.
     threads (Optional[int]): As in `count_threads`.
+    inside (int): Threads inside torch for each part. With more than one, a result may depend on
+        it in the last bits.
+    again (bool): Whether a part that ran out of memory can be tried again.
     RAISES (Exception): What a part raised; no other part starts after it.
     """
     todo, too_large = deque(range(n_parts)), deque[int]()
@@ -75,8 +85,8 @@ def run_side_by_side(run: Callable[[int], None], n_parts: int, *, threads: int |
         me = threading.get_ident()
         _computing.add(me)
         try:
-            with one_thread_inside():
-                _compute(run, todo, too_large)
+            with threads_inside(inside):
+                _compute(run, todo, too_large, again=again)
         except BaseException as error:
             todo.clear()
             errors.append(error)
@@ -90,12 +100,14 @@ def run_side_by_side(run: Callable[[int], None], n_parts: int, *, threads: int |
         helper.join()
     if errors:
         raise errors[0]
-    with one_thread_inside():
+    with threads_inside(inside):
         while too_large:
             run(too_large.popleft())
 
 
-def _compute(run: Callable[[int], None], todo: deque[int], too_large: deque[int]) -> None:
+def _compute(
+    run: Callable[[int], None], todo: deque[int], too_large: deque[int], *, again: bool
+) -> None:
     while True:
         try:
             part = todo.popleft()
@@ -104,7 +116,7 @@ def _compute(run: Callable[[int], None], todo: deque[int], too_large: deque[int]
         try:
             run(part)
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if not (again and is_out_of_memory(error)):
                 raise
             too_large.append(part)
 
@@ -122,20 +134,22 @@ def _start_helpers(work: Callable[[], None], n_helpers: int) -> list[threading.T
 
 
 @contextlib.contextmanager
-def one_thread_inside() -> Iterator[None]:
-    """Keep torch from using more threads than the calling one, for as long as a context lasts.
+def threads_inside(n: int) -> Iterator[None]:
+    """Let torch compute with some threads for as long as a context lasts.
 
     Only the calling thread is affected, other than with `torch.set_num_threads`.
+
+    n (int): The number of threads, with the calling one.
     """
     library = _find_openmp()
     if library is None:
         yield
         return
     n_threads = torch.get_num_threads()
-    library.omp_set_num_threads(1)
+    library.omp_set_num_threads(n)
     # If `torch.set_num_threads` was called, MKL has a number of its own; 0 for none.
     set_mkl = getattr(library, "MKL_Set_Num_Threads_Local", None)
-    n_mkl = set_mkl(1) if set_mkl else 0
+    n_mkl = set_mkl(n) if set_mkl else 0
     try:
         yield
     finally:

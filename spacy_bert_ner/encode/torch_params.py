@@ -9,7 +9,7 @@ import torch
 from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
 
 from ..optimize.parameter_groups import Key
-from .threads import one_thread_inside
+from .threads import threads_inside
 
 _lock = threading.RLock()
 
@@ -56,7 +56,7 @@ class TorchShim(PyTorchShim):
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """RETURNS (Any): What the module gives for these inputs."""
-        with one_thread_inside():
+        with threads_inside(1):
             return super().predict(inputs)
 
     @contextlib.contextmanager

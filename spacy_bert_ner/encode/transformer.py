@@ -15,7 +15,7 @@ from ..pieces.table import Pieces
 from ..pieces.windows import Bucket, fill_buckets, split_windows, tokens_to_pieces
 from .checkpoint import read_checkpoint
 from .listeners import replace_listener, replace_listener_config
-from .settings import Settings, check_trainable, check_transformer_settings
+from .settings import PART_PIECES, Settings, check_trainable, check_transformer_settings
 from .shim import EncoderShim
 from .vectors import DocVectors, TokenBatch
 
@@ -100,10 +100,11 @@ def build_transformer_model_v1(
         them.
     layers (Optional[int]): Keep only the first layers of the encoder, which is that much
         faster; None for all. The rest should be learned from a teacher (`bert-ner teach`).
-    threads (Optional[int]): Parts of a batch to compute at the same time when predicting
-        on a CPU, by one thread each. None for as many as the process may use: its
-        processors (affinity and container quota), but no more than torch's threads
-        (`OMP_NUM_THREADS`, `torch.set_num_threads`). The vectors do not depend on it.
+    threads (Optional[int]): Parts of a batch to compute at the same time on a CPU, by one
+        thread each. None for as many as the process may use: its processors (affinity and
+        container quota), but no more than torch's threads (`OMP_NUM_THREADS`,
+        `torch.set_num_threads`). The vectors do not depend on it, and nor does what a batch
+        of at least so many parts teaches.
     engine (str): What computes the encoder: "torch", or "onnx" for ONNX Runtime with weights
         in int8, on the CPU and for prediction only. `python -m spacy bert-ner quantize`
         makes a pipeline with it.
@@ -225,6 +226,7 @@ def docs_to_buckets(
         pieces,
         windows,
         budget=shim.settings.find_batch_pieces(shim.device.type, is_train=is_train),
+        part=PART_PIECES if is_train and shim.device.type == "cpu" else None,
         prefix=checkpoint.cutter.prefix,
         suffix=checkpoint.cutter.suffix,
         pad=checkpoint.pad,

@@ -147,12 +147,14 @@ def _find_borders(offsets: np.ndarray, breaks: np.ndarray, *, size: int, context
     return borders
 
 
-def split_buckets(lengths: np.ndarray, *, budget: int) -> list[np.ndarray]:
+def split_buckets(lengths: np.ndarray, *, budget: int, part: int | None = None) -> list[np.ndarray]:
     """Group windows of similar length, so that little padding is needed.
 
     lengths (Ints1d): Pieces of each window, special pieces included. Shape: (n_windows,).
     budget (int): The most pieces of a bucket, padding included; a longer window gets
         its own bucket.
+    part (Optional[int]): Pieces above which a bucket is cut into parts of equally many
+        windows; None for no cut.
     RETURNS (List[Ints1d]): The rows of the windows, longest first; each row once.
     """
     order = np.argsort(-lengths, kind="stable")
@@ -168,7 +170,8 @@ def split_buckets(lengths: np.ndarray, *, budget: int) -> list[np.ndarray]:
         counts = np.arange(1, end - start + 1)
         padding = counts * n_columns - (sums[start + 1 : end + 1] - sums[start])
         end = start + max(1, int(np.searchsorted(padding, budget * PADDED_SHARE, side="right")))
-        buckets.append(order[start:end])
+        n_parts = 1 if part is None else -(-(end - start) * n_columns // part)
+        buckets += np.array_split(order[start:end], min(n_parts, end - start))
         start = end
     return buckets
 
@@ -178,6 +181,7 @@ def fill_buckets(
     windows: Windows,
     *,
     budget: int,
+    part: int | None = None,
     prefix: Sequence[int],
     suffix: Sequence[int],
     pad: int,
@@ -187,13 +191,15 @@ def fill_buckets(
     pieces (Pieces): The pieces of the batch.
     windows (Windows): The windows over them.
     budget (int): The most pieces of a bucket, padding included.
+    part (Optional[int]): As in `split_buckets`.
     prefix, suffix (Sequence[int]): The special pieces around each window.
     pad (int): The padding piece.
     YIELDS (Bucket): Each window once; each token with pieces once.
     """
     offsets = np.concatenate([[0], np.cumsum(pieces.lengths)])
     n_special = len(prefix) + len(suffix)
-    for rows in split_buckets(windows.ends - windows.starts + n_special, budget=budget):
+    n_pieces_of_windows = windows.ends - windows.starts + n_special
+    for rows in split_buckets(n_pieces_of_windows, budget=budget, part=part):
         starts = windows.starts[rows]
         n_pieces = windows.ends[rows] - starts
         n_columns = int(n_pieces.max()) + n_special

@@ -19,7 +19,7 @@ from thinc.layers.pytorchwrapper import forward as forward_torch
 from thinc.types import Floats2d
 from torch import nn
 
-from ..encode.threads import one_thread_inside
+from ..encode.threads import threads_inside
 from ..encode.torch_params import TorchShim, making_modules
 from .append import append_features, keep_width
 from .form_products import Products
@@ -97,7 +97,7 @@ def forward_classifier(
     lengths = [len(X) for X in Xs]
     # By numpy, whose defaults no program changes, other than torch's.
     Y = np.empty((sum(lengths), model.get_ref("tag_scores").get_dim("nO")), dtype="f")
-    with torch.no_grad(), one_thread_inside():
+    with torch.no_grad(), threads_inside(1):
         products, weight = None, first.weight
         if features is not None:
             width = weight.shape[1] - features.get_dim("nO")

@@ -15,6 +15,7 @@ from support.encoders import LONG, build, make_docs, predict
 from support.updates import update
 
 from spacy_bert_ner.encode.memory import explained_memory, is_out_of_memory, run_in_halves
+from spacy_bert_ner.encode.threads import count_threads
 from spacy_bert_ner.encode.transformer import get_shim
 
 ON_A_PROCESSOR = (
@@ -79,7 +80,8 @@ def test_training_does_not_try_halves(get_encoder):
     sizes = make_tight(model, 90, MemoryError())
     with pytest.raises(MemoryError, match=r"lower `pieces` .*raise `accumulate_gradient`"):
         update(model, make_docs(*[LONG] * 6))
-    assert len(sizes) == 1
+    # Other parts may have started before the first one failed.
+    assert min(sizes) > 90 and len(sizes) <= count_threads(None)
 
 
 def test_cupy_gives_its_memory_back_before_halves_are_tried(monkeypatch):

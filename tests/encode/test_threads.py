@@ -14,7 +14,7 @@ from support.encoders import TEXTS, build, make_docs
 from support.listening import make_nlp
 
 from spacy_bert_ner.encode import threads as room
-from spacy_bert_ner.encode.threads import count_threads, one_thread_inside, run_side_by_side
+from spacy_bert_ner.encode.threads import count_threads, run_side_by_side, threads_inside
 
 DOCS = make_docs(*TEXTS, *(" ".join(["Alex lives in Paris."] * n) for n in range(1, 20)))
 
@@ -144,7 +144,7 @@ def test_as_many_threads_as_may_be_used(monkeypatch, n_processors, n_torch, thre
 def test_torch_s_threads_stay_where_they_cannot_be_held_back(monkeypatch):
     monkeypatch.setattr(room, "_find_openmp", lambda: None)
     assert count_threads(4) == 1
-    with one_thread_inside():
+    with threads_inside(1):
         assert torch.get_num_threads() == 3
 
 
@@ -165,7 +165,7 @@ def test_training_on_a_busy_machine_logs_once_what_to_set(get_encoder, monkeypat
 CODE = """
 import os, pickle, sys, threading
 import torch
-from spacy_bert_ner.encode.threads import one_thread_inside
+from spacy_bert_ner.encode.threads import threads_inside
 
 if sys.argv[2] == "set":
     torch.set_num_threads(2)
@@ -216,7 +216,7 @@ def count_tasks():
 
 before = count_tasks()
 read_and_count()
-with one_thread_inside():
+with threads_inside(1):
     torch.mm(torch.ones(900, 900), torch.ones(900, 900))
 print(count_tasks() - before)
 torch.mm(torch.ones(900, 900), torch.ones(900, 900))  # OpenMP's threads start

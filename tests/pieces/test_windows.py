@@ -119,6 +119,18 @@ def test_buckets_hold_each_window_once_and_keep_the_budget(lengths, budget):
         assert lengths[rows].max() * len(rows) - lengths[rows].sum() <= budget / 32
 
 
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 300))
+def test_parts_of_a_bucket_are_small_and_of_one_size(lengths, part):
+    lengths = np.array(lengths)
+    buckets, parts = (split_buckets(lengths, budget=600, part=x) for x in (None, part))
+    assert np.concatenate(parts).tolist() == np.concatenate(buckets).tolist()
+    for rows in buckets:
+        cut = [len(p) for p in parts if np.isin(p, rows).all()]
+        assert sum(cut) == len(rows) and max(cut) - min(cut) <= 1
+        # No more parts than it takes, if windows could be cut.
+        assert len(cut) == min(len(rows), -(-len(rows) * lengths[rows].max() // part))
+
+
 def test_little_is_padded_in_a_large_batch():
     lengths = np.random.default_rng(0).geometric(1 / 20, size=2000) + 2
     padded = sum(lengths[r].max() * len(r) for r in split_buckets(lengths, budget=1024))

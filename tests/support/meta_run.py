@@ -20,6 +20,7 @@ import torch
 from spacy_bert_ner.encode import forward
 from spacy_bert_ner.encode.checkpoint import read_checkpoint
 from spacy_bert_ner.encode.forward import compute_vectors
+from spacy_bert_ner.encode.learning import learn_vectors
 from spacy_bert_ner.pieces.windows import Bucket
 from support.checkpoints import BUILDERS, build_checkpoint
 
@@ -77,12 +78,16 @@ def compute(model, *, train, pooling):
     device = torch.device("meta")
     place(model, device)
     model.train(train)
-    with torch.set_grad_enabled(train):
-        Y = compute_vectors(model, buckets, n_tokens=99, width=24, pooling=pooling, device=device)
+    options = {"n_tokens": 99, "width": 24, "pooling": pooling, "device": device}
+    if train:
+        Y, backprop = learn_vectors(model, buckets, dtype=torch.float32, **options)
+    else:
+        with torch.no_grad():
+            Y = compute_vectors(model, buckets, **options)
     assert Y.device == device
     assert Y.dtype == torch.float32
     if train:
-        Y.backward(torch.empty_like(Y))
+        backprop(torch.empty_like(Y))
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         assert gradients
         assert all(X.device == device for X in gradients)

@@ -1,0 +1,66 @@
+"""What a batch teaches, whatever the threads that compute its parts."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from support.checkpoints import KINDS
+from support.encoders import build, make_docs
+from support.updates import get_gradients, update
+
+from spacy_bert_ner.encode import learning, transformer
+
+DOCS = make_docs(*(" ".join(["Alex lives in Paris."] * n) for n in (1, 2, 3, 5, 8)))
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(transformer, "PART_PIECES", 20)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_gradients_to_the_last_bit_whatever_the_threads(get_encoder, kind, dtype):
+    found = []
+    for threads in (1, 2, 4):
+        model = build(get_encoder(kind), dropout=0.3, compute_dtype=dtype, threads=threads)
+        torch.manual_seed(0)
+        X, _ = update(model, DOCS)
+        found.append({"": X, **get_gradients(model)})
+    alone, *others = found
+    for gradients in others:
+        assert gradients.keys() == alone.keys()
+        for name, gradient in gradients.items():
+            np.testing.assert_array_equal(gradient, alone[name], err_msg=name)
+
+
+def test_parts_are_computed_at_the_same_time_and_draw_their_own_numbers(get_encoder, monkeypatch):
+    both, drawn = threading.Barrier(2, timeout=20), []
+    read_part = learning.read_part
+
+    def meet(model, X, placed, i):
+        if i < 2:
+            both.wait()
+        with torch.no_grad():
+            drawn.append(torch.nn.functional.dropout(torch.ones(99)))
+        return read_part(model, X, placed, i)
+
+    monkeypatch.setattr(learning, "read_part", meet)
+    update(build(get_encoder(), threads=2), DOCS)
+    assert len(drawn) >= 5
+    assert len({tuple(row.tolist()) for row in drawn}) == len(drawn)
+
+
+def test_threads_without_a_part_help_inside(get_encoder, monkeypatch):
+    monkeypatch.setattr(transformer, "PART_PIECES", 10**6)
+    seen, before = [], torch.get_num_threads()
+    read_part = learning.read_part
+
+    def look(*args):
+        seen.append(torch.get_num_threads())
+        return read_part(*args)
+
+    monkeypatch.setattr(learning, "read_part", look)
+    update(build(get_encoder(), threads=3), DOCS[:1])
+    assert seen == [3] and torch.get_num_threads() == before
