@@ -1,5 +1,7 @@
 """How fast pipelines are next to busy processes: ours by threads, and spaCy's stock one.
 
+Training is that of `spacy train` with configs/config.cfg and configs/stock.cfg.
+
     python benchmarks/threads.py --encoder assets/encoder --corpus corpus/full/test.spacy
 
 Rounds are interleaved, and each row is a median. The busy processes belong to the script, so
@@ -26,15 +28,15 @@ import torch
 from pipelines import build_ours, build_stock, copy_words, fit, read_docs
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example
-from thinc.api import Adam
 from timing import RESULTS, describe_machine, write_results
+from trainers import SpacyPeer
 
 from spacy_bert_ner.encode.transformer import get_shim
 from spacy_bert_ner.machine import count_processors
-from spacy_bert_ner.optimize.optimizers import make_adamw_v1
+from training import CONFIGS
 
 N_CALLERS = 8
+N_STEPS = 8
 
 
 @contextlib.contextmanager
@@ -93,17 +95,15 @@ def read_from_callers(nlp: Language, docs: Sequence[Doc], threads: int, *, is_ou
         caller.join()
 
 
-def learn(nlp: Language, docs: Sequence[Doc], gold: Sequence[Doc], *, is_ours: bool) -> None:
-    """Train on batches of 32 sentences, with the optimizer of ours or of the stock config."""
-    examples = [Example(x, y) for x, y in zip(docs, gold, strict=True)]
-    optimizer = (
-        make_adamw_v1(1e-5, layer_decay=0.8, head_factor=10.0)
-        if is_ours
-        else Adam(1e-5, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0)
-    )
-    for start in range(0, len(examples), 32):
-        nlp.update(examples[start : start + 32], sgd=optimizer)
-        optimizer.step_schedules()
+def train(rows: list[dict[str, str]], label: str, peers: dict[str, SpacyPeer], rounds: int) -> None:
+    """Take some steps of `spacy train` in turn, and add a row for each config."""
+    torch.set_num_threads(count_processors())
+    speeds: dict[str, list[float]] = {name: [] for name in peers}
+    for i in range(rounds + 1):  # The first round does not count.
+        for name, peer in peers.items():
+            speed = peer.run(N_STEPS)
+            speeds[name] += [speed] if i else []
+    add_rows(rows, f"training, {label}", speeds)
 
 
 Run = Callable[[Language, list[Doc]], None]
@@ -127,6 +127,11 @@ def measure(
             run(nlp, copies)
             if i:
                 speeds[name].append(n_words / (time.perf_counter() - start))
+    add_rows(rows, what, speeds)
+
+
+def add_rows(rows: list[dict[str, str]], what: str, speeds: dict[str, list[float]]) -> None:
+    """Add a row for each pipeline, and print it."""
     for name, values in speeds.items():
         row = {
             "row": what,
@@ -143,7 +148,7 @@ def parse_arguments() -> argparse.Namespace:
     """RETURNS (argparse.Namespace): The command line's settings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--encoder", default="assets/encoder")
-    parser.add_argument("--corpus", type=Path, required=True, help="a DocBin")
+    parser.add_argument("--corpus", type=Path, required=True, help="a DocBin next to train.spacy")
     parser.add_argument("--limit", type=int, default=1000, help="sentences to read")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--busy", default="0,1,2,4", help="numbers of busy processes")
@@ -178,19 +183,19 @@ def main() -> None:
             for k in sorted({1, n})
         }
 
-    gold = docs[:128]
+    peers = {}
+    if "training" in args.rows:
+        peers = {
+            name: SpacyPeer(config, args.corpus.parent, Path(args.encoder), 1000)
+            for name, config in CONFIGS.items()
+        }
     for n_busy in map(int, args.busy.split(",")):
         label = f"next to {n_busy} busy"
         with busy_processes(n_busy):
             if "pipe" in args.rows:
                 measure(rows, f"nlp.pipe, {label}", take(read_all), docs, rounds=args.rounds)
-            if "training" in args.rows:
-                torch.set_num_threads(n)
-                runs = {
-                    k: (nlp, partial(learn, gold=gold, is_ours=nlp is ours))
-                    for k, nlp in (("ours", ours), ("stock", stock))
-                }
-                measure(rows, f"training, {label}", runs, gold, rounds=args.rounds)
+            if peers:
+                train(rows, label, peers, args.rounds)
     if "callers" in args.rows:
         runs = take(read_from_callers)
         measure(rows, f"{N_CALLERS} callers, doc by doc", runs, docs[:160], rounds=args.rounds)
