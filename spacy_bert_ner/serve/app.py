@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
     settings (ServerSettings): Batches and limits.
     RETURNS (Guard): The ASGI application.
     """
+    settings = replace(settings, max_chars=min(settings.max_chars, nlp.max_length))
     handlers: dict[Any, Any] = {HTTPException: explain, RequestValidationError: _explain_fields}
     app = FastAPI(
         title="Named entities",

@@ -62,7 +62,7 @@ class Batcher:
         self._zone = contextlib.ExitStack()
         self._zone_words, self._running = _ZONE_WORDS, 0
         self._turn = asyncio.Lock()
-        self._pool = ThreadPoolExecutor(2, "predict", _use_device, (settings.gpu_id,))
+        self._pool = ThreadPoolExecutor(2, "predict", set_thread_device, (settings.gpu_id,))
 
     async def run(self) -> None:
         """Predict what is queued until the task is cancelled."""
@@ -137,7 +137,9 @@ class Batcher:
             results = await loop.run_in_executor(self._pool, self._find, texts)
             self._running -= 1
             self._renew()
-        self._speed += 0.2 * (n_words / (time.perf_counter() - started) - self._speed)
+        # Short batches count less: when requests are refused, there are only full ones.
+        share = 0.2 * min(1, n_words / self.settings.batch_words)
+        self._speed += share * (n_words / (time.perf_counter() - started) - self._speed)
         WORDS.inc(n_words)
         BATCH.observe(n_words)
         return results
@@ -243,7 +245,10 @@ def is_thread_safe(nlp: Language) -> bool:
     )
 
 
-def _use_device(gpu_id: int) -> None:
-    # Each thread has its own current device.
+def set_thread_device(gpu_id: int) -> None:
+    """Compute on a GPU in this thread: each thread has its own current device.
+
+    gpu_id (int): GPU, or -1 for the CPU.
+    """
     if gpu_id >= 0:
         require_gpu(gpu_id)

@@ -16,6 +16,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_GONE = 499  # the client has closed the connection; only the log sees this
 _QUIET = ("/health", "/ready", "/metrics")
 _DETAILS = {
     400: "The body cannot be read: send JSON in UTF-8.",
@@ -76,10 +77,12 @@ class Guard:
         try:
             with anyio.fail_after(self.settings.timeout):
                 body = await self._read_body(scope, receive)
-            with anyio.fail_after(self.settings.timeout):
+            with anyio.fail_after(self.settings.timeout) as limit:
+                scope["give_up"] = limit.cancel  # for the server, if the client goes
                 await self._answer(scope, replay, reply)
+            status = status or _GONE
         except ConnectionError:
-            status = 499  # the client has gone
+            status = _GONE
         except TimeoutError:
             refusal = HTTPException(408 if body is None else 503)
         except HTTPException as error:

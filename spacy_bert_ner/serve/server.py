@@ -170,6 +170,9 @@ def _make_protocol(seconds: float) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._watch.cancel()
+            cycle: Any = self.cycle
+            if cycle is not None and "give_up" in cycle.scope:
+                cycle.scope["give_up"]()
             super().connection_lost(exc)
 
         def shutdown(self) -> None:

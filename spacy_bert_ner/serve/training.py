@@ -9,10 +9,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from spacy.language import Language
 from starlette.exceptions import HTTPException
 
 from .. import load
-from .batcher import Batcher
+from .batcher import Batcher, set_thread_device
 from .monitor import log_event, log_fault
 
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
@@ -75,8 +76,9 @@ class Trainer:
             data.write_bytes(await asyncio.to_thread(_fetch_export, project))
             await self._call("convert", data, corpus, "--split", "80/20")
             paths = (f"--paths.{part}={corpus / part}.spacy" for part in ("train", "dev"))
-            await self._call("train", settings.train_config, "--output", model, *paths)
-            nlp = await asyncio.to_thread(load, model / "model-best")
+            flags = ("--output", model, "--gpu-id", settings.gpu_id, *paths)
+            await self._call("train", settings.train_config, *flags)
+            nlp = await asyncio.to_thread(_load, model / "model-best", settings.gpu_id)
             score = nlp.meta["performance"]["ents_f"]
             nlp.meta["version"] += f"+{folder.name}"  # Label Studio keeps predictions apart by it
             self.batcher.replace(nlp)
@@ -104,6 +106,11 @@ class Trainer:
                 raise
         if code:
             raise RuntimeError(f"{command} ended with exit code {code}; see {log.name}")
+
+
+def _load(path: Path, gpu_id: int) -> Language:
+    set_thread_device(gpu_id)
+    return load(path)
 
 
 def _fetch_export(project: int) -> bytes:

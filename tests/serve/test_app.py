@@ -132,6 +132,13 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(client, content, sta
     assert words in refused(client, status, content)
 
 
+def test_a_text_that_is_too_long_for_the_pipeline_is_refused(trained, monkeypatch):
+    monkeypatch.setattr(trained, "max_length", 10)
+    with TestClient(make_app(trained, ServerSettings(""))) as client:
+        refused(client, 422, b'{"texts": ["London is big"]}')
+        assert client.get("/v1/model").json()["limits"]["characters"] == 10
+
+
 def test_other_sites_cannot_send_a_form(client):
     # A browser sends these kinds without asking first, so a page of a foreign site could.
     content = json.dumps({"texts": ["x"]}).encode()

@@ -207,6 +207,25 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(trained, watched):
     assert len(run(trained, use, queue_words=20)) == 10
 
 
+def test_a_slow_batch_of_one_word_says_little_about_full_ones(trained, watched, monkeypatch):
+    pipe = trained.pipe
+    monkeypatch.setattr(trained, "pipe", lambda *args, **kw: time.sleep(0.01) or pipe(*args, **kw))
+
+    async def use(batcher):
+        for _ in range(20):  # at 100 words per second
+            await batcher.find(["word"])
+        watched.held = {TEXT}
+        first = asyncio.create_task(batcher.find([TEXT] * 120))
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException) as refusal:
+            await batcher.find([TEXT])
+        watched.holds.set()
+        await first
+        return refusal.value.headers["retry-after"]
+
+    assert run(trained, use, queue_words=100) == "1"
+
+
 def test_new_words_do_not_stay_in_memory(trained, monkeypatch):
     monkeypatch.setattr("spacy_bert_ner.serve.batcher._ZONE_WORDS", 50)
     before = len(trained.vocab.strings)

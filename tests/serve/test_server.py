@@ -119,6 +119,35 @@ def test_an_answer_that_takes_too_long_is_given_up(served, trained, monkeypatch)
     assert is_alive(served)
 
 
+def test_what_a_client_that_has_gone_asked_is_not_predicted(trained, monkeypatch):
+    seen, goes_on, pipe = [], threading.Event(), trained.pipe
+
+    def held(texts, **options):
+        seen.extend(texts)
+        assert goes_on.wait(20)
+        return pipe(texts, **options)
+
+    with serving(trained) as served:
+        monkeypatch.setattr(trained, "pipe", held)
+        batcher = served.server.guard.app.state.batcher
+
+        def wait_for(words):
+            while batcher.queued != words:
+                time.sleep(0.005)
+
+        with served.connect() as patient:
+            patient.sendall(REQUEST)
+            wait_for(3)
+            with served.connect() as other:
+                other.sendall(make_request({"texts": ["gone"]}))
+                wait_for(4)
+            time.sleep(0.2)
+            goes_on.set()
+            assert read_answer(patient)[0] == 200
+        wait_for(0)
+    assert seen == ["London is big"]
+
+
 def load(connect, stopped, *, keep):
     """Send requests until the server says that it stops; give what became of each.
 

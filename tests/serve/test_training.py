@@ -129,7 +129,7 @@ def test_the_model_is_served_once_it_has_a_score(trained, steps, tmp_path, monke
     [folder] = (tmp_path / "runs").iterdir()
     assert json.loads((folder / "export.json").read_text()) == PROJECT
     assert [step[0] for step in steps[0]] == ["convert", "train"]
-    assert steps[0][1][1] == "config.cfg"
+    assert steps[0][1][1] == "config.cfg" and "--gpu-id -1" in " ".join(steps[0][1])
 
 
 def test_a_model_without_a_score_is_not_served(trained, steps, tmp_path, monkeypatch):
