@@ -111,12 +111,9 @@ class Batcher:
             results = await self._predict(jobs) if jobs else []
             self._count(-sum(job.words for job in taken))
             for job, result in zip(jobs, results, strict=True):
-                if job.future.done():
-                    continue
-                if isinstance(result, Exception):
-                    job.future.set_exception(result)
-                else:
-                    job.future.set_result(result)
+                if not job.future.done():
+                    has_failed = isinstance(result, Exception)
+                    (job.future.set_exception if has_failed else job.future.set_result)(result)
 
     def _count(self, words: int) -> None:
         self.queued += words
@@ -132,8 +129,7 @@ class Batcher:
             self._running += 1
             self._zone_words -= n_words
             started = time.perf_counter()
-            texts = [job.text for job in jobs]
-            loop = asyncio.get_running_loop()
+            texts, loop = [job.text for job in jobs], asyncio.get_running_loop()
             results = await loop.run_in_executor(self._pool, self._find, texts)
             self._running -= 1
             self._renew()
@@ -161,8 +157,8 @@ class Batcher:
         names = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
         self.labels = sorted({label for name in names for label in nlp.pipe_labels.get(name, ())})
         self._is_safe = is_thread_safe(nlp)
-        keys = [getattr(pipe, "spans_key", None) for _, pipe in nlp.pipeline]
-        self._spans_keys = [key for key in keys if key]
+        keys = (getattr(pipe, "spans_key", None) for _, pipe in nlp.pipeline)
+        self._spans_keys = [*filter(None, keys)]
 
     def _find(self, texts: Sequence[str]) -> list[Any]:
         try:
@@ -206,9 +202,8 @@ class _Lane:
         await self._is_filled.wait()
         if self._words < size:
             await asyncio.sleep(_WAIT)
-        taken = [self._jobs.popleft()]
-        words = taken[0].words
-        while self._jobs and words + self._jobs[0].words <= size:
+        taken, words = list[_Job](), 0
+        while self._jobs and (not taken or words + self._jobs[0].words <= size):
             taken.append(self._jobs.popleft())
             words += taken[-1].words
         self._words -= words
