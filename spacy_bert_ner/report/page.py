@@ -57,7 +57,7 @@ def render_page(
             colors=choose_colors(labels),
             confusions=wrong[:N_CONFUSIONS],
             data_labels=sorted({label for part in parts for label in part["entities"]}),
-            pictures={name: embed(path) for name, path in pictures.items()},
+            pictures={name: embed_picture(path) for name, path in pictures.items()},
         )
     )
 
@@ -85,6 +85,6 @@ def make_environment() -> "Environment":
     return environment
 
 
-def embed(path: Path) -> str:
+def embed_picture(path: Path) -> str:
     """Encode an SVG file as a data URL."""
     return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
