@@ -30,10 +30,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from timing import RESULTS, describe_machine, write_results
 from trainers import SpacyPeer
+from training import CONFIGS
 
 from spacy_bert_ner.encode.transformer import get_shim
 from spacy_bert_ner.machine import count_processors
-from training import CONFIGS
 
 N_CALLERS = 8
 N_STEPS = 8
