@@ -93,7 +93,7 @@ def compute_vectors(
     return Y
 
 
-def embed(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def embed_pieces(model: Any, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """Look up the encoder's embeddings, once for all buckets.
 
     Each look-up makes a gradient as large as the vocabulary.

@@ -9,7 +9,7 @@ import torch
 
 from ..pieces.windows import Bucket
 from .cpu_training import QuickTraining
-from .forward import embed, place_buckets, read_part
+from .forward import embed_pieces, place_buckets, read_part
 from .precision import on_device
 from .threads import count_threads, run_side_by_side, watch_load
 
@@ -66,7 +66,7 @@ def learn_vectors(
     Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=device)
     placed = place_buckets(buckets, pooling, device)
     with _learning(device):
-        X = embed(model, placed.ids)
+        X = embed_pieces(model, placed.ids)
     inputs = [part.detach().requires_grad_(part.requires_grad) for part in X]
     outputs: list[Any] = [None] * len(buckets)
     is_low = dtype != torch.float32
