@@ -9,6 +9,7 @@ from ..report.text import format_count, format_percent
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
+from ._errors import show_note, show_warning
 
 
 @command("apply-corrections")
@@ -24,11 +25,20 @@ def apply_corrections_cli(
     force: options.Force = False,
 ) -> None:
     """Correct gold labels as somebody answered the proposals of `find-label-errors`."""
+    from ..read.sentence import Notes
     from ..review.answers import read_answers
     from ..review.apply import apply_corrections, count_gold
 
     check_targets(files=[output], inputs=[data, answers], force=force)
-    counts = apply_corrections(data, read_answers(answers), output, force=force)
+    notes = Notes()
+    counts = apply_corrections(data, read_answers(answers, notes), output, force=force)
+    for note in notes.kinds.values():
+        show_note(f"{answers.name}: {note.text}: {note.count:,}, the first {note.places[0]}.")
+    if not any(counts.values()):
+        show_warning(
+            f"{answers.name}: no answers, so {output.name} is {data.name} unchanged. Write accept, "
+            "reject or a label as the answer, or submit the tasks, and export them again."
+        )
     rows = [(outcome, f"{n:,}") for outcome, n in counts.items()]
     msg.table(rows, header=("answers", "places"), divider=True, aligns=("l", "r"))
     n_wrong, n_gold = counts["corrected"], count_gold(data)

@@ -12,7 +12,7 @@ from ..report.text import format_count, format_interval, format_percent
 from ..targets import check_targets
 from . import _options as options
 from ._app import command
-from ._errors import show_note
+from ._errors import show_note, show_warning
 from ._progress import show_progress
 
 
@@ -76,7 +76,7 @@ def find_label_errors_cli(
     msg.table(rows, header=("what may be wrong", "places"), divider=True, aligns=("l", "r"))
     wrong, best = summary["wrong_share"], summary["f1_of_a_perfect_model"]
     msg.text(
-        f"Wrong labels: at least {format_percent(wrong['value'], 1)} % "
+        f"Estimated share of wrong labels: at least {format_percent(wrong['value'], 1)} % "
         f"({format_interval(wrong['interval'])}), at most "
         f"{format_percent(summary['differing_share'], 1)} %. The lower bound leaves out wrong "
         "labels in hard places, the upper one counts all errors of the models. A perfect model "
@@ -85,6 +85,16 @@ def find_label_errors_cli(
     )
     if summary["n_not_judged"]:
         n = format_count(summary["n_not_judged"], "entity", "entities")
-        show_note(f"{n} not judged: no model that did not see them knows their label.")
+        show_note(
+            f"{n} not judged: no model that did not see them knows their label, or a border "
+            "between sentences divides them."
+        )
+    if new := summary["new_labels"]:
+        places = (f"{label} at {format_count(n, 'place')}" for label, n in new.items())
+        show_warning(
+            f"{data.name} does not have proposed labels: {', '.join(places)}. If it does not "
+            "annotate them, these places are right, and fewer labels are wrong than estimated: "
+            "give a `model` with the same labels."
+        )
     for file in FINDINGS:
         msg.good(f"{output / file}")

@@ -103,11 +103,7 @@ def correct_doc(doc: Doc, answers: Sequence[tuple[Answer, DocSpan]]) -> list[str
             outcomes.append("confirmed")
             continue
         wanted = find_wanted(answer, sent)
-        spans: dict[Span, DocSpan] = {}
-        for start, end, label in wanted:
-            ent = doc.char_span(sent.start_char + start, sent.start_char + end, label=label)
-            if ent is not None:
-                spans[ent.start, ent.end, label] = ent
+        spans = place_spans(wanted, sent)
         if len(spans) < len(wanted):
             outcomes.append("border inside a token")
             continue
@@ -115,15 +111,29 @@ def correct_doc(doc: Doc, answers: Sequence[tuple[Answer, DocSpan]]) -> list[str
         if not answer.is_whole:
             start, end = (int(part) for part in answer.id.split("-")[2:4])
         ours = {span for span in gold if start <= span[0] and span[1] <= end}
-        changed = {span: ent for span, ent in current.items() if span not in ours - spans.keys()}
-        changed |= {span: ent for span, ent in spans.items() if span not in ours}
+        if answer.before is not None:
+            ours = set(place_spans(answer.before, sent))
+        wrong, added = ours - spans.keys(), spans.keys() - ours
+        changed = {span: ent for span, ent in current.items() if span not in wrong}
+        changed |= {span: spans[span] for span in added}
         if has_overlaps(changed):
             outcomes.append("overlap with another answer")
             continue
-        outcomes.append("confirmed" if ours == spans.keys() else "corrected")
+        is_new = wrong & gold.keys() or added - gold.keys()
+        outcomes.append("corrected" if is_new else "confirmed")
         current = changed
     write_entities(doc, list(current.values()))
     return outcomes
+
+
+def place_spans(chars: Iterable[Span], sent: DocSpan) -> dict[Span, DocSpan]:
+    """Find spans of characters of a sentence in its doc; those that cut a token are left out."""
+    spans: dict[Span, DocSpan] = {}
+    for start, end, label in chars:
+        ent = sent.doc.char_span(sent.start_char + start, sent.start_char + end, label=label)
+        if ent is not None:
+            spans[ent.start, ent.end, label] = ent
+    return spans
 
 
 def find_wanted(answer: Answer, sent: DocSpan) -> list[Span]:

@@ -137,7 +137,8 @@ def candidate_to_task(candidate: Candidate) -> Task:
         "proposed": describe_spans(candidate.doc, candidate.proposed),
     }
     data = doc_to_data(candidate.doc, candidate.reading)
-    return Task(candidate.id, data, info, candidate.proposed_probability or 0.0)
+    before = to_chars(candidate.doc, [(x.start, x.end, x.label_) for x in candidate.doc.ents])
+    return Task(candidate.id, data, info, candidate.proposed_probability or 0.0, before)
 
 
 def candidate_to_row(candidate: Candidate) -> list[Any]:

@@ -57,11 +57,11 @@ def measure_curve(
     stdout (IO): The stream for messages and the log.
     stderr (IO): The stream for the progress bar.
     RETURNS (List[Tuple[int, int, float]]): Sentences, seed and F1 of each model.
-    RAISES (ValueError): If a share is not above 0 and at most 1.
+    RAISES (ValueError): As `check_plan`, before anything is trained.
     """
-    if not all(0 < share <= 1 for share in shares):
-        raise ValueError(f"`shares = {list(shares)}`, expected numbers above 0, at most 1.")
     dev_docs = list(read_docs(dev, Vocab()))
+    n_docs = sum(len(doc) > 0 for doc in read_docs(data, Vocab()))
+    check_plan(dev, dev_docs, n_docs, shares=shares, seeds=seeds)
     points = []
     for seed in range(seeds):
         docs = [doc for doc in read_docs(data, Vocab()) if len(doc)]
@@ -69,7 +69,7 @@ def measure_curve(
         ours = config.copy()
         ours["training"]["seed"] = seed
         for share in sorted(shares):
-            part = docs[: max(1, round(share * len(docs)))]
+            part = docs[: count_part(share, len(docs))]
             n = count_sentences(part)
             stdout.write(f"{n:,} sentences, seed {seed}\n")
             model = train_part(
@@ -83,6 +83,35 @@ def measure_curve(
             view = predict_view(spacy.load(model), dev, gold_words=True)
             points.append((n, seed, float(view.spacy["ents_f"] or 0.0)))
     return points
+
+
+def count_part(share: float, n_docs: int) -> int:
+    """Count the docs of a share, at least 1."""
+    return max(1, round(share * n_docs))
+
+
+def check_plan(
+    dev: Path, dev_docs: Sequence[Doc], n_docs: int, *, shares: Sequence[float], seeds: int
+) -> None:
+    """Refuse what would end without a curve, before hours of training.
+
+    RAISES (ValueError): If a share is not above 0 and at most 1, there are fewer than 3 sizes
+        or no seeds, or the dev docs have no entities.
+    """
+    if not all(0 < share <= 1 for share in shares):
+        raise ValueError(f"`shares = {list(shares)}`, expected numbers above 0, at most 1.")
+    if seeds < 1:
+        raise ValueError(f"`seeds = {seeds}`, expected 1 or more.")
+    sizes = sorted({count_part(share, n_docs) for share in shares} if n_docs else ())
+    if len(sizes) < 3:
+        raise ValueError(
+            f"`shares` of {n_docs:,} docs are {len(sizes)} sizes, {', '.join(map(str, sizes))}, "
+            "expected at least 3 to fit a power law. Give more `shares`, or more data."
+        )
+    if not any(doc.ents for doc in dev_docs):
+        raise ValueError(
+            f"{dev}: no entities, expected some to measure F1 on. Give docs with gold labels."
+        )
 
 
 def count_sentences(docs: Sequence[Doc]) -> int:

@@ -50,7 +50,7 @@ def find_label_errors(
     progress (ShowProgress): Watches the sentences.
     RETURNS (Tuple[List[Candidate], Dict[str, Any]]): The candidates, the least probable
         gold first, and a summary.
-    RAISES (ValueError): If the corpus has no sentences.
+    RAISES (ValueError): If the corpus has no sentences, or no label of the models.
     """
     sentences: list[GoldSentence] = []
     judgements: list[Judgement] = []
@@ -70,16 +70,28 @@ def find_label_errors(
     if not sentences:
         raise ValueError(f"{data}: no sentences, expected gold docs. Convert the data again.")
     candidates = find_candidates(sentences, judgements)
-    n_entities = sum(len(sentence.gold.ents) for sentence in sentences)
+    n_cut = sum(sentence.n_cut for sentence in sentences)
+    n_entities = sum(len(sentence.gold.ents) for sentence in sentences) + n_cut
+    n_not_judged = sum(said.n_unjudged for said in judgements) + n_cut
+    gold_labels = {ent.label_ for sentence in sentences for ent in sentence.gold.ents}
+    if n_entities and n_not_judged == n_entities:
+        raise ValueError(
+            f"{data}: none of its entities could be judged. It has the labels "
+            f"{', '.join(sorted(gold_labels))}, expected some of those of the model, which did not "
+            "learn from it. Give a `model` with the same labels."
+        )
     kinds = Counter(candidate.kind for candidate in candidates)
+    proposed = (label for x in candidates for label in {label for *_, label in x.proposed})
+    new_labels = Counter(label for label in proposed if label not in gold_labels)
     return candidates, {
         "data": str(data),
         "n_models": len(models),
         "n_sentences": len(sentences),
         "n_entities": n_entities,
-        "n_not_judged": sum(said.n_unjudged for said in judgements),
+        "n_not_judged": n_not_judged,
         "n_candidates": len(candidates),
         "kinds": {kind: kinds[kind] for kind in KINDS},
+        "new_labels": dict(sorted(new_labels.items())),
         **estimate_noise(judgements),
     }
 

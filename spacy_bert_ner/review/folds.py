@@ -33,9 +33,16 @@ def draw_folds(docs: Sequence[Doc], n_folds: int, *, seed: int) -> list[int]:
     RAISES (ValueError): If there are fewer than 2 folds, or fewer groups of docs.
     """
     groups = group_docs(docs)
-    if not 2 <= n_folds <= len(set(groups)):
+    n_groups = len(set(groups))
+    if n_groups < 2:
         raise ValueError(
-            f"`folds = {n_folds}`, expected a number from 2 to {len(set(groups))}, the number of "
+            f"{len(docs):,} docs, which all share sentences, expected at least 2 docs without a "
+            "sentence in common: what a model judges must not be in what it learned. Remove "
+            "repeats and short headings, or add data."
+        )
+    if not 2 <= n_folds <= n_groups:
+        raise ValueError(
+            f"`folds = {n_folds}`, expected a number from 2 to {n_groups}, the number of "
             "docs without a sentence in common."
         )
     labels = [sorted({ent.label_ for ent in doc.ents}) for doc in docs]

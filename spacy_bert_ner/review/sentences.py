@@ -12,18 +12,23 @@ from spacy.vocab import Vocab
 from ..corpus.docbin import copy_sentence, read_docs
 from ..schemes import Span
 
+_INSIDE, _BEGIN = 1, 3  # as spaCy numbers `ent_iob`
+
 
 class GoldSentence(NamedTuple):
     """One sentence of a corpus.
 
     doc (int): Number of its doc in the file, from 0.
     start (int): Its first token in that doc.
-    gold (Doc): Its words and gold entities, as a doc.
+    gold (Doc): Its words and gold entities, as a doc. Of an entity that goes beyond the
+        sentence, the tokens are missing.
+    n_cut (int): Entities that begin in it and go beyond it.
     """
 
     doc: int
     start: int
     gold: Doc
+    n_cut: int = 0
 
 
 def read_sentences(path: Path, vocab: Vocab) -> Iterator[GoldSentence]:
@@ -35,7 +40,32 @@ def read_sentences(path: Path, vocab: Vocab) -> Iterator[GoldSentence]:
     """
     for number, doc in enumerate(read_docs(path, vocab)):
         for sent in split_doc(doc):
-            yield GoldSentence(number, sent.start, copy_sentence(sent))
+            gold = copy_sentence(sent)
+            first, last = find_cuts(sent)
+            if last - first < len(sent):
+                rest = [*range(first - sent.start), *range(last - sent.start, len(sent))]
+                gold.set_ents(
+                    [ent for ent in gold.ents if ent.start not in rest],
+                    missing=[gold[i : i + 1] for i in rest],
+                    default="unmodified",
+                )
+            n_cut = int(last < sent.end and doc[last].ent_iob == _BEGIN)
+            yield GoldSentence(number, sent.start, gold, n_cut)
+
+
+def find_cuts(sent: DocSpan) -> tuple[int, int]:
+    """Find the part of a sentence without entities that go beyond it.
+
+    RETURNS (Tuple[int, int]): Its first token, and the token after its last, in the doc.
+    """
+    doc, first, last = sent.doc, sent.start, sent.end
+    while first < sent.end and doc[first].ent_iob == _INSIDE:
+        first += 1
+    if sent.end < len(doc) and doc[sent.end].ent_iob == _INSIDE:
+        while last > first and doc[last - 1].ent_iob == _INSIDE:
+            last -= 1
+        last = max(last - 1, first)
+    return first, last
 
 
 def split_doc(doc: Doc) -> list[DocSpan]:

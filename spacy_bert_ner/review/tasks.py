@@ -16,6 +16,9 @@ from ..schemes import Span
 ID_KEY = "review_id"
 """The key under which tasks hold their id; every tool gives it back."""
 
+BEFORE_KEY = "review_gold"
+"""The key under which tasks hold the gold entities of their sentence, before any answer."""
+
 CSV_COLUMNS = (ID_KEY, "answer", "kind", "probability", "gold", "proposed", "sentence", "spans")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -27,12 +30,21 @@ class Task(NamedTuple):
     data (DocData): The sentence; its spans are the reading that is filled in.
     info (Dict[str, Any]): What the annotator is shown with it: texts and numbers.
     probability (float): Probability of the reading.
+    before (List[Tuple[int, int, str]] | None): The gold entities of the sentence, in
+        characters; `None` if it has no gold.
     """
 
     id: str
     data: DocData
     info: dict[str, Any]
     probability: float
+    before: list[Span] | None = None
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """What a tool must give back: the id and, if there is gold, the gold."""
+        gold = {} if self.before is None else {BEFORE_KEY: self.before}
+        return {ID_KEY: self.id, **gold}
 
 
 def doc_to_data(doc: Doc, spans: Sequence[Span]) -> DocData:
@@ -49,7 +61,7 @@ def task_to_label_studio(task: Task) -> Record:
         "score": task.probability,
         "result": record["annotations"][0]["result"],
     }
-    data = {**record["data"], ID_KEY: task.id, **task.info}
+    data = {**record["data"], **task.keys, **task.info}
     return {"data": data, "predictions": [prediction]}
 
 
@@ -57,12 +69,12 @@ def task_to_prodigy(task: Task) -> Record:
     """Write a task for `prodigy ner.manual`; its `meta` is shown below the text."""
     record = doc_to_prodigy(task.data)
     del record["answer"]
-    return {**record, ID_KEY: task.id, "meta": task.info}
+    return {**record, **task.keys, "meta": task.info}
 
 
 def task_to_doccano(task: Task) -> Record:
     """Write a line of Doccano, whose labels are filled in."""
-    return {**doc_to_doccano(task.data), ID_KEY: task.id, **task.info}
+    return {**doc_to_doccano(task.data), **task.keys, **task.info}
 
 
 _RECORDS: dict[str, Callable[[Task], Record]] = {

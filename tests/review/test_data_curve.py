@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from spacy.tokens import Doc, DocBin
 from support.commands import run
 from support.evaluations import VOCAB
 from support.trainings import make_config, write_corpus
@@ -76,6 +77,14 @@ def test_the_command_trains_on_nested_parts_once(tmp_path):
     assert code == 1 and "expected numbers above 0, at most 1" in output
     code, output = run(*command, "--shares", "a")
     assert code == 1 and "--shares a, expected percents such as" in output
+    code, output = run(*command, "--shares", "1,2,100")
+    assert code == 1 and "--shares of 24 docs are 2 sizes, 1, 24, expected at least 3" in output
+    code, output = run(*command, "--seeds", "0")
+    assert code == 1 and "--seeds 0, expected 1 or more" in output
+    DocBin(docs=[Doc(VOCAB, words=["no"], ents=["O"])]).to_disk(tmp_path / "none.spacy")
+    code, output = run(*command[:2], tmp_path / "none.spacy", *command[3:])
+    assert code == 1 and "none.spacy: no entities, expected some to measure F1 on" in output
+    assert not (tmp_path / "train.curve").exists()
     code, output = run(*command, "--shares", "25,50,100")
     assert code == 0 and "500 more sentences: " in output, output
     folder = tmp_path / "train.curve"

@@ -4,12 +4,15 @@ import csv
 import json
 
 import pytest
+from spacy.tokens import Doc, DocBin
 from support.commands import run
+from support.evaluations import VOCAB
 from support.reviews import RIGHT, WRONG, read_rows, save_model, write_docs
 
 from spacy_bert_ner.review.estimate import estimate_noise
 from spacy_bert_ner.review.find import FINDINGS
 from spacy_bert_ner.review.judge import Judgement, Place
+from spacy_bert_ner.review.sentences import read_sentences
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +186,11 @@ def test_the_estimate_is_the_share_of_wrong_labels():
 def test_every_report_says_that_the_share_is_a_bound_and_why(tmp_path, model):
     data = write_docs(tmp_path / "train.spacy", [RIGHT, (RIGHT[0], WRONG["label"])])
     code, output = run("find-label-errors", data, "--model", model)
-    assert code == 0 and "Wrong labels: at least" in output and "at most 25.0 %" in output
+    assert (
+        code == 0
+        and "Estimated share of wrong labels: at least" in output
+        and "at most 25.0 %" in output
+    )
     assert "leaves out wrong labels in hard places" in output
     folder = tmp_path / "train.review"
     summary = json.loads((folder / "summary.json").read_text("utf8"))
@@ -196,3 +203,77 @@ def test_every_report_says_that_the_share_is_a_bound_and_why(tmp_path, model):
     answers.write_text(answers.read_text("utf-8-sig").replace(",,label,", ",accept,label,"))
     code, output = run("apply-corrections", data, answers, tmp_path / "out.spacy")
     assert "Wrong: 1 of 1 place with an answer, so at least 25.0 % of the labels" in output
+
+
+@pytest.fixture
+def twice_wrong(tmp_path, model):
+    both = ["B-LOC", "I-LOC", "O", "O", "B-PER", "I-PER", "O", "O"]
+    data, found = find(tmp_path, model, [(RIGHT[0], both), RIGHT, RIGHT])
+    assert [x["kind"] for x in found] == ["label", "label"]
+    return data
+
+
+def test_answers_that_are_applied_twice_change_nothing_more(tmp_path, twice_wrong):
+    # each task of a tool holds the whole sentence, with the other wrong label
+    for path in answer_tools(tmp_path, "accept"):
+        once, again = tmp_path / "once.spacy", tmp_path / "again.spacy"
+        assert "corrected 2" in run("apply-corrections", twice_wrong, path, once, "--force")[1]
+        assert "confirmed 2" in run("apply-corrections", once, path, again, "--force")[1]
+        assert read_rows(again) == read_rows(once) == [read_rows(once)[1]] * 3, path.name
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_table_may_come_from_any_spreadsheet(tmp_path, model, encoding, line_end):
+    words = ["Zoë", *RIGHT[0][1:]]
+    data, _ = find(tmp_path, model, [(words, WRONG["label"]), RIGHT])
+    text = (tmp_path / "train.review" / "answers.csv").read_text("utf-8-sig")
+    rows = [row.replace(",,", ",accept,", 1) for row in text.splitlines()]
+    table = tmp_path / "table.csv"
+    table.write_bytes((line_end.join(rows) + line_end).encode(encoding))
+    code, output = run("apply-corrections", data, table, tmp_path / "out.spacy")
+    assert code == 0 and "corrected" in output, output
+    assert (4, 6, "LOC") in read_rows(tmp_path / "out.spacy")[0][1]
+
+
+def test_deleted_regions_are_an_answer_and_open_tasks_are_none(tmp_path, twice_wrong):
+    tasks = json.loads((tmp_path / "train.review" / "label-studio.json").read_text("utf8"))
+    minimal = {**tasks[0]["data"], "id": 7, "annotation_id": 3}  # no key "label"
+    emptied = {"data": tasks[0]["data"], "annotations": [{"result": []}]}
+    for answers, n in (([minimal], 0), ([emptied], 0), ([{**emptied, "annotations": []}], 2)):
+        (tmp_path / "answers.json").write_text(json.dumps(answers))
+        out = tmp_path / "out.spacy"
+        code, output = run(
+            "apply-corrections", twice_wrong, tmp_path / "answers.json", out, "--force"
+        )
+        assert code == 0 and len(read_rows(out)[0][1]) == n
+        assert ("no answers, so out.spacy is train.spacy unchanged" in output) == (n == 2)
+        assert ("records that nobody annotated, left out: 1" in output) == (n == 2)
+
+
+def test_labels_that_the_model_and_the_data_do_not_share_are_reported(tmp_path, model):
+    other = (RIGHT[0], [tag.replace("PER", "PERSON") for tag in RIGHT[1]])
+    data = write_docs(tmp_path / "train.spacy", [other, (RIGHT[0], ["O"] * 8)])
+    code, output = run("find-label-errors", data, "--model", model)
+    assert code == 0 and "train.spacy does not have proposed labels: PER at 1 place." in output
+    assert "1 entity not judged: no model that did not see them knows their label" in output
+    page = (tmp_path / "train.review" / "label-errors.html").read_text("utf8")
+    assert "does not have proposed labels: PER at 1 place." in page
+    write_docs(data, [(RIGHT[0], [tag.replace("LOC", "GPE") for tag in other[1]])])
+    code, output = run("find-label-errors", data, "--model", model, "--force")
+    assert code == 1 and "It has the labels GPE, PERSON, expected some of" in output
+
+
+def test_an_entity_across_sentences_is_counted_and_its_words_are_not_judged(tmp_path, model):
+    # "New" ends one sentence, and "York" begins the next: the entity stays as it is
+    words, tags = RIGHT
+    doc = Doc(VOCAB, words=words, ents=tags, sent_starts=[i in (0, 5) for i in range(8)])
+    DocBin(docs=[doc]).to_disk(tmp_path / "train.spacy")
+    first, second = read_sentences(tmp_path / "train.spacy", VOCAB)
+    assert (first.n_cut, second.n_cut) == (1, 0)
+    assert [token.ent_iob for token in first.gold] == [3, 1, 2, 2, 0]
+    assert [token.ent_iob for token in second.gold] == [0, 2, 2]
+    code, output = run("find-label-errors", tmp_path / "train.spacy", "--model", model)
+    assert code == 0 and "1 entity not judged" in output
+    summary = json.loads((tmp_path / "train.review" / "summary.json").read_text("utf8"))
+    assert (summary["n_entities"], summary["n_candidates"]) == (2, 0)

@@ -30,6 +30,8 @@ def test_repeats_share_a_fold_even_across_docs():
         assert sum(sizes) == len(docs) and max(sizes) - min(sizes) <= 2
     with pytest.raises(ValueError, match="`folds = 1`, expected a number from 2 to 21"):
         draw_folds(docs, 1, seed=0)
+    with pytest.raises(ValueError, match="2 docs, which all share sentences, expected at least 2"):
+        draw_folds([make_doc(vocab, "the same")] * 2, 2, seed=0)
 
 
 def test_a_fold_that_is_done_is_not_trained_again_and_one_that_stopped_goes_on(

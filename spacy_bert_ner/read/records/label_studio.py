@@ -21,7 +21,8 @@ def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     """
     if task.get("data") is None:
         text = task.text("text")
-        if task.get("label") is None:
+        # no label is left if the annotator deleted all regions
+        if task.get("label") is None and task.get("annotation_id") is None:
             note_unannotated(task, notes)
             return
         spans = [
