@@ -37,19 +37,28 @@ class QuickTraining(TorchFunctionMode):
     ) -> Any:
         """Call a function of torch, or what stands in for it."""
         named = kwargs or {}
-        if func is dropout and not named.get("inplace") and args[0].device.type == "cpu":
+        if func is dropout and not named.get("inplace"):
             return self._drop(*args, **named)
-        if func is scaled_dot_product_attention and args[0].device.type == "cpu":
+        if func is scaled_dot_product_attention:
             return self._attend(*args, **named)
         return func(*args, **named)
 
     def _drop(
-        self, X: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+        self,
+        input: torch.Tensor,  # noqa: A002 - the name is torch's
+        p: float = 0.5,
+        training: bool = True,
+        inplace: bool = False,
     ) -> torch.Tensor:
-        return drop(X, p, self.generator) if training else X
+        if input.device.type != "cpu":
+            return dropout(input, p, training, inplace)
+        return drop(input, p, self.generator) if training else input
 
-    def _attend(self, query: torch.Tensor, *args: Any, **named: Any) -> torch.Tensor:
-        wide = [_widen(X) for X in (query, *args)]
+    def _attend(self, *args: Any, **named: Any) -> torch.Tensor:
+        query = args[0] if args else named["query"]
+        if query.device.type != "cpu":
+            return scaled_dot_product_attention(*args, **named)
+        wide = [_widen(X) for X in args]
         wide_named = {name: _widen(X) for name, X in named.items()}
         with torch.autocast("cpu", enabled=False):
             return self._attend_wide(*wide, **wide_named).to(query.dtype)

@@ -72,7 +72,8 @@ def learn_vectors(
     is_low = dtype != torch.float32
 
     def compute(i: int) -> None:
-        with torch.autocast(device.type, dtype, enabled=is_low):
+        # Torch shares its cache of converted weights between threads, and any may clear it.
+        with torch.autocast(device.type, dtype, enabled=is_low, cache_enabled=not is_cpu):
             outputs[i] = read_part(model, inputs[i], placed, i)
         Y.index_copy_(0, placed.tokens[i], outputs[i].detach())
 

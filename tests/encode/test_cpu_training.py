@@ -86,7 +86,8 @@ def test_attention_is_that_of_float32_and_its_gradient_too(mask, options):
         given_options = options if is_quick else {**options, "dropout_p": 0.0}
         quick = QuickTraining(make_generator()) if is_quick else contextlib.nullcontext()
         with quick, torch.autocast("cpu", torch.bfloat16, enabled=is_quick):
-            Y = scaled_dot_product_attention(*wide, attn_mask=given_mask, **given_options)
+            named = dict(zip(("query", "key", "value"), wide, strict=True))  # as ALBERT calls it
+            Y = scaled_dot_product_attention(**named, attn_mask=given_mask, **given_options)
         assert Y.dtype == wide[0].dtype
         (Y.float() ** 2).sum().backward()
         found[is_quick] = [Y.float(), *(X.grad.float() for X in wide)]
