@@ -17,6 +17,8 @@ from .spacing import is_unspaced
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _EXCEL_DATE = re.compile(rf"\d\d?-{_MONTH}(?:-\d\d)?|{_MONTH}-\d\d")
 _BATCH = 4_096  # words that are counted at once
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
+_MARKER = re.compile(r"</?(?:s|eos|bos|unk|pad)>|\[(?:CLS|SEP|PAD|UNK|MASK)\]", re.IGNORECASE)
 _FUSED = re.compile(r"\d+[-_:.]?[^\W\d_]+|[^\W\d_]+[-_:.]?\d+")
 LONG_SENTENCE = 1_000
 """Words above which a sentence is worth a note."""
@@ -155,6 +157,12 @@ def note_words(survey: Survey, notes: Notes) -> None:
     for word in filter(_EXCEL_DATE.fullmatch, others):
         text = "words such as 06-Feb, which Excel makes of 6-2 or 2/6: compare with the source"
         notes.add("excel-date", text, f"{name} '{word}'", count=survey.words[word])
+    for word in filter(_ENTITY.search, others):
+        text = "words with codes of HTML, such as &amp; for &: decode the file (`html.unescape`)"
+        notes.add("html-code", text, f"{name} '{word}'", count=survey.words[word])
+    for word in filter(_MARKER.fullmatch, others):
+        text = "words that are marks of another program, such as <eos> or [SEP]: remove their rows"
+        notes.add("marker-word", text, f"{name} '{word}'", count=survey.words[word])
     fused = list(filter(_FUSED.fullmatch, others))
     if len(fused) > 10 and len(fused) * 2 > len(survey.words):
         text = (

@@ -156,7 +156,16 @@ def _open_sentence_rows(source: Source, settings: ReadSettings) -> Opened:
 def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
     if find_header(source, settings) is None:
         _, line = first_row(source)
-        found = ", ".join(f"'{cell[:40]}'" for cell in split_header(line, ",")[:20])
+        cells = split_header(line, ",")
+        found = ", ".join(f"'{cell[:40]}'" for cell in cells[:20])
+        if any("start" in cell.lower() for cell in cells):
+            raise FormatError(
+                source.name,
+                f"columns {found}: a table with character offsets, which is not read. Join the "
+                "rows of each text, and write JSON lines with `text` and `entities` ([start, end, "
+                "label]).",
+                line=1,
+            )
         raise FormatError(
             source.name,
             f"columns {found}, expected a header with 'sentence #', 'word', 'tag', each once, in "
@@ -173,6 +182,12 @@ _REFUSED = (
         r"\d+\|[ta]\|",
         "PubTator's lines of title, abstract and offsets, which are not read. Write JSON lines "
         "with `text` and `entities` ([start, end, label]).",
+    ),
+    (
+        r"((#|import |from )[^\n]*\n|\s)*[A-Za-z_]\w* = \[\s*(#[^\n]*\n\s*)*[(\[{]",
+        "a Python file, which is not read. Write its list, such as TRAIN_DATA, as JSON lines with "
+        "`text` and `entities` ([start, end, label]): add `import json` and `for text, found in "
+        "TRAIN_DATA: print(json.dumps({'text': text, **found}))`, and save what it prints.",
     ),
     (
         r"<(\?xml|!DOCTYPE|\w+(\s+[\w:]+=[\"'][^>\n]*)?>)",

@@ -87,3 +87,17 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path):
         name = f"{to}.spacy" if to == "spacy" else f"{to}.jsonl"
         note = find(convert([path], tmp_path / name, settings=Conversion(to=to)), "lost-missing")
         assert (note["count"] if note else None) == lost
+
+
+def test_codes_of_html_and_marks_of_programs_are_found_among_words(tmp_path):
+    words = ["Tom", "&amp;", "AT&amp;T", "&#39;s", "<eos>", "[SEP]", "[sic]", "R&D", "&", "a;b"]
+    text = "".join(f"{word} {'O' if i else 'B-PER'}\n" for i, word in enumerate(words))
+    report = convert([write(tmp_path, text + "\n" + text)])
+    note = find(report, "html-code")
+    assert note["count"] == 6 and "'&amp;'" in note["places"][0] and "html.unescape" in note["text"]
+    note = find(report, "marker-word")
+    assert (
+        note["count"] == 4
+        and "'<eos>'" in note["places"][0]
+        and "remove their rows" in note["text"]
+    )

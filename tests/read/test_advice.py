@@ -139,6 +139,12 @@ CASES = {
         [HEADER + "1,Mira,B-PER\n", {"columns": {"id": "1", "word": "a", "tag": "b"}}],
         name="a.csv",
     ),
+    "table of offsets": Case(
+        "text,start,end,label\nMira,0,4,PER\n",
+        "a table with character offsets, .* Join the rows of each text, and write JSON lines",
+        [json_lines([{"text": "Mira", "entities": [[0, 4, "PER"]]}])],
+        name="a.csv",
+    ),
     "no ids": Case(
         "Word,Tag\nMira,B-PER\n.,O\nGraz,B-LOC\n",
         "Add blank rows, name the column of the sentence's id in `columns`",
@@ -269,6 +275,11 @@ CASES = {
     "PubTator": Case(
         "1|t|Mira\n",
         "Write JSON lines with `text` and `entities`",
+        [json_lines([{"text": "Mira", "entities": [[0, 4, "PER"]]}])],
+    ),
+    "Python": Case(
+        "# data\nTRAIN_DATA = [\n    ('Mira', {'entities': [(0, 4, 'PER')]}),\n]\n",
+        "a Python file, .* Write its list, such as TRAIN_DATA, as JSON lines",
         [json_lines([{"text": "Mira", "entities": [[0, 4, "PER"]]}])],
     ),
     "XML": Case(
