@@ -13,91 +13,104 @@ from .forward import embed_pieces, place_buckets, read_part
 from .precision import on_device
 from .threads import count_threads, run_side_by_side, watch_load
 
-Backprop = Callable[[torch.Tensor], None]
 
-
-def learn_vectors(
-    model: Any,
-    buckets: Sequence[Bucket],
-    *,
-    n_tokens: int,
-    width: int,
-    pooling: str,
-    device: torch.device,
-    dtype: torch.dtype,
-    threads: int | None = None,
-    recomputes: bool = False,
-) -> tuple[torch.Tensor, Backprop]:
-    """Run buckets through an encoder, and return what takes their gradient.
+class LearningPass:
+    """Buckets on their way through an encoder and back.
 
     On a CPU, the buckets are computed side by side, forward and backward. Their gradients are
     added in order, and each draws its own random numbers, so what is learned does not depend
     on the number of threads, unless there are more threads than buckets: then each bucket
     gets several inside torch, which may change the last bits.
 
-    model (PreTrainedModel): The encoder, in training mode, which it must be in the backward
-        pass, too.
-    buckets, n_tokens, width, pooling, device: As in `compute_vectors`.
+    model (PreTrainedModel): The encoder, in training mode in both directions.
+    buckets (Sequence[Bucket]): The batch.
+    pooling (str): As in `compute_vectors`.
+    device (torch.device): Where the encoder is.
     dtype (torch.dtype): The precision to compute in.
     threads (Optional[int]): Buckets to compute at the same time, as in `count_threads`.
     recomputes (bool): Whether the backward pass computes activations again. It must then draw
         the same numbers, which torch sees to for its default generator only, so the buckets
         are computed one after the other.
-    RETURNS (Tuple[torch.Tensor, Callable]): A vector for each token in float32, zeros for a
-        token without pieces, and a callback that takes their gradient once and adds to
-        that of the weights. Shape: (n_tokens, width).
     """
-    is_cpu = device.type == "cpu"
-    if is_cpu:
-        watch_load()
-    n_threads = count_threads(threads) if is_cpu else 1
-    n_workers = 1 if recomputes else max(1, min(n_threads, len(buckets)))
-    seeds = torch.randint(2**62, (len(buckets),), device="cpu").tolist()
 
-    def run(part: Callable[[int], None]) -> None:
-        def run_part(i: int) -> None:
-            with _learning(device, seeds[i], by_default=recomputes):
-                part(i)
+    def __init__(
+        self,
+        model: Any,
+        buckets: Sequence[Bucket],
+        *,
+        pooling: str,
+        device: torch.device,
+        dtype: torch.dtype,
+        threads: int | None = None,
+        recomputes: bool = False,
+    ):
+        """Look up the embeddings."""
+        self._model, self._device, self._dtype = model, device, dtype
+        self._recomputes = recomputes
+        self._n_threads = count_threads(threads) if device.type == "cpu" else 1
+        self._seeds = torch.randint(2**62, (len(buckets),), device="cpu").tolist()
+        self._placed = place_buckets(buckets, pooling, device)
+        with _learning(device):
+            self._X = embed_pieces(model, self._placed.ids)
+        # The graph of each bucket begins here, so that it can be gone through by itself.
+        self._inputs = [part.detach().requires_grad_(part.requires_grad) for part in self._X]
+        self._outputs: list[torch.Tensor] = [torch.empty(0)] * len(buckets)
 
-        # A part that runs out of memory is not tried again: the others keep their activations.
-        inside = n_threads // n_workers
-        run_side_by_side(run_part, len(buckets), threads=n_workers, inside=inside, again=False)
+    def read(self, n_tokens: int, width: int) -> torch.Tensor:
+        """Compute token vectors.
 
-    Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=device)
-    placed = place_buckets(buckets, pooling, device)
-    with _learning(device):
-        X = embed_pieces(model, placed.ids)
-    inputs = [part.detach().requires_grad_(part.requires_grad) for part in X]
-    outputs: list[Any] = [None] * len(buckets)
-    is_low = dtype != torch.float32
-
-    def compute(i: int) -> None:
+        n_tokens (int): The number of tokens in the batch.
+        width (int): The encoder's width.
+        RETURNS (torch.Tensor): A vector for each token in float32, zeros for a token without
+            pieces. Shape: (n_tokens, width).
+        """
+        is_cpu = self._device.type == "cpu"
+        if is_cpu:
+            watch_load()
+        Y = torch.zeros((n_tokens, width), dtype=torch.float32, device=self._device)
         # Torch shares its cache of converted weights between threads, and any may clear it.
-        with torch.autocast(device.type, dtype, enabled=is_low, cache_enabled=not is_cpu):
-            outputs[i] = read_part(model, inputs[i], placed, i)
-        Y.index_copy_(0, placed.tokens[i], outputs[i].detach())
+        options = {"enabled": self._dtype != torch.float32, "cache_enabled": not is_cpu}
 
-    run(compute)
+        def read(i: int) -> None:
+            with torch.autocast(self._device.type, self._dtype, **options):
+                self._outputs[i] = read_part(self._model, self._inputs[i], self._placed, i)
+            Y.index_copy_(0, self._placed.tokens[i], self._outputs[i].detach())
 
-    def backprop(dY: torch.Tensor) -> None:
-        parameters = [p for p in model.parameters() if p.requires_grad]
+        self._run(read)
+        return Y
+
+    def backprop(self, dY: torch.Tensor) -> None:
+        """Add to the gradients of the weights, once.
+
+        dY (torch.Tensor): The gradient of the token vectors. Shape: (n_tokens, width).
+        """
+        parameters = [p for p in self._model.parameters() if p.requires_grad]
         total = _Gradients(parameters)
 
-        def compute_gradients(i: int) -> None:
-            output, outputs[i] = outputs[i], None
-            wanted = [*parameters, *([inputs[i]] if inputs[i].requires_grad else [])]
-            d_output = dY.index_select(0, placed.tokens[i])
+        def backprop(i: int) -> None:
+            output, self._outputs[i] = self._outputs[i], torch.empty(0)
+            X = self._inputs[i]
+            wanted = [*parameters, X] if X.requires_grad else parameters
+            d_output = dY.index_select(0, self._placed.tokens[i])
             found = torch.autograd.grad(output, wanted, d_output, allow_unused=True)
             total.add(i, found[: len(parameters)])
-            if inputs[i].requires_grad:
-                inputs[i].grad = found[-1]
+            X.grad = found[-1] if X.requires_grad else None
 
-        if any(output is not None and output.requires_grad for output in outputs):
-            run(compute_gradients)
-        if X and X[0].requires_grad:
-            torch.autograd.backward(X, [x.grad for x in inputs])
+        if self._outputs and self._outputs[0].requires_grad:
+            self._run(backprop)
+        if self._X and self._X[0].requires_grad:
+            torch.autograd.backward(self._X, [X.grad for X in self._inputs])
 
-    return Y, backprop
+    def _run(self, compute: Callable[[int], None]) -> None:
+        def run(i: int) -> None:
+            with _learning(self._device, self._seeds[i], by_default=self._recomputes):
+                compute(i)
+
+        n_parts = len(self._inputs)
+        n_workers = 1 if self._recomputes else max(1, min(self._n_threads, n_parts))
+        inside = self._n_threads // n_workers
+        # A part that runs out of memory is not tried again: the others keep their activations.
+        run_side_by_side(run, n_parts, threads=n_workers, inside=inside, again=False)
 
 
 @contextlib.contextmanager
@@ -132,9 +145,14 @@ class _Gradients:
         with self._lock, torch.no_grad():
             self._waiting[i] = gradients
             while self._n_added in self._waiting:
-                for p, dp in zip(self._parameters, self._waiting.pop(self._n_added), strict=True):
-                    if dp is not None and p.grad is None:
-                        p.grad = dp
-                    elif dp is not None:
-                        p.grad += dp
+                found = self._waiting.pop(self._n_added)
                 self._n_added += 1
+                taken: set[int] = set()
+                for p, dp in zip(self._parameters, found, strict=True):
+                    if dp is not None and p.grad is not None:
+                        p.grad += dp
+                    elif dp is not None:
+                        # Optimizers expect it in the order of the weights, and its own.
+                        is_own = dp.stride() == p.stride() and dp.data_ptr() not in taken
+                        p.grad = dp if is_own else torch.empty_like(p).copy_(dp)
+                        taken.add(dp.data_ptr())

@@ -19,7 +19,7 @@ from .cpu_training import make_checkpoint_contexts
 from .fork import use_one_thread_in_a_fork
 from .forward import compute_vectors, freeze_parameters
 from .handover import Handover
-from .learning import learn_vectors
+from .learning import LearningPass
 from .memory import TO_PREDICT, TO_TRAIN, explained_memory
 from .precision import copy_in_precision, find_dtype, on_device, predicting
 from .saved import bytes_to_checkpoint, checkpoint_to_bytes
@@ -138,21 +138,20 @@ class EncoderShim(PyTorchShim):
         # float16 needs a gradient scaler, which exists for CUDA only.
         is_mixed = self.dtype == torch.bfloat16 or self._grad_scaler._enabled
         with self._training():
-            Y, backprop_vectors = learn_vectors(
+            learning = LearningPass(
                 self._model,
                 buckets,
-                n_tokens=n_tokens,
-                width=self.width,
                 pooling=self.settings.pooling,
                 device=self.device,
                 dtype=self.dtype if is_mixed else torch.float32,
                 threads=self.settings.threads,
                 recomputes=self.settings.gradient_checkpointing,
             )
+            Y = learning.read(n_tokens, self.width)
 
         def backprop(dY: Floats2d) -> None:
             with self._training():
-                backprop_vectors(self._grad_scaler.scale(xp2torch(dY, device=self.device)))
+                learning.backprop(self._grad_scaler.scale(xp2torch(dY, device=self.device)))
             optimizer = self.handover.end()
             if optimizer is not None:
                 self.finish_update(optimizer)

@@ -64,3 +64,13 @@ def test_threads_without_a_part_help_inside(get_encoder, monkeypatch):
     monkeypatch.setattr(learning, "read_part", look)
     update(build(get_encoder(), threads=3), DOCS[:1])
     assert seen == [3] and torch.get_num_threads() == before
+
+
+def test_weights_with_one_gradient_get_one_each_in_their_own_order():
+    """Torch may give two weights the same tensor, or one whose columns lie together."""
+    weights = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in range(3)]
+    same, turned = torch.ones(2, 3), torch.arange(6.0).view(3, 2).t()
+    learning._Gradients(weights).add(0, [same, same, turned])
+    weights[0].grad *= 5
+    assert [p.grad.tolist() for p in weights[:2]] == [[[5.0] * 3] * 2, [[1.0] * 3] * 2]
+    assert torch.equal(weights[2].grad, turned) and weights[2].grad.is_contiguous()

@@ -20,7 +20,7 @@ import torch
 from spacy_bert_ner.encode import forward
 from spacy_bert_ner.encode.checkpoint import read_checkpoint
 from spacy_bert_ner.encode.forward import compute_vectors
-from spacy_bert_ner.encode.learning import learn_vectors
+from spacy_bert_ner.encode.learning import LearningPass
 from spacy_bert_ner.pieces.windows import Bucket
 from support.checkpoints import BUILDERS, build_checkpoint
 
@@ -78,16 +78,17 @@ def compute(model, *, train, pooling):
     device = torch.device("meta")
     place(model, device)
     model.train(train)
-    options = {"n_tokens": 99, "width": 24, "pooling": pooling, "device": device}
+    options = {"pooling": pooling, "device": device}
     if train:
-        Y, backprop = learn_vectors(model, buckets, dtype=torch.float32, **options)
+        learning = LearningPass(model, buckets, dtype=torch.float32, **options)
+        Y = learning.read(99, 24)
     else:
         with torch.no_grad():
-            Y = compute_vectors(model, buckets, **options)
+            Y = compute_vectors(model, buckets, n_tokens=99, width=24, **options)
     assert Y.device == device
     assert Y.dtype == torch.float32
     if train:
-        backprop(torch.empty_like(Y))
+        learning.backprop(torch.empty_like(Y))
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         assert gradients
         assert all(X.device == device for X in gradients)
