@@ -40,32 +40,15 @@ def read_sentences(path: Path, vocab: Vocab) -> Iterator[GoldSentence]:
     """
     for number, doc in enumerate(read_docs(path, vocab)):
         for sent in split_doc(doc):
-            gold = copy_sentence(sent)
-            first, last = find_cuts(sent)
-            if last - first < len(sent):
-                rest = [*range(first - sent.start), *range(last - sent.start, len(sent))]
-                gold.set_ents(
-                    [ent for ent in gold.ents if ent.start not in rest],
-                    missing=[gold[i : i + 1] for i in rest],
-                    default="unmodified",
-                )
-            n_cut = int(last < sent.end and doc[last].ent_iob == _BEGIN)
-            yield GoldSentence(number, sent.start, gold, n_cut)
+            yield GoldSentence(number, sent.start, copy_sentence(sent), int(is_cut(sent)))
 
 
-def find_cuts(sent: DocSpan) -> tuple[int, int]:
-    """Find the part of a sentence without entities that go beyond it.
-
-    RETURNS (Tuple[int, int]): Its first token, and the token after its last, in the doc.
-    """
-    doc, first, last = sent.doc, sent.start, sent.end
-    while first < sent.end and doc[first].ent_iob == _INSIDE:
-        first += 1
-    if sent.end < len(doc) and doc[sent.end].ent_iob == _INSIDE:
-        while last > first and doc[last - 1].ent_iob == _INSIDE:
-            last -= 1
-        last = max(last - 1, first)
-    return first, last
+def is_cut(sent: DocSpan) -> bool:
+    """Whether an entity begins in a sentence and goes beyond it."""
+    if sent.end == len(sent.doc) or sent.doc[sent.end].ent_iob != _INSIDE:
+        return False
+    last = next((token for token in reversed(list(sent)) if token.ent_iob != _INSIDE), None)
+    return last is not None and last.ent_iob == _BEGIN
 
 
 def split_doc(doc: Doc) -> list[DocSpan]:
