@@ -41,7 +41,7 @@ COMMANDS = {
     "find-label-errors": "gold.spacy --model model --output disk/find-label-errors",
     "apply-corrections": "gold.spacy answers.jsonl disk/apply-corrections/fixed.spacy",
     "suggest": "model texts.jsonl --output disk/suggest",
-    "learning-curve": "train.spacy dev.spacy --config config.cfg --seeds 1 --shares 50,100 "
+    "learning-curve": "train.spacy dev.spacy --config config.cfg --seeds 1 --shares 25,50,100 "
     "--output disk/learning-curve",
     "teach": "model --config config.cfg --train train.spacy --output disk/teach",
     "annotate": "model texts.jsonl --workers 1 --output disk/annotate",
