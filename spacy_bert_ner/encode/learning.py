@@ -48,6 +48,8 @@ class LearningPass:
         self._model, self._device, self._dtype = model, device, dtype
         self._recomputes = recomputes
         self._n_threads = count_threads(threads) if device.type == "cpu" else 1
+        n_most = 1 if recomputes else min(self._n_threads, len(buckets))
+        self._n_workers = max(1, n_most)
         self._seeds = torch.randint(2**62, (len(buckets),), device="cpu").tolist()
         self._placed = place_buckets(buckets, pooling, device)
         with _learning(device):
@@ -90,8 +92,11 @@ class LearningPass:
         def backprop(i: int) -> None:
             output, self._outputs[i] = self._outputs[i], torch.empty(0)
             X = self._inputs[i]
-            wanted = [*parameters, X] if X.requires_grad else parameters
             d_output = dY.index_select(0, self._placed.tokens[i])
+            if self._n_workers == 1:  # Torch adds them in order, and needs less memory.
+                torch.autograd.backward(output, d_output)
+                return
+            wanted = [*parameters, X] if X.requires_grad else parameters
             found = torch.autograd.grad(output, wanted, d_output, allow_unused=True)
             total.add(i, found[: len(parameters)])
             X.grad = found[-1] if X.requires_grad else None
@@ -106,11 +111,14 @@ class LearningPass:
             with _learning(self._device, self._seeds[i], by_default=self._recomputes):
                 compute(i)
 
-        n_parts = len(self._inputs)
-        n_workers = 1 if self._recomputes else max(1, min(self._n_threads, n_parts))
-        inside = self._n_threads // n_workers
         # A part that runs out of memory is not tried again: the others keep their activations.
-        run_side_by_side(run, n_parts, threads=n_workers, inside=inside, again=False)
+        run_side_by_side(
+            run,
+            len(self._inputs),
+            threads=self._n_workers,
+            inside=self._n_threads // self._n_workers,
+            again=False,
+        )
 
 
 @contextlib.contextmanager
