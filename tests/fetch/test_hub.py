@@ -115,10 +115,13 @@ def test_the_timeout_is_a_setting(tmp_path, monkeypatch):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         go_online(monkeypatch, tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
-        start = time.monotonic()
-        with pytest.raises(FetchError, match=r"TimeoutError.*more time .`timeout`"):
-            fetch_encoder(SOURCE, tmp_path / "encoder", pins={}, timeout=0.3)
-        assert time.monotonic() - start < 3.5  # by default, four seconds
+        seconds = []
+        while len(seconds) < 3 and min(seconds, default=9) > 3.5:  # a busy machine may be slow once
+            start = time.monotonic()
+            with pytest.raises(FetchError, match=r"TimeoutError.*more time .`timeout`"):
+                fetch_encoder(SOURCE, tmp_path / "encoder", pins={}, timeout=0.3)
+            seconds.append(time.monotonic() - start)
+        assert min(seconds) < 3.5  # by default, four seconds
 
 
 @pytest.mark.parametrize("kind", ["ConnectError", "ReadTimeout", "InvalidURL"])
