@@ -124,7 +124,7 @@ def summarize_curve(points: Sequence[Point], *, more: int = 500) -> dict[str, An
 
     points (Sequence[Tuple[int, int, float]]): The result of `measure_curve`.
     more (int): How many more sentences.
-    RETURNS (Dict[str, Any]): "points", "noise" (standard deviation over seeds), "gain" (of
+    RETURNS (Dict[str, Any]): "points", "noise" (standard deviation around the law), "gain" (of
         that many more sentences), "forecasts" (F1 of one training run with 1.5, 2 and 4
         times the data), "is_flat", and "text", which says it in words.
     """

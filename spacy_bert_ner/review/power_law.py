@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 USUAL_NOISE = 0.005
-"""The standard deviation of F1 over seeds that is believed before any is measured."""
+"""The standard deviation of F1 that is believed before any is measured."""
 
 _FLOORS = np.linspace(0.0, 1.0, 41)  # of the error at one's best size
 _EXPONENTS = np.geomspace(0.05, 2.0, 60)
@@ -31,7 +31,10 @@ class PowerLaw:
 
     Few sizes do not determine the three numbers. So all combinations of floor and
     exponent on a grid count, each with its best factor and by how well it fits (a posterior
-    with flat priors); the interval covers them.
+    with flat priors); the interval covers them. The noise is not known either: it is what
+    a law leaves, seeds and misfit, so that the interval is wide where no power law fits.
+
+    noise (float): The median of the noise, as a standard deviation.
 
     sizes (Sequence[float]): Sizes of the training data. Shape: (n_points,).
     scores (Sequence[float]): F1 of a model trained with each. Shape: (n_points,).
@@ -52,10 +55,14 @@ class PowerLaw:
         factors = ((errors - floors) * powers).sum(axis=2) / (powers**2).sum(axis=1)
         factors = np.maximum(factors, 0.0)
         misses = errors - floors - factors[:, :, None] * powers
-        self.noise = measure_noise(n, errors)
-        log_weights = -(misses**2).sum(axis=2) / (2 * self.noise**2)
+        # The usual noise counts like four more points (an inverse chi-squared prior).
+        squares = 4 * USUAL_NOISE**2 + (misses**2).sum(axis=2)
+        log_weights = -(4 + len(n)) / 2 * np.log(squares)
         weights = np.exp(log_weights - log_weights.max()).ravel()
-        chosen = np.random.default_rng(0).choice(len(weights), _N_DRAWS, p=weights / weights.sum())
+        rng = np.random.default_rng(0)
+        chosen = rng.choice(len(weights), _N_DRAWS, p=weights / weights.sum())
+        self._noises = np.sqrt(squares.ravel()[chosen] / rng.chisquare(4 + len(n), _N_DRAWS))
+        self.noise = float(np.median(self._noises))
         floor, exponent = np.divmod(chosen, len(_EXPONENTS))
         self._floors, self._exponents = floors[floor, 0, 0], _EXPONENTS[exponent]
         self._factors = factors[floor, exponent]
@@ -70,7 +77,7 @@ class PowerLaw:
         """
         drawn = self._draw(size)
         if with_noise:
-            drawn = drawn + np.random.default_rng(1).normal(0.0, self.noise, len(drawn))
+            drawn = drawn + np.random.default_rng(1).normal(0.0, self._noises)
         return _summarize(drawn)
 
     def forecast_gain(self, size: float, more: float) -> Forecast:
@@ -80,17 +87,6 @@ class PowerLaw:
     def _draw(self, size: float) -> np.ndarray:
         errors = self._floors + self._factors * (size / self.unit) ** -self._exponents
         return 1.0 - np.clip(errors, 0.0, 1.0)
-
-
-def measure_noise(sizes: np.ndarray, errors: np.ndarray) -> float:
-    """Measure the standard deviation over seeds, pooled over sizes.
-
-    The usual noise counts like four more measurements; with one seed, there are no others.
-    """
-    groups = [errors[sizes == size] for size in np.unique(sizes)]
-    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
-    n_free = len(errors) - len(groups)
-    return float(np.sqrt((squares + 4 * USUAL_NOISE**2) / (n_free + 4)))
 
 
 def _summarize(drawn: np.ndarray) -> Forecast:
