@@ -20,8 +20,8 @@ WITH_ONNX: dict[str, tuple[Any, ...]] = {
 # keep a GPU busy. In training, each part of a batch costs a backward pass too.
 BATCH_PIECES = {"cpu": 1024, "cuda": 32_768}
 TRAIN_BATCH_PIECES = {**BATCH_PIECES, "cpu": 2048}
-# Pieces of a part of a training batch on a CPU, whose parts are computed side by side. Each
-# adds its gradient to that of the weights, which takes as long as 50 pieces.
+# The most pieces of a part of a training batch on a CPU, whose parts are computed side by
+# side. With MiniLM, 448 pieces take 140 ms, and adding the gradients of a part 6 to 8.
 PART_PIECES = 512
 
 
