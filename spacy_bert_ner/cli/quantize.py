@@ -32,17 +32,20 @@ def quantize_cli(
     recover_folder(model)
     found = quantize(model, output, dev=dev, max_loss=max_loss, progress=show_progress)
     rows = [
-        (name, f"{100 * f:.2f}", f"{speed:,.0f}")
-        for name, f, speed in (
-            (str(model), found.f_before, found.speed_before),
-            (str(output), found.f_after, found.speed_after),
+        (name, f"{100 * f:.2f}", f"{speed:,.0f}", f"{ms:.1f}")
+        for name, f, speed, ms in (
+            (str(model), found.f_before, found.speed_before, found.ms_before),
+            (str(output), found.f_after, found.speed_after, found.ms_after),
         )
     ]
-    msg.table(rows, header=("", "F1", "words/s"), aligns=("l", "r", "r"), divider=True)
+    header = ("", "F1", "words/s", "ms for one text")
+    msg.table(rows, header=header, aligns=("l", "r", "r", "r"), divider=True)
     if found.speed_after < found.speed_before:
+        is_quick = found.ms_after < found.ms_before
         show_warning(
-            f"On this processor, {model} is faster ({found.speed_before:,.0f} words/s against "
-            f"{found.speed_after:,.0f}), for example because it computes in bfloat16. Keep it for "
-            "such processors."
+            f"On this processor, {model} is faster with many texts ({found.speed_before:,.0f} "
+            f"words/s against {found.speed_after:,.0f}), for example because it computes in "
+            "bfloat16. Keep it for such processors"
+            + (", unless texts come one at a time." if is_quick else ".")
         )
     msg.good(f"{output}")

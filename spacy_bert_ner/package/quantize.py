@@ -3,9 +3,9 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
 import spacy
 import srsly
 from spacy.language import Language
@@ -16,7 +16,7 @@ from ..encode.saved import POOLING, bytes_to_checkpoint, checkpoint_to_bytes
 from ..encode.seal import read_texts
 from ..encode.settings import ONNX, WITH_ONNX
 from ..encode.threads import count_threads
-from ..evaluate.predict import predict_view
+from ..evaluate.predict import measure_speed, predict_view
 from ..files import replaced_folder
 from ..install import list_requirements
 from ..machine import name_processor
@@ -35,12 +35,15 @@ class Quantized(NamedTuple):
 
     f_before, f_after (float): F1 on the dev set, up to 1.
     speed_before, speed_after (float): Words per second of `nlp.pipe`.
+    ms_before, ms_after (float): Milliseconds of `nlp(text)`, for one text of the dev set.
     """
 
     f_before: float
     f_after: float
     speed_before: float
     speed_after: float
+    ms_before: float
+    ms_after: float
 
 
 def quantize(
@@ -99,14 +102,18 @@ def measure(nlps: list[Language], dev: Path, *, progress: ShowProgress) -> Quant
     progress (ShowProgress): Watches the docs.
     RETURNS (Quantized): F1, and the medians of the speeds.
     """
-    rounds = [
-        [predict_view(nlp, dev, gold_words=True, progress=progress) for nlp in nlps]
-        for _ in range(ROUNDS)
-    ]
-    before, after = zip(*rounds, strict=True)
-    return Quantized(
-        *(views[0].spacy["ents_f"] or 0.0 for views in (before, after)),
-        *(median(view.words_per_second or 0.0 for view in views) for views in (before, after)),
+    # shape: (ROUNDS, 2, 3)
+    rounds = np.array([[_measure_once(nlp, dev, progress) for nlp in nlps] for _ in range(ROUNDS)])
+    return Quantized(*np.median(rounds, axis=0).T.ravel().tolist())
+
+
+def _measure_once(nlp: Language, dev: Path, progress: ShowProgress) -> tuple[float, float, float]:
+    view = predict_view(nlp, dev, gold_words=True, progress=progress)
+    speed = measure_speed(nlp, view)
+    return (
+        view.spacy["ents_f"] or 0.0,
+        speed["words_per_second"] or 0.0,
+        speed["ms_per_text"] or 0.0,
     )
 
 
