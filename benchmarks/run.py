@@ -5,10 +5,10 @@
 
 Ours (configs/config.cfg), spaCy's stock pipeline (configs/stock.cfg) and Hugging Face (a
 softmax over first pieces as in the course, then `pipeline`) are trained on Kaggle sentences
-and then read raw text in turn. Peers read with their default batch size and with their best
-one, Hugging Face also with texts sorted by length. Rows are medians. Load time and memory are
-those of new processes. Everything goes to `results/NAME-<processor>.json` and, as a table, to
-docs/performance.md.
+and then read raw text in turn, ours also with weights in int8 (`bert-ner quantize`). Peers
+read with their default batch size and with their best one, Hugging Face also with texts
+sorted by length. Rows are medians. Load time and memory are those of new processes.
+Everything goes to `results/NAME-<processor>.json` and, as a table, to docs/performance.md.
 
 With `--foreign`, and always in `make benchmark`, flair, SpanMarker, edsnlp and
 spacy-huggingface-pipelines take part too, each in an environment of its own (`foreign.py`).
@@ -36,8 +36,11 @@ from spacy.tokens import Doc
 from timing import RESULTS, describe_machine, find_name, read_peak
 from transformers import pipeline
 
+from spacy_bert_ner.package.quantize import quantize
+
 ROOT = Path(__file__).parent.parent
 PEERS = ("ours", "stock", "hugging-face")
+INT8 = "ours, int8"
 BATCH_SIZES = (8, 32, 128)
 # Sentences to learn from and to read; seeds; rounds; 0 for all sentences.
 SIZES = {"quick": (600, 300, 1, 5), "full": (0, 3000, 3, 7)}
@@ -106,10 +109,10 @@ def make_reads(folders: Mapping[str, Path], docs: list[Doc]) -> dict[str, Read]:
     """RETURNS (Dict[str, Callable]): Each peer with its default and its best batch size."""
     reads: dict[str, Read] = {}
     texts = [doc.text for doc in docs]
-    for peer in PEERS:
-        read = load_reader(peer, folders[peer])
+    for peer, folder in folders.items():
+        read = load_reader(peer, folder)
         reads[peer] = timed(lambda texts, read=read: read(texts, None))
-        if peer != "ours":
+        if peer in PEERS[1:]:
             best = find_best_size(read, texts[:100])
             key = f"{peer}, best batch ({best})"
             reads[key] = timed(lambda texts, read=read, best=best: read(texts, best))
@@ -207,7 +210,12 @@ def compare(
     scores, seconds = train_all(corpus, encoder, tmp, seeds, trained)
     rows["F1 in percent, 3 epochs"], rows["seconds of that training run"] = scores, seconds
     folders = {peer: tmp / peer for peer in PEERS}
-    sizes = {p: sum(f.stat().st_size for f in folders[p].rglob("*") if f.is_file()) for p in PEERS}
+    folders[INT8] = tmp / "int8"
+    quantize(folders["ours"], folders[INT8], dev=corpus / "dev.spacy", max_loss=100)
+    sizes = {
+        peer: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        for peer, folder in folders.items()
+    }
     rows["size of the folder, MB"] = {p: summarise([size / 1e6]) for p, size in sizes.items()}
     texts, n_words = [doc.text for doc in docs], sum(map(len, docs))
     reads = make_reads(folders, docs)
@@ -219,7 +227,7 @@ def compare(
             reads[peer] = stack.enter_context(reader)
         speeds, cpus = measure_speed(reads, texts, n_words, rounds)
     rows["words/s, sentences"], rows["processor seconds per million words"] = speeds, cpus
-    firsts = {peer: reads[peer] for peer in PEERS}
+    firsts = {peer: reads[peer] for peer in folders}
     one = measure_speed(firsts, texts[:1], len(docs[0]), max(rounds, 20))[0]
     rows["words/s, one text at a time"] = one
     names = ("seconds to load", "seconds from start to first answer", "peak memory, MiB")
