@@ -21,7 +21,6 @@ class Faults:
         self.name = name
         self.skip_bad = skip_bad
         self.how = how
-        self.n_skipped = 0
         self._first: list[FormatError] = []
         self._kinds: Counter[str] = Counter()
 
@@ -37,7 +36,6 @@ class Faults:
 
     def skip(self, place: str, notes: Notes) -> None:
         """Count a sentence (or record) that a fault has made unreadable."""
-        self.n_skipped += 1
         if self.skip_bad:
             notes.add("skipped", "sentences or records that cannot be read, left out", place)
 
