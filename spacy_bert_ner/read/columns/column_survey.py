@@ -2,95 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 
 from ...schemes import is_tag
 from ..bytes.source import Source
-from .positions import strip_position
+from .column import Column
 from .table import Dialect, Row, read_lines
 from .tag_forms import MOST_TAGS
 
 DOCSTART = "-DOCSTART-"
 MARKS = frozenset(("", *'#-,;"', *filter(str.isspace, map(chr, range(0x3001)))))
 """First characters of the lines that may be no row: empty ones, comments, borders, white space."""
+MOST_COLUMNS = 200
+"""Columns of a row; with more, the file holds sentences of text."""
 
 _MOST_HASHES = 100  # lines that begin with # and end with a tag
-_ASIAN = "\u0e00"  # the first character of Thai; those of China, Japan and Korea come later
 _POS = re.compile(r"[A-Z]{1,5}\$?|[^\w\s]{1,5}")
-_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,8})?:(?=\S)")
 
 
 def is_border_line(line: str) -> bool:
     """Whether a line holds no cell: it is empty, or only white space and delimiters."""
     return not line or not line.strip(' \t,;"') or line.isspace()
-
-
-class Column:
-    """What one column holds.
-
-    cells (Counter[str]): Distinct cells without the blanks around them; none if there are
-        too many for tags.
-    is_open (bool): Whether there were too many.
-    is_index (bool): Whether it counts the words of each sentence.
-    is_constant (bool): Whether it is the same in all words of a sentence.
-    n_blank (int): Cells of nothing but blanks.
-    n_chars (int): Characters of all cells, where cells may hold blanks.
-    prefix (str): The `en:` that each cell begins with, as in WikiAnn.
-    has_positions (bool): Whether each cell is a character and its position, as in Weibo's 北0 京1.
-    """
-
-    def __init__(self) -> None:
-        """Start with nothing seen."""
-        self.cells: Counter[str] = Counter()
-        self.is_open = False
-        self.is_index = True
-        self.is_constant = True
-        self.n_blank = self.n_chars = 0
-        self.prefix: str | None = None
-        self.has_positions = True
-        self._n_asian = 0
-        self._position = -1
-        self._last = ""
-
-    def holds_positions(self, n_rows: int) -> bool:
-        """Whether all cells are characters with positions, most of them of Asian scripts."""
-        return self.has_positions and self._n_asian * 2 > n_rows > 2
-
-    def add(self, raw: Sequence[str], starts: Sequence[bool], *, has_blanks: bool) -> None:
-        """Take in some cells, and whether each starts a sentence."""
-        cells = [cell.strip(" ") for cell in raw] if has_blanks else raw
-        if has_blanks:
-            self.n_chars += sum(map(len, cells))
-            self.n_blank += cells.count("") - raw.count("")
-        if self.prefix is None:
-            match = _PREFIX.match(cells[0])
-            self.prefix = match[0] if match else ""
-        if self.prefix and not all(cell.startswith(self.prefix) for cell in cells):
-            self.prefix = ""
-        for cell, is_start in zip(cells, starts, strict=True) if self.has_positions else ():
-            word, self._position = strip_position(cell, -1 if is_start else self._position)
-            self._n_asian += word >= _ASIAN
-            self.has_positions = len(word) == 1
-            if not self.has_positions:
-                break
-        if not self.is_open:
-            self.cells.update(cells)
-            if len(self.cells) > MOST_TAGS:
-                self.is_open = True
-                self.cells.clear()
-        if not (self.is_index or self.is_constant):
-            return
-        last = self._last
-        for cell, is_start in zip(cells, starts, strict=True):
-            if is_start:
-                self.is_index = self.is_index and cell in ("0", "1")
-            else:
-                self.is_constant = self.is_constant and cell == last
-                self.is_index = self.is_index and last.isdecimal() and cell == str(int(last) + 1)
-            if not (self.is_index or self.is_constant):
-                break
-            last = cell
-        self._last = last
 
 
 class ColumnSurvey:
@@ -110,6 +41,7 @@ class ColumnSurvey:
         self.n_rows = 0
         self.has_tabs = False
         self.n_gaps = 0
+        self.has_comments = False
         self.n_misfits = 0
         self._is_start = True
         self._hashes: list[str] = []
@@ -157,8 +89,10 @@ class ColumnSurvey:
                 self._is_start = True
             elif line[0] != "#":
                 self._keep([line], kept, starts)
-            elif len(self._hashes) < _MOST_HASHES and is_tag(line.split()[-1]):
-                self._hashes.append(line)
+            else:
+                self.has_comments = True
+                if len(self._hashes) < _MOST_HASHES and is_tag(line.split()[-1]):
+                    self._hashes.append(line)
         self._keep(lines[after:], kept, starts)
         if kept:
             self._add_rows(self.dialect.split(kept), starts)
@@ -178,6 +112,7 @@ class ColumnSurvey:
         self.columns = [Column() for _ in range(n_columns)]
         for column in self.columns:
             column.is_index = column.is_constant = column.has_positions = False
+            column.is_number = column.is_grouped = False
         raw: Counter[str] = Counter()
         for first, lines in read_lines(source):
             lines = lines[max(self.n_header - first + 1, 0) :]
@@ -221,7 +156,7 @@ class ColumnSurvey:
         if len(self.widths) > 1:
             pairs = [pair for pair in zip(rows, starts, strict=True) if len(pair[0]) == width]
             rows, starts = [row for row, _ in pairs], [is_start for _, is_start in pairs]
-        if not rows or width > 200:
+        if not rows or width > MOST_COLUMNS:
             return
         while len(self.columns) < width:
             self.columns.append(Column())
@@ -235,3 +170,15 @@ class ColumnSurvey:
         return bool(middle) and all(
             not column.is_open and all(map(_POS.fullmatch, column.cells)) for column in middle
         )
+
+    def find_id(self, word: int, tag: int) -> int:
+        """RETURNS (int): The column of the sentences' ids if nothing else parts them, else -1."""
+        if self.n_gaps or self.border_widths or self.has_comments:
+            return -1
+        columns = [
+            (len(column.groups), number)
+            for number, column in enumerate(self.columns)
+            if number not in (word, tag) and (column.is_number or number < word)
+        ]
+        n_groups, number = max(columns, default=(0, -1))
+        return number if n_groups > 1 else -1

@@ -7,7 +7,8 @@ from ..bytes.source import Source
 from ..languages import UNSPACED
 from ..sentence import FormatError, count_things
 from ..settings import ReadSettings
-from .column_survey import ColumnSurvey
+from .column import NUMBERS
+from .column_survey import MOST_COLUMNS, ColumnSurvey
 from .dialects import first_rows, survey_headed, survey_plain
 from .headers import find_header, find_named_columns, first_row
 from .layout import Layout
@@ -48,10 +49,12 @@ def find_layout(source: Source, settings: ReadSettings) -> Layout:
         survey, names = survey_plain(source, settings), []
     if not survey.n_rows:
         raise FormatError(source.name, "no word in the file, expected a word and its tag a line.")
-    if (len(names) or survey.width) < 2:
+    n_columns = len(names) or survey.width
+    if not 2 <= n_columns <= MOST_COLUMNS:
         raise FormatError(
             source.name,
-            "1 column, expected a word and its tag in each line, with a tab or blanks between.",
+            f"{count_things(n_columns, 'column')}, expected a word and its tag in each line, with "
+            "a tab or blanks between.",
             line=first_row(source)[0],
         )
     return _Finder(source, settings, survey, names).find()
@@ -75,27 +78,29 @@ class _Finder:
         survey, settings = self.survey, self.settings
         tag, forms = self._find_tag()
         word = self._find_word(tag)
-        column = survey.columns[word] if word < len(survey.columns) else None
-        n_words = survey.n_rows - column.n_blank if column else 0
-        are_short = bool(column and column.n_chars < 1.3 * n_words) or settings.lang in UNSPACED
-        has_blank_words = bool(column and column.n_blank and are_short)
-        prefix = (column.prefix or "") if column and survey.n_rows > 2 else ""
+        column = survey.columns[word]
+        n_words = survey.n_rows - column.n_blank
+        are_short = column.n_chars < 1.3 * n_words or settings.lang in UNSPACED
+        has_blank_words = bool(column.n_blank and are_short)
+        prefix = (column.prefix or "") if survey.n_rows > 2 else ""
         if prefix:
             self.reasons.append(f"each word begins with '{prefix}', left out")
         ends = frozenset(settings.split_at.split())
-        has_positions = bool(column and column.holds_positions(survey.n_rows) and not ends)
+        has_positions = column.holds_positions(survey.n_rows) and not ends
         if has_positions:
             self.reasons.append("each character has its position (0, 1, …), left out")
         if has_blank_words:
             self.reasons.append("words of a blank are the spaces between the others")
         if forms.name:
             self.reasons.append(f"tags are {forms.name}")
-        if forms.read_tags is None and tag < len(survey.columns):
+        if forms.read_tags is None:
             blanks = {cell: survey.columns[tag].cells[cell] for cell in ("_", "-")}
             self.reasons += [
                 f"tag '{cell}' counts as O ({n:,} ×)" for cell, n in blanks.items() if n
             ]
-        id_column = self.named.get("id", -1)
+        id_column = self.named.get("id", -1 if self.names else survey.find_id(word, tag))
+        if id_column >= 0 and not self.names:
+            self.reasons.append(f"column {id_column + 1} holds the sentence's id")
         misc = self.names.index("MISC") if "MISC" in self.names else -1
         self._check_borders(id_column, ends)
         what = f"words in column {word + 1}, tags in column {tag + 1} of {self.n_columns}"
@@ -112,7 +117,7 @@ class _Finder:
             has_positions=has_positions,
             has_blank_words=has_blank_words,
             ends=ends,
-            tags=frozenset(survey.columns[tag].cells) if tag < len(survey.columns) else frozenset(),
+            tags=frozenset(survey.columns[tag].cells),
             how="; ".join([f"{what}, {survey.dialect}", *self.reasons]) if self.reasons else "",
         )
 
@@ -169,16 +174,16 @@ class _Finder:
         return tag, self._require_forms(tag)
 
     def _require_forms(self, tag: int) -> TagForms:
-        column = self.survey.columns[tag] if tag < len(self.survey.columns) else None
-        if column is not None and column.is_open:
+        column = self.survey.columns[tag]
+        if column.is_open:
             raise FormatError(
                 self.source.name,
                 f"more than {MOST_TAGS:,} different cells in column {tag + 1}, expected tags. "
                 "Name the column of the tags with `tag_column`.",
             )
-        forms = self._get_forms(tag) if column is not None else USUAL
-        if column is None or forms is not None:
-            return forms or USUAL
+        forms = self._get_forms(tag)
+        if forms is not None:
+            return forms
         inside = {cell.upper() for cell in column.cells} - {"O", "_", "-"}
         if inside and inside <= set("BI"):
             text = f"tags {', '.join(sorted(column.cells))} in column {tag + 1} name no label."
@@ -194,7 +199,7 @@ class _Finder:
         return USUAL
 
     def _find_word(self, tag: int) -> int:
-        asked = self.settings.word_column
+        asked, survey = self.settings.word_column, self.survey
         if asked is not None:
             word = self._check_column("word", asked)
             if word == tag:
@@ -206,21 +211,19 @@ class _Finder:
             return word
         if "word" in self.named:
             return self.named["word"]
-        skipped: list[str] = []
-        for number, column in enumerate(self.survey.columns[: self.n_columns]):
-            is_tag = number == tag or self._is_tag_column(number)
-            is_counter = column.is_index or (column.is_constant and self.survey.n_rows > 20)
-            is_empty = column.cells.keys() == {""}
-            if not (is_tag or is_counter or is_empty):
-                if skipped:
-                    listed = " and ".join(skipped)
-                    self.reasons.append(f"{listed}, so the words are in column {number + 1}")
-                return number
-            what = (
-                "holds tags" if is_tag else "is empty" if is_empty else "counts words or sentences"
-            )
-            skipped.append(f"column {number + 1} {what}")
-        return 0
+        why = [
+            "holds tags"
+            if i == tag or self._is_tag_column(i)
+            else column.why_no_word(survey.n_rows)
+            for i, column in enumerate(survey.columns[: self.n_columns])
+        ]
+        if all(why):  # the words themselves are numbers
+            why = [reason if reason != NUMBERS else "" for reason in why]
+        word = why.index("") if "" in why else 0
+        if word:
+            listed = " and ".join(f"column {i + 1} {why[i]}" for i in range(word))
+            self.reasons.append(f"{listed}, so the words are in column {word + 1}")
+        return word
 
     def _is_tag_column(self, number: int) -> bool:
         cells = self.survey.columns[number].cells.keys()

@@ -59,6 +59,7 @@ class Grouper:
         self.last_line = 0
         self._id = ""
         self._ids: set[str] = set()
+        self._header = ""
         self._at_start = True
         self._is_even = False  # whether all rows of a chunk have the layout's columns
 
@@ -106,13 +107,12 @@ class Grouper:
         )
 
     def _cut_by_line(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
-        word, header = self.layout.word, self.layout.n_header - first
-        after = 0
+        word, header, after = self.layout.word, self._find_header(first, text), 0
         has_docs = word > 0 and DOCSTART in "".join(text)
         for i in [
             i
             for i, line in enumerate(text)
-            if line[:1] in MARKS or i == header or (has_docs and DOCSTART in line)
+            if line[:1] in MARKS or line == header or (has_docs and DOCSTART in line)
         ]:
             line = text[i]
             self._at_start = self._at_start and i == after
@@ -121,8 +121,8 @@ class Grouper:
             if is_document or is_border_line(line):
                 self._at_start = True
                 yield _Cut(i, is_document=is_document)
-            elif i == header:
-                yield _Cut(i, is_end=False)
+            elif line == header:
+                yield self._cut_header(first, i)
             elif line[0] == "#" and self._is_comment(line, chunk[i]):
                 if not self.layout.number_form and not self.layout.is_ragged:
                     text_of_note = "lines that begin with # and hold no word with a tag, left out"
@@ -145,7 +145,7 @@ class Grouper:
 
     def _cut_by_id(self, first: int, text: list[str], chunk: list[Row]) -> Iterator[_Cut]:
         column, n_columns = self.layout.id, self.layout.n_columns
-        header = self.layout.n_header - first
+        header = self._find_header(first, text)
         self._is_even = set(map(len, chunk)) == {n_columns}
         found = [row[column] for row in chunk] if self._is_even else []
         if self._is_even and self._id:
@@ -154,8 +154,9 @@ class Grouper:
             found = [row[column] if len(row) > column else "" for row in chunk]
             rows = list(range(len(chunk)))
         for i in rows:
-            if i == header:
-                yield _Cut(i, is_end=False)
+            if text[i] == header:
+                self._id = ""
+                yield self._cut_header(first, i)
             elif found[i] and found[i] == self._id:
                 continue
             elif found[i]:
@@ -163,6 +164,18 @@ class Grouper:
                 self._start(found[i], first + i)
             elif not self._id or len(chunk[i]) != n_columns:
                 yield from self._leave_out(first + i, i, text[i])
+
+    def _find_header(self, first: int, text: list[str]) -> str | None:
+        # the header's text; files that were put together have it several times
+        if 0 <= self.layout.n_header - first < len(text):
+            self._header = text[self.layout.n_header - first]
+        return self._header or None
+
+    def _cut_header(self, first: int, at: int) -> _Cut:
+        if first + at != self.layout.n_header:
+            place = f"{self.source.name}:{first + at}"
+            self.notes.add("repeated-header", "repeated header lines, left out", place)
+        return _Cut(at)
 
     def _start(self, sentence_id: str, line: int) -> None:
         self._id = sentence_id

@@ -81,6 +81,8 @@ def read_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
     with source.open_text() as file:
         while text := file.read(_CHUNK):
             text += file.readline()
+            if "\ufeff" in text:  # the mark of a file that was put after another one
+                text = f"\n{text}".replace("\n\ufeff", "\n")[1:]
             lines = text.split("\n")
             if not lines[-1]:
                 lines.pop()

@@ -66,7 +66,7 @@ def _read_lines(source: Source, faults: Faults | None, notes: Notes | None) -> I
             if line.isspace():
                 continue
             try:
-                value = json.loads(line)
+                value = json.loads(line.lstrip("\ufeff"))
             except (json.JSONDecodeError, RecursionError) as err:
                 error = _broken(source, err, number)
                 if faults is None:

@@ -58,6 +58,10 @@ KINDS = {
     "prefix": ("en:Mira B-PER\nen:in O\nen:Graz B-LOC\n", PAIR),
     "positions": ("北0\tB-L\n京1\tI-L\n10\tO\n\n#0\tO\n米0\tB-P\n", [("北 京", "L"), ("米", "P")]),
     "no positions": ("A0 B-L\nB1 I-L\nC2 O\n", [("A0 B1", "L")]),
+    "counter": ("0\tMira\tB-PER\n1\tin\tO\n\n2\tGraz\tB-LOC\n", PAIR),
+    "offsets": ("0 4 Mira B-PER\n5 7 in O\n8 12 Graz B-LOC\n", PAIR),
+    "word numbers": ("#id=1\n1-1\tMira\tB-PER\n1-2\tin\tO\n\n2-1\tGraz\tB-LOC\n", PAIR),
+    "marks between": ("\ufeffMira B-PER\n\n\ufeff-DOCSTART- O\n\n\ufeffGraz B-LOC\n", PAIR),
     "empty column": ("1\t\tMira\tB-PER\n2\t\tin\tO\n\n1\t\tGraz\tB-LOC\n", PAIR),
     "codes": ("sentence #,word,tag\n1,A0,B-L\n,B1,I-L\n,C0,O\n", [("A0 B1", "L")]),
     "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),
@@ -70,6 +74,27 @@ KINDS = {
 def test_a_kind_of_column_file_is_read_by_its_content(tmp_path, kind):
     text, expected = KINDS[kind]
     assert entities(read(write(tmp_path, text))) == expected
+
+
+@pytest.mark.parametrize(("ids", "n_sentences"), [("0011", 2), ("5577", 2), ("0010", 1)])
+def test_numbers_part_sentences_where_nothing_else_does(tmp_path, ids, n_sentences):
+    rows = zip(ids, ("Mira B-PER", "in O", "Graz B-LOC", "then O"), strict=True)
+    path = write(tmp_path, "\n".join(map(" ".join, rows)))
+    sentences = list(read(path))
+    assert entities(sentences) == PAIR
+    assert len(sentences) == n_sentences
+    assert ("the sentence's id" in open_data(path).how) == (n_sentences > 1)
+
+
+@pytest.mark.parametrize(
+    "rows", [("word,tag", "Mira,B-PER", ","), ("sentence #,word,tag", "1,Mira,B-PER", "1,in,O")]
+)
+def test_files_put_together_repeat_their_header(tmp_path, rows):
+    notes = Notes()
+    sentences = list(read(write(tmp_path, "\n".join([*rows, *rows, ""])), notes))
+    assert entities(sentences) == [("Mira", "PER")] * 2
+    assert len(sentences) == 2
+    assert notes.count("repeated-header") == 1
 
 
 def test_all_faults_are_listed_at_once_or_skipped(tmp_path):
