@@ -28,9 +28,15 @@ def check_labels(
     labels = sorted({label for survey in surveys for label in survey.entities})
     if not labels:
         files = ", ".join(survey.data.source.name for survey in surveys)
+        if not all(survey.data.has_texts for survey in surveys):
+            raise ValueError(
+                f"{files}: no entity, every tag is O. Expected tags such as B-PER; if they are in "
+                "another column, name it with `tag_column`."
+            )
+        what = "; ".join(filter(None, (survey.notes.describe() for survey in surveys)))
         raise ValueError(
-            f"{files}: no entity, every tag is O. Expected tags such as B-PER; if they are in "
-            "another column, name it with `tag_column`."
+            f"{files}: no entity, expected some. Annotate some in the texts, or give another file."
+            + f" What was found in reading: {what}." * bool(what)
         )
     if annotated:
         mapped = [label_map.get(label, label) for label in labels]

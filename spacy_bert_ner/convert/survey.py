@@ -134,9 +134,9 @@ def survey_file(
             )
     survey.count(words, tags)
     if not survey.keys:
-        raise FormatError(
-            data.source.name, "no sentence, expected at least one. Fetch the file again."
-        )
+        why = survey.notes.describe()
+        advice = f"{why}. Give a file with annotated ones." if why else "Fetch the file again."
+        raise FormatError(data.source.name, f"no sentence, expected at least one. {advice}")
     try:
         survey.scheme = recognise_scheme(survey.bigrams)
     except ValueError as err:

@@ -155,3 +155,10 @@ class Notes:
     def count(self, kind: str) -> int:
         """RETURNS (int): How often a kind was found."""
         return self.kinds[kind].count if kind in self.kinds else 0
+
+    def describe(self) -> str:
+        """RETURNS (str): All findings in one line, with a place each."""
+        return "; ".join(
+            f"{note.count:,} × {note.text}" + (f" ({note.places[0]})" if note.places else "")
+            for note in self.kinds.values()
+        )

@@ -25,6 +25,33 @@ def test_labels_that_may_be_one(one, other):
     assert find_similar(one, other) == find_similar(other, one) == 1
 
 
+SPAN = {"start": 0, "end": 4, "labels": ["PER"]}
+PREDICTED = {"data": {"text": "Mira left"}, "predictions": [{"result": [{"value": SPAN}]}]}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([PREDICTED], r"no sentence.* 1 × records with predictions that nobody accepted, left out"),
+        ([{"text": "Mira", "answer": "reject"}], r"no sentence.* rejected or ignored.* \(.*:1 re"),
+        ([{"text": "Mira", "label": []}], "no entity, expected some. Annotate some in the texts"),
+        ([{"text": " x", "label": [[0, 1, "A"]]}], "no entity.* invisible characters only, lost"),
+    ],
+)
+def test_an_empty_result_says_what_was_left_out(tmp_path, values, message):
+    with pytest.raises(ValueError, match=message) as error:
+        convert([write(tmp_path, json_lines(values))])
+    assert "tag_column" not in str(error.value)
+
+
+def test_json_min_names_the_tags_of_the_project(tmp_path):
+    tasks = [{"text": "Mira left", "ner": [{**SPAN, "text": "Mira"}]}, {"text": "x"}]
+    tasks = [{**task, "annotation_id": i, "annotator": 1} for i, task in enumerate(tasks)]
+    report = convert([write(tmp_path, json_lines(tasks))])
+    assert report["parts"]["all"]["entities"] == {"PER": 1}
+    assert report["parts"]["all"]["docs"] == 2
+
+
 def test_labels_that_are_not():
     kaggle = list(KAGGLE_TO_ONTONOTES)
     ontonotes = "CARDINAL DATE EVENT FAC GPE LANGUAGE LAW LOC MONEY NORP ORDINAL ORG PERCENT PERSON"

@@ -557,7 +557,8 @@ def find_sites():
 
 ELSEWHERE = {
     # one test each, as they need a folder, a password, a package or a size of their own
-    ("brat.py", "read_brat"), ("brat.py", "_read_entities"), ("parquet.py", "_find_files"),
+    ("brat.py", "read_brat"), ("brat.py", "_read_entities"), ("brat.py", "_list_files"),
+    ("parquet.py", "_find_files"),
     ("parquet.py", "_import_pyarrow"), ("packed.py", "_open_zstd"), ("packed.py", "open_packed"),
     ("languages.py", "make_tokenizer"), ("docbin.py", "__init__"), ("docbin.py", "close"),
     ("datasets.py", "find_inputs"), ("datasets.py", "find_parts"), ("datasets.py", "check_pin"),

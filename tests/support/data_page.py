@@ -34,9 +34,9 @@ content of a file decides which one it is; `--format NAME` forces one. Files may
 ## What annotation tools mean
 
 - **Offsets.** Doccano and other tools that run in a browser count UTF-16 units, in which an
-  emoji is two. Both readings are tried on the whole file: if characters cut words and units do
-  not, units it is, and the report says so. Label Studio, Dataturks and CLUENER give the text of
-  each span, which decides.
+  emoji is two; others count bytes, take a line end `\\r\\n` for one character, or give the last
+  character as the end. All these are tried: if characters cut words and another way does not, it
+  is used, and the report says so. If a tool gives the text of each span, this text decides.
 - **Binary answers.** An accepted answer of Prodigy's `ner.teach` says something about its spans
   only. Answers about one text are put together, and all other words count as *missing*, not as
   `O`. Such words are not trained on. `.spacy` and Prodigy files keep them so.

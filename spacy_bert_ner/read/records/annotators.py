@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..sentence import FormatError, Notes
-from .offsets import count_cuts, count_units, has_pairs
+from .countings import OTHER_COUNTINGS, UTF16, Counting, count_cuts
 from .text_records import AnnotatedText
 
 
@@ -14,27 +14,35 @@ class TextSurvey:
 
     annotators (Counter[str]): Records of each annotator.
     repeated (dict[int, int]): Hash of a key → number of its records, if more than one.
-    counts_units (bool): Whether offsets count UTF-16 units.
-    n_doubtful (int): Records in which both characters and units are plausible.
+    counting (Counting | None): How the tool counts, if not in characters.
+    n_doubtful (int): Records in which both characters and UTF-16 units are plausible.
     """
 
     def __init__(self, records: Iterable[AnnotatedText]) -> None:
         """Pass over the records."""
         self.annotators: Counter[str] = Counter()
         self.n_doubtful = 0
-        keys, cuts, unit_cuts = array("q"), 0, 0
+        keys, cuts = array("q"), Counter[Counting | None]()
         for record in records:
             if record.annotator:
                 self.annotators[record.annotator] += 1
             if record.key is not None:
                 keys.append(hash(record.key))
-            if record.spans and not record.is_checked and has_pairs(record.text):
-                units = convert_offsets(record)
-                cuts += count_cuts(record.text, record.spans)
-                unit_cuts += count_cuts(record.text, units.spans)
-                self.n_doubtful += units.spans != record.spans
-        self.counts_units = unit_cuts * 2 < cuts
-        self.n_doubtful *= unit_cuts <= cuts and not self.counts_units
+            if record.spans and not record.is_checked:
+                n_cuts = count_cuts(record.text, record.spans)
+                cuts[None] += n_cuts
+                for counting in OTHER_COUNTINGS:
+                    is_other = convert_offsets(record, counting).spans != record.spans
+                    n_others = (
+                        counting.count_cuts(record.text, record.spans) if is_other else n_cuts
+                    )
+                    cuts[counting] += n_others
+                    self.n_doubtful += is_other and counting == UTF16
+        best = min(OTHER_COUNTINGS, key=cuts.__getitem__)
+        # browsers are a likely reason, others must explain more
+        least = 2 * cuts[best] if best == UTF16 else max(4 * cuts[best], 1)
+        self.counting = best if cuts[None] > least else None
+        self.n_doubtful *= cuts[UTF16] <= cuts[None] and self.counting is None
         counts = Counter(keys)
         self.repeated = {key: n for key, n in counts.items() if n > 1}
 
@@ -82,11 +90,12 @@ def check_annotator(annotator: str | None, survey: TextSurvey, name: str) -> Non
         )
 
 
-def convert_offsets(record: AnnotatedText) -> AnnotatedText:
-    """RETURNS (AnnotatedText): The record, with its offsets read as UTF-16 units."""
-    if record.is_checked or not has_pairs(record.text):
+def convert_offsets(record: AnnotatedText, counting: Counting) -> AnnotatedText:
+    """RETURNS (AnnotatedText): The record, with its offsets converted to characters."""
+    if record.is_checked or not counting.differs(record.text):
         return record
-    return record._replace(spans=[count_units(record.text, span) for span in record.spans])
+    spans = [counting.to_char_span(record.text, span) for span in record.spans]
+    return record._replace(spans=spans)
 
 
 def _merge_group(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from ..bytes.source import Source, open_source
 from ..faults import Faults
@@ -18,7 +19,7 @@ _SPAN = re.compile(r"T\d+\t(\S+) (\d+) (\d+(?:;\d+ \d+)*)\t?([^\n]*)")
 
 def _is_brat(source: Source, head: str) -> bool:
     if source.encoding == "folder":
-        return any(source.path.glob("*.ann"))
+        return bool(_list_files(source))
     return source.suffix == ".ann" and _LINE.match(head) is not None
 
 
@@ -46,9 +47,7 @@ def read_brat(
     RAISES (FormatError): If the .txt of an .ann file is missing or cannot be read.
     """
     is_folder = source.encoding == "folder"
-    for number, path in enumerate(
-        sorted(source.path.glob("*.ann")) if is_folder else [source.path], start=1
-    ):
+    for number, path in enumerate(_list_files(source) if is_folder else [source.path], start=1):
         file = open_source(path, encoding=encoding, lang=lang) if is_folder else source
         text_path = path.with_suffix(".txt")
         if not text_path.is_file():
@@ -62,6 +61,22 @@ def read_brat(
         record = Fields(file, number, {"text": text}, is_line=False)
         record.value["entities"] = _read_entities(file, record, faults, notes)
         yield record
+
+
+def _list_files(source: Source) -> list[Path]:
+    # of a folder and the folders in it; a folder of parts is no file of one part
+    files = sorted(source.path.rglob("*.ann"))
+    folders = {
+        path.relative_to(source.path).parts[0] for path in files if path.parent != source.path
+    }
+    parts = [name for name in ("train", "dev", "test") if name in folders]
+    if parts:
+        raise FormatError(
+            source.name,
+            f"a folder with brat's files of {', '.join(parts)}, expected those of one part. Name "
+            f"it: {source.path / parts[0]}, or with its part: train={source.path / parts[0]}.",
+        )
+    return files
 
 
 def _read_entities(
@@ -83,14 +98,20 @@ def _read_entities(
                 if faults is None:
                     raise error
                 faults.add("broken line", error)
-            elif ";" in match[3]:
+            elif not _is_whole(match, str(record.value["text"])):
                 if notes is not None:
                     text_of_note = "entities in several pieces with a gap between them, lost"
                     notes.add("split-span", text_of_note, f"{file.name}:{number} {match[4][:60]}")
             else:
-                start, end = int(match[2]), int(match[3])
+                start, end = int(match[2]), int(match[3].rpartition(" ")[2])
                 entities.append({"start": start, "end": end, "label": match[1], "text": match[4]})
     return entities
+
+
+def _is_whole(match: re.Match[str], text: str) -> bool:
+    # brat cuts an entity at line ends: between its pieces is only white space
+    gaps = [piece.split(";") for piece in match[3].split() if ";" in piece]
+    return all(text[int(end) : int(start)].isspace() for end, start in gaps)
 
 
 BRAT_FORMATS = (FileFormat("brat", _is_brat, _open_brat),)

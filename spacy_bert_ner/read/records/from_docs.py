@@ -5,7 +5,7 @@ from typing import Any
 
 from ...schemes import spans_to_tags
 from ..sentence import DocData
-from .offsets import chars_to_utf16, has_pairs
+from .countings import chars_to_utf16, has_pairs
 
 Record = dict[str, Any]
 """A JSON object."""

@@ -1,11 +1,12 @@
 """Label Studio's tasks, JSON or JSON-MIN → the text with the spans of each annotation."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..sentence import Notes
 from .fields import CharSpan, Fields
 from .offsets import find_span
-from .text_records import AnnotatedText, note_unannotated
+from .text_records import AnnotatedText, note_unannotated, read_text
 
 
 def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
@@ -20,40 +21,58 @@ def read_label_studio(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     RAISES (FormatError): If the task has no text, or its offsets do not fit the text.
     """
     if task.get("data") is None:
-        text = task.text("text")
-        # no label is left if the annotator deleted all regions
-        if task.get("label") is None and task.get("annotation_id") is None:
+        text = read_text(task)
+        regions = [task.inner(item) for key in find_regions(task.value) for item in task.items(key)]
+        # no region is left if the annotator deleted all of them
+        if not regions and task.get("label") is None and task.get("annotation_id") is None:
             note_unannotated(task, notes)
             return
-        spans = [
-            span
-            for item in task.items("label")
-            for span in _read_region(task.inner(item), text, notes)
-        ]
         annotator = _name(task.get("annotator"))
-        key = text if annotator else None
-        yield AnnotatedText(task, text, spans, key=key, annotator=annotator, is_checked=True)
+        yield AnnotatedText(
+            task,
+            text,
+            [span for region in regions for span in _read_region(region, text, notes)],
+            key=text if annotator else None,
+            annotator=annotator,
+            is_checked=_have_texts(regions),
+        )
         return
     text = _find_text(task)
     key = "completions" if task.get("annotations") is None else "annotations"
     drafts = [task.inner(item) for item in task.items(key)]
     drafts = [draft for draft in drafts if not draft.get("was_cancelled")]
-    if not drafts:
+    if not drafts and task.get("predictions"):
+        what = "records with predictions that nobody accepted, left out"
+        notes.add("only-predictions", what, task.place)
+    elif not drafts:
         note_unannotated(task, notes)
     for draft in drafts:
-        spans = []
-        for result in map(task.inner, draft.items("result")):
-            if isinstance(result.get("value"), Mapping):
-                spans += _read_region(task.inner(result.get("value")), text, notes)
+        values = [task.inner(item).get("value") for item in draft.items("result")]
+        regions = [task.inner(value) for value in values if isinstance(value, Mapping)]
         yield AnnotatedText(
             task,
             text,
-            spans,
+            [span for region in regions for span in _read_region(region, text, notes)],
             key=task.place,
             annotator=_name(draft.get("completed_by")),
             is_gold=draft.get("ground_truth") is True,
-            is_checked=True,
+            is_checked=_have_texts(regions),
         )
+
+
+def find_regions(record: Mapping[str, Any]) -> list[str]:
+    """RETURNS (list[str]): Keys of the regions in JSON-MIN: the names of the project's tags."""
+    return [
+        key
+        for key, value in record.items()
+        if isinstance(value, list) and value and isinstance(value[0], Mapping)
+        if any(name.endswith("labels") for name in value[0])
+    ]
+
+
+def _have_texts(regions: list[Fields]) -> bool:
+    # regions of imported predictions may lack their texts: how their offsets count is found out
+    return any(isinstance(region.get("text"), str) for region in regions)
 
 
 def _read_region(value: Fields, text: str, notes: Notes) -> list[CharSpan]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .countings import OTHER_COUNTINGS, has_pairs
 from .fields import CharSpan, Fields
 
 _STARTS = (
@@ -35,9 +36,10 @@ def find_span(
 ) -> tuple[int, int]:
     """Find which characters a span covers, checked with the span's text.
 
-    Tools count characters or UTF-16 units, and their end is the last character or the one
-    after it. The first of these readings that matches the span's text is used. Tools trim
-    and join blanks in that text, so a second comparison ignores blanks.
+    Tools count characters or as `OTHER_COUNTINGS` says, and their end is the last character
+    or the one after it. The first of these readings that matches the span's text is used.
+    Tools trim and join blanks in that text, and some models give it in lower case, so a
+    second comparison ignores blanks and case.
 
     task (Fields): The record, for its place.
     text (str): The text of the record.
@@ -53,10 +55,17 @@ def find_span(
         return start, end + inclusive
     extras = (1, 0) if inclusive else (0, 1)
     readings = [(start, end + extra) for extra in extras]
-    if has_pairs(text):
-        units = [(utf16_to_chars(text, a), utf16_to_chars(text, b)) for a, b in readings]
-        readings = units + readings if units_first else readings + units
-    for clean in (str, _without_blanks):
+    others = [
+        (counting.to_chars(text, first), counting.to_chars(text, last))
+        for counting in OTHER_COUNTINGS
+        if counting.differs(text) and not counting.includes_end
+        for first, last in readings
+    ]
+    if units_first and has_pairs(text):
+        readings = others[:2] + readings + others[2:]
+    else:
+        readings += others
+    for clean in (str, _fold):
         wanted = clean(found)
         for first, last in readings:
             if clean(text[first:last]) == wanted:
@@ -116,53 +125,5 @@ def pair_to_dict(pair: Any) -> Any:
     return pair
 
 
-def utf16_to_chars(text: str, offset: int) -> int:
-    """Convert an offset in UTF-16 units, as browsers count them, to characters.
-
-    EXAMPLE:
-        >>> utf16_to_chars("😀 Oslo", 3)
-        2
-    """
-    return len(
-        text.encode("utf-16-le", "surrogatepass")[: offset * 2].decode("utf-16-le", "ignore")
-    )
-
-
-def chars_to_utf16(text: str, offset: int) -> int:
-    """Convert an offset in characters to UTF-16 units: the inverse of `utf16_to_chars`."""
-    return offset + sum(char > "\uffff" for char in text[:offset])
-
-
-def count_units(text: str, span: CharSpan) -> CharSpan:
-    """RETURNS (CharSpan): A span with offsets in UTF-16 units, converted to characters."""
-    start, end, label = span
-    n_units = len(text.encode("utf-16-le")) // 2
-    # an end outside the text stays outside
-    last = utf16_to_chars(text, end) if end <= n_units else len(text) + end - n_units
-    return utf16_to_chars(text, start), last, label
-
-
-def has_pairs(text: str) -> bool:
-    """Whether a text has characters that take two UTF-16 units, such as emoji."""
-    return not text.isascii() and max(text) > "\uffff"
-
-
-def count_cuts(text: str, spans: list[CharSpan]) -> int:
-    """Count the starts and ends of spans that no annotator would choose.
-
-    These are outside the text, inside a word, or next to a blank that the span contains.
-    """
-    n_cuts = 0
-    for start, end, _ in spans:
-        if end > len(text):
-            n_cuts += 2
-            continue
-        inner = text[start:end]
-        for border, edge in ((start, inner[:1]), (end, inner[-1:])):
-            around = text[max(border - 1, 0) : border + 1]
-            n_cuts += edge.isspace() or (len(around) == 2 and around.isalnum())
-    return n_cuts
-
-
-def _without_blanks(text: str) -> str:
-    return "".join(text.split())
+def _fold(text: str) -> str:
+    return "".join(text.split()).casefold()

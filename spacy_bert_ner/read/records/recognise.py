@@ -8,6 +8,7 @@ from ..bytes.source import Source
 from ..faults import Faults
 from ..sentence import FormatError, Notes
 from .fields import Fields
+from .label_studio import find_regions
 from .text_records import ENTITY_KEYS, TEXT_KEYS
 from .token_records import find_token_keys
 from .word_spans import find_span_keys
@@ -72,6 +73,8 @@ def recognise_record(record: Any) -> tuple[str, bool]:
         return "label-studio", True
     if not any(isinstance(record.get(key), str) for key in TEXT_KEYS):
         return ("word-spans", True) if find_span_keys(record) else ("", False)
+    if find_regions(record) or "annotation_id" in record:
+        return "label-studio", bool(find_regions(record))
     if "answer" in record or "_task_hash" in record or isinstance(record.get("spans"), list):
         return "prodigy", True
     return _recognise_entities(record)
@@ -89,8 +92,6 @@ def _recognise_entities(record: Mapping[str, Any]) -> tuple[str, bool]:
         if not spans:
             return ("spacy-jsonl" if key == "entities" else "doccano"), False
         if isinstance(spans[0], Mapping):
-            if "labels" in spans[0]:
-                return "label-studio", True
             return ("doccano" if "start_offset" in spans[0] else "entities"), True
         return ("spacy-jsonl" if key == "entities" else "doccano"), True
     return "", False

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TypeVar
 
 from ..bytes.source import Source
@@ -51,6 +52,7 @@ _SURVEYED = re.compile(
     r'_is_binary|_view_id)"'
 )
 _LONGEST_KEY = 20
+_SAMPLE = 200  # records that show how a tool counts
 _CHUNK = 1 << 18
 
 
@@ -72,9 +74,10 @@ def open_records(
     make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=True)
     records = _read_annotated(name, read_values, source, Notes(), faults)
-    survey = TextSurvey(records if settings.annotator or _needs_survey(source) else ())
+    needs_all = settings.annotator or _needs_survey(source)
+    survey = TextSurvey(records if needs_all else islice(records, _SAMPLE))
     check_annotator(settings.annotator, survey, source.name)
-    how = "offsets count UTF-16 units, as in browsers" if survey.counts_units else ""
+    how = f"offsets count {survey.counting.name}" if survey.counting else ""
     read = partial(_read_texts, name, read_values, source, settings, survey)
     if name == "word-spans":
         how = "entities count words; in a list, the end is the last word"
@@ -107,11 +110,10 @@ def _read_texts(
     tokenize = make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
     records = _read_annotated(name, read_values, source, notes, faults)
-    if survey.counts_units:
-        records = map(convert_offsets, records)
-        notes.add(
-            "utf16-offsets", "offsets count UTF-16 units, as in browsers; converted", source.name
-        )
+    if survey.counting:
+        records = (convert_offsets(record, survey.counting) for record in records)
+        text = f"offsets count {survey.counting.name}; converted"
+        notes.add("offset-units", text, source.name)
     elif survey.n_doubtful:
         text = (
             "records with emoji or similar characters before an entity: offsets are read as "

@@ -4,8 +4,9 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..sentence import Notes
+from .countings import UTF16
 from .fields import CharSpan, Fields
-from .offsets import count_units, find_span, find_surface, pair_to_dict, read_span
+from .offsets import find_span, find_surface, pair_to_dict, read_span
 
 TEXT_KEYS = ("text", "content", "full_text", "sentence", "document")
 """Keys of a record's text; the first one found is used."""
@@ -125,7 +126,7 @@ def read_entities(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     )
     annotator = str(task.get("annotator") or task.get("user") or "")
     if task.get("offset_unit") == "utf-16":
-        spans, is_checked = [count_units(text, span) for span in spans], True
+        spans, is_checked = [UTF16.to_char_span(text, span) for span in spans], True
     yield AnnotatedText(
         task,
         text,

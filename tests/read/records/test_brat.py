@@ -43,6 +43,26 @@ def test_an_entity_with_a_gap_is_lost_and_counted(tmp_path):
     assert notes.kinds["split-span"].places == ["a.ann:5 Mira moved"]
 
 
+def test_an_entity_that_a_line_end_cuts_is_whole(tmp_path):
+    write(tmp_path, TEXT, "a.txt")
+    path = write(tmp_path, "T1\tX 10 15;17 19\tmoved to\n", "a.ann")
+    notes = Notes()
+    assert find_entities(read(path, notes)) == [("moved \r\n to", "X")]
+    assert notes.kinds.keys() <= {"control-words"}
+
+
+def test_folders_in_a_folder_are_read_unless_they_are_parts(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, ANN, "x.ann")
+        write(tmp_path / name, TEXT, "x.txt")
+    assert len(find_entities(read(tmp_path))) == 4
+    (tmp_path / "b").rename(tmp_path / "test")
+    with pytest.raises(FormatError, match=r"brat's files of test, .* train=.*test\."):
+        read(tmp_path)
+    assert len(find_entities(read(tmp_path / "test"))) == 2
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

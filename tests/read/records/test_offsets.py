@@ -1,12 +1,14 @@
 """Offsets in characters or UTF-16 units, ends that are included or not, keys of any kind."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from support.samples import find_entities, json_lines, write
 
 from spacy_bert_ner.read.data_file import open_data
+from spacy_bert_ner.read.records.countings import OTHER_COUNTINGS
 from spacy_bert_ner.read.sentence import FormatError, Notes
 
 CASES = Path(__file__).parents[2] / "fixtures" / "cases"
@@ -16,9 +18,39 @@ MIRA, GRAZ = ("Mira", "PER"), ("Graz", "LOC")
 def test_offsets_in_utf16_units_are_told():
     notes = Notes()
     find_entities(CASES / "S04-doccano-utf16.jsonl", notes)
-    assert notes.count("utf16-offsets") == 1
+    assert notes.count("offset-units") == 1
     assert notes.count("cut-token") == 0
     assert "UTF-16" in open_data(CASES / "S04-doccano-utf16.jsonl").how
+
+
+@pytest.mark.parametrize("counting", [None, *OTHER_COUNTINGS], ids=str)
+@pytest.mark.parametrize("has_text", [True, False])
+def test_offsets_of_any_counting(tmp_path, counting, has_text):
+    text = "😀 Zoë\r\nis é in\r\nGraz , Mira left Graz and"
+    spans = [match.span() for match in re.finditer("Zoë|Graz|Mira", text)]
+    values = []
+    for start, end in spans:
+        border = [start, end]
+        if counting:
+            border = [
+                next(i for i in range(99) if counting.to_chars(text, i) == edge) for edge in border
+            ]
+            border[1] -= counting.includes_end
+        item = {"start": border[0], "end": border[1], "label": "X"}
+        values.append({**item, "text": text[start:end]} if has_text else item)
+    expected = [[("Zoë", "X"), ("Graz", "X"), ("Mira", "X"), ("Graz", "X")]]
+    path = write(tmp_path, json_lines([{"text": text, "entities": values}]))
+    assert find_entities(path) == expected
+    told = counting.name if counting and not has_text else ""
+    assert open_data(path).how == (f"offsets count {told}" if told else "")
+
+
+def test_label_studio_without_texts_counts_what_fits(tmp_path):
+    value = {"start": 5, "end": 9, "labels": ["PER"]}
+    task = {"data": {"text": "📉📰 Mira left"}, "annotations": [{"result": [{"value": value}]}]}
+    path = write(tmp_path, json.dumps([task]))
+    assert find_entities(path) == [[MIRA]]
+    assert "UTF-16" in open_data(path).how
 
 
 def test_offsets_in_characters_stay_so_among_emoji(tmp_path):
