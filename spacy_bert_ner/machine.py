@@ -15,6 +15,7 @@ import torch
 from spacy.language import Language
 
 from .install import install_extra, install_packages
+from .ranges import check_range
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
 """What tells OpenMP how its threads wait, before torch is loaded."""
@@ -35,8 +36,7 @@ def make_trim_memory_v1(*, every: int = 10) -> Callable[[Language, dict[str, Any
     RETURNS (Callable[[Language, Dict[str, Any]], None]): The callback.
     RAISES (ValueError): If `every` is below 1.
     """
-    if every < 1:
-        raise ValueError(f"every = {every}, expected at least 1 (before each step).")
+    check_range("every", every, 1)
 
     def trim_memory(nlp: Language, info: dict[str, Any]) -> None:
         if info["step"] % every == 0:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..machine import count_processors
+from ..ranges import check_range
 from ..targets import TargetExistsError, check_targets
 from ..train.output import locked_output
 from .job import JOB, Job, JobPlan, Part, load_plan
@@ -109,12 +110,10 @@ def _check_settings(
             raise ValueError(f'`{name} = "{value}"`, expected one of {", ".join(known)}.')
     if to == "parquet":
         find_schema()
-    for name, share in (("max_errors", max_errors), ("threshold", threshold)):
-        if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"`{name} = {share}`, expected a number from 0 to 1.")
-    for name, number in (("part_records", part_records), ("workers", workers)):
-        if number is not None and number < 1:
-            raise ValueError(f"`{name} = {number}`, expected at least 1.")
+    check_range("max_errors", max_errors, 0, 1)
+    check_range("threshold", threshold, 0, 1)
+    check_range("part_records", part_records, 1)
+    check_range("workers", workers, 1)
 
 
 def _check_gpus(engine: str, gpu_id: int, gpus_per_worker: float) -> None:

@@ -8,6 +8,8 @@ from typing import TypeVar
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..ranges import check_range
+
 ItemT = TypeVar("ItemT")
 
 # An uncased English WordPiece has about this many letters.
@@ -47,13 +49,9 @@ def make_batch_by_pieces_v1(
             "`sentences` and `pieces` are both null, expected a limit for batches. Set, for "
             "example, `sentences = 32`."
         )
-    for name, value, least in (
-        ("sentences", sentences, 1),
-        ("pieces", pieces, 1),
-        ("pool", pool, 0),
-    ):
-        if value is not None and value < least:
-            raise ValueError(f"`{name} = {value}`, expected at least {least}.")
+    check_range("sentences", sentences, 1)
+    check_range("pieces", pieces, 1)
+    check_range("pool", pool, 0)
     find_length = get_length or estimate_pieces
 
     def batch_by_pieces(examples: Iterable[ItemT]) -> Iterator[list[ItemT]]:

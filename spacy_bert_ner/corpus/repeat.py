@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..convert.annotated import ANNOTATED_KEY
+from ..ranges import check_range
 
 
 def make_repeat_labels_v1(
@@ -21,12 +22,8 @@ def make_repeat_labels_v1(
     RETURNS (Callable): The augmenter.
     RAISES (ValueError): If a number is less than 1.
     """
-    few = [f"{label} = {n}" for label, n in times.items() if n < 1]
-    if few:
-        raise ValueError(
-            f"`times` has {', '.join(few)}, expected at least 1 for each label. To leave examples "
-            "out, do so when you convert the data."
-        )
+    for label, n in times.items():
+        check_range(f"times.{label}", n, 1)
 
     def repeat(nlp: Language, example: Example) -> Iterator[Example]:
         yield example

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ..ranges import check_range
+
 POOLINGS = ("first", "mean", "last", "pieces")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("sdpa", "eager")
@@ -107,15 +109,11 @@ def check_transformer_settings(settings: Settings) -> None:
     _check_choice("attention", settings.attention, ATTENTIONS)
     _check_choice("engine", settings.engine, TRANSFORMER_ENGINES)
     parse_freeze(settings.freeze)
-    _check_least("window", settings.window, 1)
-    _check_least("layers", settings.layers, 1)
-    _check_least("context", settings.context, 0)
-    _check_least("batch_pieces", settings.batch_pieces, 1)
-    _check_least("threads", settings.threads, 1)
-    for name in ("dropout", "attention_dropout"):
-        rate = getattr(settings, name)
-        if rate is not None and not 0 <= rate < 1:
-            raise ValueError(f"`{name} = {rate}`, expected at least 0 and less than 1.")
+    for name in ("window", "layers", "batch_pieces", "threads"):
+        check_range(name, getattr(settings, name), 1)
+    check_range("context", settings.context, 0)
+    check_range("dropout", settings.dropout, 0, below=1)
+    check_range("attention_dropout", settings.attention_dropout, 0, below=1)
     for name, choices in WITH_ONNX.items():
         value, allowed = (json.dumps(v) for v in (getattr(settings, name), choices[0]))
         if settings.engine == ONNX and getattr(settings, name) not in choices:
@@ -165,8 +163,3 @@ def parse_freeze(freeze: str) -> int | None:
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f'`{name} = "{value}"`, expected one of: {", ".join(choices)}.')
-
-
-def _check_least(name: str, value: int | None, least: int) -> None:
-    if value is not None and value < least:
-        raise ValueError(f"`{name} = {value}`, expected at least {least}, or null for the default.")

@@ -10,6 +10,7 @@ from thinc.api import Optimizer, get_array_module, torch2xp
 from thinc.optimizers import FloatOrSeq
 from thinc.types import FloatsXd, Generator
 
+from ..ranges import check_range
 from .parameter_groups import Key
 from .torch_stepper import MakeTorch, TorchStepper
 
@@ -46,13 +47,12 @@ class JointOptimizer(Optimizer):
         make_torch (Callable): Creates torch's optimizer from groups of parameters.
         state_names (Dict[str, str]): Name of each of torch's states → name in `get_state`.
         """
-        if accumulate_batches < 1:
-            raise ValueError(f"`accumulate_batches = {accumulate_batches}`, expected at least 1.")
-        if not 0 <= average_decay < 1:
-            raise ValueError(
-                f"`average_decay = {average_decay}`, expected 0 (no averages) or a share below 1, "
-                "for example 0.99."
-            )
+        check_range("accumulate_batches", accumulate_batches, 1)
+        check_range("average_decay", average_decay, 0, below=1)
+        check_range("weight_decay", weight_decay, 0)
+        check_range("layer_decay", layer_decay, 0)
+        check_range("head_factor", head_factor, 0)
+        check_range("grad_clip", grad_clip, 0)
         self._rate: float | None = None
         super().__init__(0.0, grad_clip=grad_clip, L2=weight_decay, use_averages=False)
         self.accumulate_batches = accumulate_batches
@@ -78,7 +78,13 @@ class JointOptimizer(Optimizer):
         self._is_joint: bool | None = None
         # Weights and gradients before the first step, until the first batch ends.
         self._first: dict[Key, tuple[torch.Tensor, torch.Tensor]] = {}
+        if isinstance(learn_rate, str | Mapping) or learn_rate == []:
+            raise ValueError(
+                f"`learn_rate = {learn_rate!r}`, expected a number, or a block "
+                "[training.optimizer.learn_rate] that begins with `@schedules`."
+            )
         if isinstance(learn_rate, float | int):
+            check_range("learn_rate", learn_rate, 0)
             self.learn_rate = float(learn_rate)
         else:
             self.schedules["learn_rate"] = cast(Generator, iter(learn_rate))

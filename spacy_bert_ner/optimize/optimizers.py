@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from thinc.optimizers import FloatOrSeq
 
+from ..ranges import check_range
 from .joint_optimizer import JointOptimizer
 
 # torch's name of each state → ours, which checkpoints use.
@@ -44,7 +45,11 @@ def make_adamw_v1(
         saved instead of them (Polyak averaging); 0 for no averaging. After n steps it is
         at most (1 + n) / (10 + n).
     RETURNS (JointOptimizer): The optimizer.
+    RAISES (ValueError): If a setting is out of range.
     """
+    check_range("beta1", beta1, 0, below=1)
+    check_range("beta2", beta2, 0, below=1)
+    check_range("eps", eps, 0)
     return JointOptimizer(
         learn_rate,
         make_torch=partial(torch.optim.AdamW, betas=(beta1, beta2), eps=eps),
@@ -85,7 +90,9 @@ def make_sgd_v1(
     average_decay (float): Decay of a running mean of the weights, which is evaluated and
         saved instead of them; 0 for no averaging.
     RETURNS (JointOptimizer): The optimizer.
+    RAISES (ValueError): If a setting is out of range.
     """
+    check_range("momentum", momentum, 0)
     return JointOptimizer(
         learn_rate,
         make_torch=partial(torch.optim.SGD, momentum=momentum),

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from math import cos, pi
 
+from ..ranges import check_range
+
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(%|epochs?|steps?)")
 
 
@@ -89,6 +91,8 @@ def _rise_and_fall(
     epoch_steps: int | None,
 ) -> Iterator[float]:
     parse_span(warmup)  # fails at once if the text is wrong
+    check_range("rate", rate, 0)
+    check_range("final", final, 0)
 
     def yield_rates() -> Iterator[float]:
         n_warmup = count_steps(warmup, total_steps=total_steps, epoch_steps=epoch_steps)
@@ -163,10 +167,11 @@ def count_steps(text: str, *, total_steps: int | None, epoch_steps: int | None) 
 
 
 def _require_steps(name: str, n_steps: int | None, what: str) -> int:
-    if n_steps is None:
+    if n_steps is None or n_steps < 1:
+        found = "null" if n_steps is None else n_steps
         raise ValueError(
-            f"The learning rate schedule needs `{name}` for {what}, but it is null. Set it, or "
-            'set `@callbacks = "spacy-bert-ner.plan_training.v1"` in [initialize.after_init], '
-            "which counts the steps."
+            f"The learning rate schedule needs `{name}` for {what}, but it is {found}. Set it, or "
+            'leave it null and set `@callbacks = "spacy-bert-ner.plan_training.v1"` in '
+            "[initialize.after_init], which counts the steps."
         )
     return n_steps

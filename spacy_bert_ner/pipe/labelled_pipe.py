@@ -1,6 +1,6 @@
 """The labels, tags and settings of a `bert_ner` ↔ its saved state, with checks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from thinc.types import Floats2d
 from ..decode.annotate import register_extensions
 from ..decode.entities import TagModel, Temperatures
 from ..tag.loss import TagLoss
-from ..tag.sizes import add_tags
+from ..tag.sizes import add_tags, set_size
 from ..tag.tag_set import build_tag_set
 
 
@@ -131,10 +131,7 @@ class LabelledPipe(TrainablePipe):
         RAISES (ValueError): If it is empty, or if the initialized layer "tag_scores" is
             not from this package.
         """
-        if not isinstance(label, str):
-            raise TypeError(f"Label {label!r} is of type {type(label).__name__}, expected str.")
-        if not label:
-            raise ValueError("Found an empty label; a label needs at least one character.")
+        check_labels([label])
         if label in self.cfg["labels"]:
             return 0
         n_tags = len(self.tags)
@@ -180,13 +177,22 @@ class LabelledPipe(TrainablePipe):
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
         """Load the component from bytes; see `TrainablePipe.from_bytes`."""
-        super().from_bytes(data, exclude=tuple(exclude))
+        exclude = self._prepare_loading(exclude)
+        super().from_bytes(data, exclude=exclude)
         return self._after_loading()
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
         """Load the component from a folder; see `TrainablePipe.from_disk`."""
-        super().from_disk(path, exclude=tuple(exclude))
+        exclude = self._prepare_loading(exclude)
+        super().from_disk(path, exclude=exclude)
         return self._after_loading()
+
+    def _prepare_loading(self, exclude: Iterable[str]) -> tuple[str, ...]:
+        exclude = tuple(exclude)
+        if "model" not in exclude:
+            # The weights may be those of other labels.
+            set_size(self.model, None)
+        return exclude
 
     def _after_loading(self) -> "LabelledPipe":
         self._set_labels(self.cfg["labels"])
@@ -199,6 +205,24 @@ class LabelledPipe(TrainablePipe):
                 "it was trained with."
             )
         return self
+
+
+def check_labels(labels: object) -> None:
+    """Refuse what is not a sequence of labels.
+
+    RAISES (TypeError): If it is no sequence, or one of the labels is not a string.
+    RAISES (ValueError): If a label is empty.
+    """
+    if isinstance(labels, str | Mapping) or not isinstance(labels, Iterable):
+        raise TypeError(
+            f"Labels {labels!r} are of type {type(labels).__name__}, expected a list, such as "
+            '["LOC", "PER"]. `spacy init labels` writes it for a `bert_ner`.'
+        )
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError(f"Label {label!r} is of type {type(label).__name__}, expected str.")
+        if not label:
+            raise ValueError("Found an empty label; a label needs at least one character.")
 
 
 def is_probability(value: object) -> bool:

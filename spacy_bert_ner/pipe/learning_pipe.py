@@ -20,7 +20,7 @@ from ..tag.sizes import set_size
 from ..tag.tag_rows import TagRows, TagScores, join_scores, merge_neighbours
 from ..tag.targets import Targets, join_targets, read_targets
 from ..tag.words import Words, find_words, join_words
-from .labelled_pipe import LabelledPipe
+from .labelled_pipe import LabelledPipe, check_labels
 from .upstream import require_transformer
 
 
@@ -45,8 +45,9 @@ class LearningPipe(LabelledPipe):
         nlp (Language | None): The pipeline.
         labels (Sequence[str] | None): The labels, in the form of `label_data`; `None`
             to collect them from all examples.
-        RAISES (ValueError): If there are no labels, a setting names an unknown label,
-            or the transformer that the model listens to is missing.
+        RAISES (TypeError): If the labels are not a list of strings.
+        RAISES (ValueError): If there are no labels, a label is empty, a setting names an
+            unknown label, or the model can't listen to a transformer.
         """
         validate_get_examples(get_examples, "BertNer.initialize")
         if nlp is not None:
@@ -54,6 +55,7 @@ class LearningPipe(LabelledPipe):
         util.check_lexeme_norms(self.vocab, "bert_ner")
         if labels is None:
             labels = collect_labels(get_examples(), self.name, spans_key=self.spans_key)
+        check_labels(labels)
         labels = list(dict.fromkeys([*self.cfg["labels"], *labels]))
         if not labels:
             raise ValueError(

@@ -1,6 +1,7 @@
 """The transformer that a component listens to → an error if it is missing or has not run."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from spacy.language import Language
@@ -25,16 +26,38 @@ def require_transformer(nlp: Language, name: str, model: Model) -> None:
     nlp (Language): The pipeline; disabled components count.
     name (str): Name of the component whose model it is, for messages.
     model (Model): The model.
-    RAISES (ValueError): If no transformer is before the component.
+    RAISES (ValueError): If no transformer is before the component, or the model doesn't
+        listen to the last one alone.
     """
-    linked = {id(node) for _, proc in nlp.components for node in getattr(proc, "listeners", [])}
+    before = takewhile(lambda pair: getattr(pair[1], "model", None) is not model, nlp.components)
+    listeners = {
+        other: proc.listeners for other, proc in nlp.components if hasattr(proc, "listeners")
+    }
+    writers = [other for other, _ in before if "doc._.trf_data" in nlp.get_pipe_meta(other).assigns]
+    last = [other for other in writers if other in listeners][-1:]
     for node in find_listeners(model):
-        if id(node) not in linked:
+        linked = [other for other, nodes in listeners.items() if any(n is node for n in nodes)]
+        if not linked:
             upstream = "" if node.upstream_name == "*" else f" '{node.upstream_name}'"
             raise ValueError(
                 f"'{name}' reads the vectors of a transformer{upstream}, but none comes before it "
                 f"in the pipeline {nlp.pipe_names}. Add one: `nlp.add_pipe('transformer', "
                 "first=True, config=…)`, or set another `tok2vec` for the component's model."
+            )
+        if linked != last:
+            raise ValueError(
+                f"'{name}' listens to {' and '.join(map(repr, linked))}, but docs keep only the "
+                f"vectors of the last transformer before it, {last[0]!r}. Set "
+                f"`upstream = \"{last[0]}\"` in the component's listener, or add '{name}' directly "
+                "after the transformer that it reads."
+            )
+        transformer: Any = nlp.get_pipe(last[0])
+        if transformer.model.has_dim("nO") is None:
+            raise ValueError(
+                f"The transformer '{last[0]}', whose vectors '{name}' reads, has no weights yet, "
+                "because it is disabled or frozen while the pipeline is initialized. Freeze a "
+                "component only if it has a `source`. To keep an encoder's weights as they are, "
+                'set `freeze = "all"` in the model of the transformer.'
             )
 
 
@@ -44,10 +67,21 @@ def require_vectors(docs: Iterable[Doc], name: str, model: Model) -> None:
     docs (Iterable[Doc]): The docs; empty ones need none.
     name (str): Name of the component whose model it is, for messages.
     model (Model): The model.
-    RAISES (ValueError): If the transformer has not seen a doc, or a `doc_cleaner` has
-        removed its vectors.
+    RAISES (ValueError): If the transformer has not seen a doc, a `doc_cleaner` has
+        removed its vectors, or the doc has got other tokens since.
     """
-    if find_listeners(model) and any(len(doc) and get_trf_data(doc) is None for doc in docs):
+    if not find_listeners(model):
+        return
+    filled = [(doc, get_trf_data(doc)) for doc in docs if len(doc)]
+    changed = [doc for doc, data in filled if data and len(data.align.lengths) != len(doc)]
+    if changed:
+        raise ValueError(
+            f"Found other tokens in {len(changed)} of {len(filled)} docs than the transformer has "
+            f"read, the first of which begins with {changed[0].text[:60]!r}. A component between "
+            f"the transformer and '{name}' merges or splits tokens: add it before the transformer "
+            f"or after '{name}'."
+        )
+    if any(data is None for _, data in filled):
         raise ValueError(
             f"A doc has no transformer vectors, which '{name}' reads. If the transformer is "
             "disabled or not in the pipeline, enable or add it. If the component is one of "

@@ -21,6 +21,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints2d, Ragged
 
+from ..ranges import check_range
 from .form_products import Products, multiply_forms
 from .tag_rows import split_rows
 
@@ -99,8 +100,7 @@ def build_word_forms_v2(
     RAISES (ValueError): If `attrs` is empty, `rows` does not have one number above 0
         for each attribute, `window` is below 0, or `hide_case` is not between 0 and 1.
     """
-    if not 0 <= hide_case <= 1:
-        raise ValueError(f"hide_case = {hide_case}, expected a share from 0 to 1.")
+    check_range("hide_case", hide_case, 0, 1)
     return _embed_forms(hide_case, width, attrs, rows, window)
 
 
@@ -165,10 +165,10 @@ def _embed_forms(
             f"Found {len(attrs)} attributes ({', '.join(attrs)}) and {len(rows)} numbers of rows, "
             "expected one number of rows for each attribute in [components.ner.model.features]."
         )
-    if min(rows) < 1:
-        raise ValueError(f"rows = {list(rows)}, expected 1 or more for each attribute.")
-    if window < 0:
-        raise ValueError(f"window = {window}, expected 0 (only the word itself) or more.")
+    for n_rows in rows:
+        check_range("rows", n_rows, 1)
+    check_range("width", width, 1)
+    check_range("window", window, 0)
     extract: Model[list[Doc], list[Ints2d]] = Model(
         "extract_forms", forward_forms, attrs={"attrs": list(attrs), "hide_case": hide_case}
     )
@@ -220,6 +220,7 @@ def build_word_shape_v1(width: int = 64) -> Model[list[Doc], list[Floats2d]]:
     width (int): Width of the embedding.
     RETURNS (Model[List[Doc], List[Floats2d]]): Shapes: (n_tokens, width).
     """
+    check_range("width", width, 1)
     classes: Model[list[Doc], list[Ints2d]] = Model("word_shape", forward_word_shape)
     return chain(classes, with_array(Embed(nO=width, nV=2 ** len(SHAPE_FLAGS), column=0)))
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..ranges import check_range
 from .tag_set import TagSet
 
 BALANCED = "balanced"
@@ -43,12 +44,10 @@ def make_tag_loss_v1(
             f'class_weights is "{class_weights}", expected "{BALANCED}", null, or weights by tag, '
             'label or "O", such as {"O": 0.5, "PER": 2.0}.'
         )
-    if isinstance(class_weights, dict) and any(weight < 0 for weight in class_weights.values()):
-        raise ValueError(f"class_weights is {class_weights}, expected no negative weight.")
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing is {label_smoothing}, expected 0 <= share < 1.")
-    if focal_gamma < 0:
-        raise ValueError(f"focal_gamma is {focal_gamma}, expected 0 or more.")
+    for tag, weight in class_weights.items() if isinstance(class_weights, dict) else ():
+        check_range(f"class_weights.{tag}", weight, 0)
+    check_range("label_smoothing", label_smoothing, 0, below=1)
+    check_range("focal_gamma", focal_gamma, 0)
     return TagLoss(class_weights, label_smoothing, focal_gamma)
 
 

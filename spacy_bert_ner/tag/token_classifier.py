@@ -21,6 +21,7 @@ from torch import nn
 
 from ..encode.threads import threads_inside
 from ..encode.torch_params import TorchShim, making_modules
+from ..ranges import check_range
 from .append import append_features, keep_width
 from .form_products import Products
 from .tag_rows import join_blocks, split_rows
@@ -180,6 +181,7 @@ def build_tag_scores(hidden: int | None, *, norm: bool) -> Model[Floats2d, Float
     norm (bool): Whether a LayerNorm follows it.
     RAISES (ValueError): If there is no hidden layer to normalize.
     """
+    check_range("hidden", hidden, 0)
     if norm and not hidden:
         raise ValueError("`norm` normalizes the hidden layer, but `hidden` is null. Set its width.")
     return Model(

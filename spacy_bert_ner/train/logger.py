@@ -16,6 +16,7 @@ from ..figures import require_matplotlib
 from ..files import replaced_files
 from ..install import install_extra
 from ..pipe.bert_ner import BertNer
+from ..ranges import check_range
 from .check_dev import read_spans
 from .curve import draw_learning_curve
 from .dev_loss import measure_dev, read_dev
@@ -59,6 +60,7 @@ def make_logger_v1(
     RETURNS (Callable): The logger, as spaCy expects it.
     RAISES (ValueError): If an extra is not installed, or the run has diverged.
     """
+    check_range("dev_sentences", dev_sentences, 0)
 
     def setup_logger(
         nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.util import logger, registry, resolve_dot_names
 
 from ..optimize.schedules import count_steps, parse_span
+from ..ranges import check_range
 from .ranks import check_connected
 
 # The schedules that need the length of the run.
@@ -54,8 +55,7 @@ def make_plan_training_v1(
     RAISES (ValueError): If a setting or the length of the run is invalid.
     """
     _, unit = parse_span(eval_every)
-    if patience < 0:
-        raise ValueError(f"`patience = {patience}`, expected a number of evaluations, or 0.")
+    check_range("patience", patience, 0)
 
     def plan_training(nlp: Language) -> None:
         if not has_corpus(nlp):

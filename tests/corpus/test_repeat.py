@@ -41,9 +41,3 @@ def test_each_example_comes_as_often_as_its_rarest_label_says(name, tmp_path):
         "none": 1, "common": 1, "rare": 3, "rarest": 5, "grouped": 5, "annotated": 1
     }  # fmt: skip
     assert len({id(example.predicted) for example in found}) == len(found)
-
-
-def test_less_than_once_is_refused():
-    make_repeat = registry.get("augmenters", "spacy-bert-ner.repeat_labels.v1")
-    with pytest.raises(ValueError, match="`times` has nat = 0, expected at least 1"):
-        make_repeat({"art": 2, "nat": 0})

@@ -210,6 +210,50 @@ def test_a_transformer_that_is_not_there_is_named(get_encoder, upstream):
         nlp.initialize(lambda: make_examples(nlp))
 
 
+@pytest.mark.parametrize("listener", [OURS, STOCK])
+@pytest.mark.parametrize(("upstream", "linked"), [("*", "'t1' and 't2'"), ("t1", "'t1'")])
+def test_a_transformer_in_between_is_refused(get_encoder, listener, upstream, linked):
+    def make(upstream):
+        nlp = spacy.blank("en")
+        for name in ("t1", "t2"):
+            model = make_transformer(get_encoder())
+            nlp.add_pipe("transformer", name=name, config={"model": model})
+        model = {**HEADS["bert_ner"]["model"], "tok2vec": {**listener, "upstream": upstream}}
+        nlp.add_pipe("bert_ner", name="ner", config={"model": model})
+        nlp.initialize(lambda: make_examples(nlp))
+        return nlp
+
+    with pytest.raises(ValueError, match=rf"'ner' listens to {linked}, but .*`upstream = \"t2\"`"):
+        make(upstream)
+    assert make("t2").update(make_examples(make("t2")))["t2"] > 0
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_docs_with_other_tokens_than_the_transformer_read_are_refused(get_encoder, merge):
+    nlp = make_nlp(get_encoder())
+    docs = list(nlp.get_pipe("transformer").pipe(map(nlp.make_doc, ["the network", "no one"])))
+    with docs[1].retokenize() as retokenizer:
+        if merge:
+            retokenizer.merge(docs[1][:])
+        else:
+            retokenizer.split(docs[1][0], ["n", "o"], heads=[docs[1][1], docs[1][1]])
+    message = "other tokens in 1 of 2 docs than .* 'no one'. A component between"
+    with pytest.raises(ValueError, match=message):
+        nlp.get_pipe("bert_ner").predict(docs)
+
+
+@pytest.mark.parametrize("listener", [OURS, STOCK])
+def test_a_frozen_transformer_without_weights_is_refused(get_encoder, listener):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("transformer", config={"model": make_transformer(get_encoder())})
+    model = {**HEADS["bert_ner"]["model"], "tok2vec": listener}
+    nlp.add_pipe("bert_ner", name="ner", config={"model": model})
+    # What `spacy train` does with `frozen_components`
+    message = r"'transformer', whose vectors 'ner' reads, has no weights yet.*`freeze = \"all\"`"
+    with nlp.select_pipes(disable=["transformer"]), pytest.raises(ValueError, match=message):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
 def test_a_disabled_transformer_is_there(get_encoder):
     nlp = make_nlp(get_encoder())
     with nlp.select_pipes(disable=["transformer"]):

@@ -17,7 +17,7 @@ from spacy_bert_ner.encode.transformer import build_transformer_model_v1
         ("window", 0, "`window = 0`, expected at least 1"),
         ("context", -1, "`context = -1`, expected at least 0"),
         ("batch_pieces", 0, "`batch_pieces = 0`, expected at least 1"),
-        ("threads", 0, "`threads = 0`, expected at least 1, or null for the default"),
+        ("threads", 0, "`threads = 0`, expected at least 1"),
         ("dropout", 1.0, "`dropout = 1.0`, expected at least 0 and less than 1"),
         ("attention_dropout", -1.0, "`attention_dropout = -1.0`, expected at least 0 and less"),
     ],

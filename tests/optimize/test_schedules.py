@@ -44,6 +44,7 @@ def test_final_is_a_share_of_the_peak():
     ("shape", "settings", "missing"),
     [
         ("linear", {}, "needs `total_steps`"),
+        ("linear", {"total_steps": 0}, "needs `total_steps` .*but it is 0"),
         ("cosine", {"warmup": "1 steps"}, "needs `total_steps`"),
         ("constant", {"warmup": "1 epochs"}, "needs `epoch_steps` for '1 epochs'"),
         ("constant", {"warmup": "10%"}, "needs `total_steps` for '10%'"),

@@ -181,6 +181,24 @@ def test_labels_given_to_initialize_are_used():
     assert pipe.tags == ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 
 
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ("PER", TypeError, "Labels 'PER' are of type str, expected a list"),
+        # What `spacy init labels` writes for spaCy's own ner
+        ({"0": {}, "1": {"PER": 1}}, TypeError, "are of type dict, expected a list"),
+        (1, TypeError, "Labels 1 are of type int"),
+        (["PER", 1], TypeError, "Label 1 is of type int, expected str"),
+        ([None], TypeError, "Label None is of type NoneType"),
+        (["PER", ""], ValueError, "Found an empty label"),
+    ],
+)
+def test_what_is_no_list_of_labels_is_refused(labels, error, message):
+    nlp = make_nlp()
+    with pytest.raises(error, match=message):
+        nlp.get_pipe("ner").initialize(lambda: make_examples(nlp), nlp=nlp, labels=labels)
+
+
 def test_initialize_twice_makes_the_head_anew():
     nlp = make_nlp()
     train(nlp)

@@ -83,6 +83,27 @@ def test_a_label_is_added_to_a_trained_head_which_keeps_what_it_knows(head, sche
         assert [read_ents(trained(text)) for text, _ in MORE] == [*known, [("IBM", "ORG")]]
 
 
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("labels", [["PER"], ["ORG", "PER", "LOC", "MISC"]])
+def test_weights_of_other_labels_are_loaded_into_a_head_that_has_some(head, labels, tmp_path):
+    nlp = make_nlp(model=head)
+    train(nlp)
+    known, data = [read_ents(nlp(text)) for text, _ in DATA], nlp.to_bytes()
+    nlp.to_disk(tmp_path)
+    other = make_nlp(model=head)
+    pipe = other.get_pipe("ner")
+    pipe.initialize(lambda: make_examples(other), nlp=other, labels=labels)
+    before = read_weights(pipe)[0]
+    other.from_bytes(data, exclude=["ner"])
+    pipe.from_bytes(nlp.get_pipe("ner").to_bytes(), exclude=["model", "cfg"])
+    np.testing.assert_array_equal(read_weights(pipe)[0], before)
+    for load in (lambda: other.from_bytes(data), lambda: other.from_disk(tmp_path)):
+        pipe.add_label("NEW")
+        load()
+        assert [read_ents(other(text)) for text, _ in DATA] == known
+        assert pipe.labels == nlp.get_pipe("ner").labels
+
+
 def test_a_label_added_to_balanced_weights_counts_once():
     loss = {"@losses": "spacy-bert-ner.TagLoss.v1", "class_weights": "balanced"}
     nlp = make_nlp(model={"decoder": "valid"}, loss=loss)

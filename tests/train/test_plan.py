@@ -61,8 +61,6 @@ def test_length_is_needed():
 def test_bad_settings():
     with pytest.raises(ValueError, match="'often'"):
         make_plan_training_v1(eval_every="often")
-    with pytest.raises(ValueError, match="`patience = -1`, expected a number"):
-        make_plan_training_v1(patience=-1)
 
 
 def test_config_is_filled_when_the_pipeline_is_initialized(tmp_path):

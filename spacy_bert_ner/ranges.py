@@ -1,0 +1,33 @@
+"""A number that somebody set → the same number, or an error that names its range."""
+
+from math import inf
+
+
+def check_range(
+    name: str,
+    value: float | None,
+    least: float,
+    most: float | None = None,
+    *,
+    below: float | None = None,
+) -> None:
+    """Refuse a number outside its range; infinity and "not a number" are in no range.
+
+    name (str): Name of the setting.
+    value (float | None): Its value; `None` if the setting may be null.
+    least (float): The smallest number.
+    most (float | None): The largest number.
+    below (float | None): What the number must be less than.
+    RAISES (ValueError): If the number is outside.
+
+    EXAMPLE:
+    >>> check_range("hide_case", 1.5, 0, 1)
+    Traceback (most recent call last):
+    ValueError: `hide_case = 1.5`, expected at least 0 and at most 1.
+    """
+    is_most = most is None or (value is not None and value <= most)
+    if value is None or (least <= value < (inf if below is None else below) and is_most):
+        return
+    above = "" if most is None else f" and at most {most}"
+    above = above if below is None else f" and less than {below}"
+    raise ValueError(f"`{name} = {value}`, expected at least {least}{above}.")
