@@ -131,7 +131,7 @@ class LabelledPipe(TrainablePipe):
         RAISES (ValueError): If it is empty, or if the initialized layer "tag_scores" is
             not from this package.
         """
-        check_labels([label])
+        check_label_list([label])
         if label in self.cfg["labels"]:
             return 0
         n_tags = len(self.tags)
@@ -207,7 +207,7 @@ class LabelledPipe(TrainablePipe):
         return self
 
 
-def check_labels(labels: object) -> None:
+def check_label_list(labels: object) -> None:
     """Refuse what is not a sequence of labels.
 
     RAISES (TypeError): If it is no sequence, or one of the labels is not a string.

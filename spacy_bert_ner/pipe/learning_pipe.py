@@ -20,7 +20,7 @@ from ..tag.sizes import set_size
 from ..tag.tag_rows import TagRows, TagScores, join_scores, merge_neighbours
 from ..tag.targets import Targets, join_targets, read_targets
 from ..tag.words import Words, find_words, join_words
-from .labelled_pipe import LabelledPipe, check_labels
+from .labelled_pipe import LabelledPipe, check_label_list
 from .upstream import require_transformer
 
 
@@ -55,7 +55,7 @@ class LearningPipe(LabelledPipe):
         util.check_lexeme_norms(self.vocab, "bert_ner")
         if labels is None:
             labels = collect_labels(get_examples(), self.name, spans_key=self.spans_key)
-        check_labels(labels)
+        check_label_list(labels)
         labels = list(dict.fromkeys([*self.cfg["labels"], *labels]))
         if not labels:
             raise ValueError(
