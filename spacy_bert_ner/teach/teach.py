@@ -20,6 +20,7 @@ from ..corpus.docbin import GroupCorpus
 from ..files import hash_file, replaced_files
 from ..moves import recover_files
 from ..progress import ShowProgress, hide_progress
+from ..read.sentence import count_things
 from ..train.train import train
 from .targets import Teacher, agree_on_tags, teach
 
@@ -62,8 +63,8 @@ def train_student(
     stdout (IO): The stream for messages and the log.
     stderr (IO): The stream for the progress bar.
     RETURNS (Language): The student, with the weights of the last step.
-    RAISES (ValueError): If the teachers differ, a file cannot be read, the config does not
-        use `${paths.train}`, or output/targets holds the targets of something else.
+    RAISES (ValueError): If the teachers differ, a file cannot be read, no text is left, the
+        config does not use `${paths.train}`, or output/targets holds those of something else.
     """
     if not teachers or not (gold or texts):
         raise ValueError("Expected at least one teacher, and gold docs or texts to teach.")
@@ -89,13 +90,24 @@ def train_student(
         read_gold(gold, nlp) if gold else (), *(read_texts_to_teach(file, nlp) for file in files)
     )
     rest = iter(progress(examples, text="Teaching"))
-    number = 0
+    number = n_read = n_kept = 0
     while batch := list(islice(rest, PART)):
         number += 1
         path = folder / f"part-{number:05}.spacy"
         if not path.exists():
             docs = teach(teachers, batch, tag_set, gold_weight=gold_weight, agreement=agreement)
             write_part(docs, path)
+        n_read += len(batch)
+        n_kept += len(DocBin().from_disk(path))
+    left_out = f"{n_read - n_kept:,} of {count_things(n_read, 'text')} left out: "
+    left_out += "empty, or fewer teachers agree on them than `agreement` says"
+    if not n_kept:
+        raise ValueError(
+            f"Nothing to teach ({left_out}). Remove {folder}, and give other texts, or set a lower "
+            "`agreement`."
+        )
+    if n_kept < n_read:
+        stdout.write(f"{left_out}.\n")
     ours = config.copy()
     ours["paths"]["train"] = str(folder)
     set_labels(ours, teachers[0].labels)

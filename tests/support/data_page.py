@@ -82,7 +82,8 @@ WHAT = {
     "word-spans": "Words, and entities that count words: GLiNER, SpERT, DyGIE, W2NER.",
     "webanno": "WebAnno and INCEpTION, TSV 3.",
     "ontonotes": "OntoNotes' `.gold_conll`: entities in brackets.",
-    "conllu": "CoNLL-U: the tag is in MISC, `name=`, `NER=` or any key with `--misc`.",
+    "conllu": "CoNLL-U: the tag is in MISC, `name=`, `NER=` or any key with `--misc`. Multiword "
+    "tokens are words.",
     "kaggle-tokens": "CSV with a header: one word a row.",
     "kaggle-sentences": "CSV with a header: one sentence a row.",
     "wikiner": "One sentence a line: `word\\|POS\\|TAG`.",

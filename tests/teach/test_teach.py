@@ -177,6 +177,26 @@ def test_a_label_that_the_teacher_finds_in_no_text_is_kept(tmp_path):
     assert nlp.get_pipe("ner").labels == ("LOC", "PER")
 
 
+def test_what_is_left_out_is_told_and_nothing_is_refused(tmp_path, monkeypatch):
+    ruler, other = spacy.blank("en"), spacy.blank("en")
+    for nlp, pattern in ((ruler, "Ada"), (other, "Oslo")):
+        nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": pattern}])
+    teachers = [Teacher(ruler, "t"), Teacher(other, "u")]
+    monkeypatch.setattr(module, "train", lambda *args, **kwargs: None)
+    config, log = make_config(tmp_path, **{"paths.train": None}), tmp_path / "log"
+    texts = tmp_path / "a.jsonl"
+    for n_same, output in ((2, "a"), (0, "b")):
+        texts.write_text('{"text": "Ada likes Oslo"}\n' + '{"text": "no"}\n' * n_same)
+        settings = {"texts": [texts], "agreement": 1.0, "stdout": log.open("w")}
+        if n_same:
+            train_student(teachers, config, tmp_path / output, **settings)
+            settings["stdout"].close()
+            assert "1 of 3 texts left out: empty, or fewer teachers agree" in log.read_text()
+        else:
+            with pytest.raises(ValueError, match=r"Nothing to teach \(1 of 1 text left out"):
+                train_student(teachers, config, tmp_path / output, **settings)
+
+
 def test_the_command_takes_settings_of_the_config(tmp_path, teacher):
     write_corpus(tmp_path)
     teacher.to_disk(tmp_path / "teacher")

@@ -14,13 +14,13 @@ from .table import Dialect, read_lines
 from .tag_forms import BRACKETS, WEBANNO, TagForms, choose_forms
 
 _FIRST_KEYS = ("name", "NER", "Tag", "ner", "NE", "ne")
-_WORD_LINE = re.compile(r"\d+\t[^\t]+(\t[^\t]*){7}\t[^\t]*$")
+_WORD_LINE = re.compile(r"\d+([-.]\d+)?\t[^\t]+(\t[^\t]*){7}\t[^\t]*$")
 _WEBANNO_LAYER = re.compile(r"#T_(SP|CH|RL)=([^|\n]*)\|?([^\n]*)")
 
 
 def _is_conllu(source: Source, head: str) -> bool:
     lines = [line for line in head.splitlines()[:50] if line and line[0] != "#"]
-    words = [line for line in lines if line[0].isdigit() and "-" not in line.split("\t")[0]]
+    words = [line for line in lines if line[0].isdigit()]
     return bool(words) and all(map(_WORD_LINE.fullmatch, words[:-1] or words))
 
 

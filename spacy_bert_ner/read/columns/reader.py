@@ -16,6 +16,7 @@ from .column_survey import DOCSTART
 from .finder import find_layout
 from .grouper import Group, Grouper
 from .layout import Layout
+from .multiwords import JOINED, join_multiwords
 from .positions import strip_positions
 from .table import Row
 from .tag_forms import describe_fault
@@ -24,7 +25,6 @@ from .tag_reader import TagReader
 EXCEL_ROWS = 1_048_576
 """Rows of one Excel sheet, header included."""
 
-_JOINED = re.compile(r"\b(SpaceAfter=No|NoSpaceAfter)\b")
 _LAST_WORD = re.compile(r"\bEndOfSentence\b")
 
 
@@ -146,7 +146,22 @@ class _Maker:
         if tags is None or "" in words:
             self._explain(rows, lines)
             return None
-        return Sentence(words, tags, lines, group.document, spaces)
+        for value in self.tags.lost:
+            what = "entities that overlap a longer one or have no label, lost"
+            self.notes.add("overlap", what, f"{self.source.name}:{lines[0]} {value}")
+        sentence = Sentence(words, tags, lines, group.document, spaces)
+        return (
+            self._join_multiwords(sentence, group.rows) if len(rows) < len(group.rows) else sentence
+        )
+
+    def _join_multiwords(self, sentence: Sentence, rows: list[Row]) -> Sentence:
+        if self.layout.misc < 0:
+            return sentence
+        sentence, lost = join_multiwords(sentence, rows, self.layout)
+        for word in lost:
+            what = "entities in one part of a word that has another one, lost"
+            self.notes.add("part-of-word", what, f"{self.source.name}:{sentence.lines[0]} {word}")
+        return sentence
 
     def _note_parts(self, rows: list[Row], kept: Sequence[object]) -> None:
         for row, is_kept in zip(rows, kept, strict=True):
@@ -158,7 +173,7 @@ class _Maker:
     def _find_spaces(self, rows: list[Row]) -> list[bool] | None:
         layout = self.layout
         if layout.misc >= 0:
-            return [not _JOINED.search(row[layout.misc]) for row in rows]
+            return [not JOINED.search(row[layout.misc]) for row in rows]
         if layout.offsets >= 0:
             borders = [row[layout.offsets].split("-") for row in rows]
             return [a[-1] != b[0] for a, b in pairwise(borders)] + [True] * bool(rows)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ...schemes import is_tag
+from .span_cells import is_bracket, read_brackets, read_webanno
 
 ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PER"
 MOST_TAGS = 5_000
@@ -16,11 +17,26 @@ NO_ENTITY = frozenset(("O", "o", "_", "-"))
 _LONGEST_TAG = 100
 _PREFIXED = re.compile(r"([BIESLUMW])([-_])(\S(?:.*\S)?)", re.IGNORECASE)
 _SUFFIXED = re.compile(r"(\S(?:.*\S)?)([-_])([BIESLUMW])", re.IGNORECASE)
-_BRACKETS = re.compile(r"(?:\([^()*\s]+)*\*?\)*")
 _LABEL = re.compile(r"[^\W\d_][^\s,;]*")
 _TO_USUAL = {"M": "I", "W": "S"}
 _CHUNKS = frozenset(
-    ("NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP", "INTJ", "LST", "UCP", "CLS")
+    (
+        "NC",
+        "VC",
+        "PC",
+        "NP",
+        "VP",
+        "PP",
+        "ADVP",
+        "SBAR",
+        "ADJP",
+        "PRT",
+        "CONJP",
+        "INTJ",
+        "LST",
+        "UCP",
+        "CLS",
+    )
 )
 
 
@@ -30,12 +46,12 @@ class TagForms(NamedTuple):
     name (str): The spelling, for the user; "" for the usual one.
     read_tag (Callable): A tag → its usual form, or "" if it is malformed.
     read_tags (Callable | None): The tags of a sentence → their usual forms, where a tag
-        depends on those before it; "" for malformed ones.
+        depends on those before it, "" for malformed ones; and the entities that are lost.
     """
 
     name: str
     read_tag: Callable[[str], str]
-    read_tags: Callable[[list[str]], list[str]] | None = None
+    read_tags: Callable[[list[str]], tuple[list[str], list[str]]] | None = None
 
 
 def choose_forms(
@@ -57,14 +73,18 @@ def choose_forms(
     if usual and not _are_bare_in_disguise(usual):
         if any(tag[0] in "MW" and _PREFIXED.fullmatch(tag) for tag in inside):
             return TagForms("BMES", _read_prefixed)
-        # faults of a file in the usual spelling stay faults
         n_usual, n_inside = sum(tags[tag] for tag in usual), sum(tags[tag] for tag in inside)
+        others = [tag for tag in inside if tag not in usual]
+        if len(others) == 1 and n_usual * 2 < n_inside and NO_ENTITY.isdisjoint(tags):
+            outside = others[0]
+            return TagForms(f"those of entities, and {outside} for O", _OutsideReader(outside))
+        # faults of a file in the usual spelling stay faults
         return USUAL if n_usual > 0.8 * n_inside else None
     if inside and all(map(_PREFIXED.fullmatch, inside)) and not usual:
         return TagForms(f"prefixes such as in {min(inside)}", _read_prefixed)
     if inside and all(map(_SUFFIXED.fullmatch, inside)) and not usual:
         return TagForms(f"suffixes such as in {min(inside)}", _read_suffixed)
-    if "*" in tags and all(map(_BRACKETS.fullmatch, tags)):
+    if "*" in tags and all(map(is_bracket, tags)):
         return BRACKETS
     return None if inside else USUAL
 
@@ -98,8 +118,8 @@ def describe_untagged(cells: Collection[str], column: int) -> str:
     shown = ", ".join(f"'{cell[:30]}'" for cell in list(cells)[:3])
     return (
         f"no tag such as B-PER in column {column + 1} ({shown}). Expected a word and its tag in "
-        "each line, and a blank line after each sentence. Name the column of the tags with "
-        "`tag_column`, or write the data in one of the formats that are read."
+        "each line (O for no entity), and a blank line after each sentence. Name the column of the "
+        "tags with `tag_column`, or write the data in one of the formats that are read."
     )
 
 
@@ -118,50 +138,11 @@ def are_bare_labels(tags: Mapping[str, int]) -> bool:
 
 
 def are_chunks(tags: Collection[str]) -> bool:
-    """Whether tags are those of syntactic chunks, such as B-NP, and not of entities."""
+    """Whether tags are those of syntax, such as B-NP or (TOP(S*, and not of entities."""
+    if any("(TOP" in tag for tag in tags):
+        return True
     labels = {tag[2:] for tag in tags if tag not in NO_ENTITY}
     return bool(labels) and len(labels & _CHUNKS) > len(labels) / 2
-
-
-def read_brackets(raw: list[str]) -> list[str]:
-    """Read OntoNotes' brackets; of nested ones the outermost counts.
-
-    EXAMPLE:
-        >>> read_brackets(["(PERSON)", "*", "(GPE*", "*)"])
-        ['B-PERSON', 'O', 'B-GPE', 'I-GPE']
-    """
-    tags, label, depth = [], "", 0
-    for cell in raw:
-        if not cell or not _BRACKETS.fullmatch(cell):
-            tags.append("")
-            continue
-        opened = re.findall(r"\(([^()*\s]+)", cell)
-        if not depth and opened:
-            label = opened[0]
-            tags.append(f"B-{label}")
-        else:
-            tags.append(f"I-{label}" if depth else "O")
-        depth = max(depth + len(opened) - cell.count(")"), 0)
-    return tags
-
-
-def read_webanno(raw: list[str]) -> list[str]:
-    """Read WebAnno's values: equal numbers in brackets are one entity, the first one counts.
-
-    EXAMPLE:
-        >>> read_webanno(["PER[1]", "PER[1]", "_", "LOC", "LOC"])
-        ['B-PER', 'I-PER', 'O', 'B-LOC', 'B-LOC']
-    """
-    tags, before = [], ""
-    for cell in raw:
-        first = cell.split("|")[0].replace("\\", "")
-        label, _, number = first.partition("[")
-        if label in ("_", "", "*"):
-            tags.append("O")
-        else:
-            tags.append(f"{'I' if number and first == before else 'B'}-{label}")
-        before = first
-    return tags
 
 
 class _LabelReader:
@@ -170,6 +151,14 @@ class _LabelReader:
 
     def __call__(self, tag: str) -> str:
         return f"{tag.upper()}-{self.label}" if tag.upper() in ("B", "I") else _read_outside(tag)
+
+
+class _OutsideReader:
+    def __init__(self, outside: str) -> None:
+        self.outside = outside
+
+    def __call__(self, tag: str) -> str:
+        return "O" if tag == self.outside else _read_usual(tag)
 
 
 class _NumberReader:
@@ -208,11 +197,11 @@ def _read_bare(tag: str) -> str:
 
 
 def _read_bracket(tag: str) -> str:
-    return read_brackets([tag])[0]
+    return read_brackets([tag])[0][0]
 
 
 def _read_webanno_tag(tag: str) -> str:
-    return read_webanno([tag])[0]
+    return read_webanno([tag])[0][0]
 
 
 def _are_bare_in_disguise(usual: list[str]) -> bool:

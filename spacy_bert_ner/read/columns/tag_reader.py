@@ -12,12 +12,14 @@ class TagReader:
 
     source (Source): The file, for messages.
     forms (TagForms): How its tags are spelled.
+    lost (list[str]): Entities that the sentence read last has within others.
     """
 
     def __init__(self, source: Source, forms: TagForms = USUAL) -> None:
         """Start with no tag seen."""
         self.source = source
         self.forms = forms
+        self.lost: list[str] = []
         self.first_lines: dict[str, int] = {}
         self._usual: dict[str, str] = {}
 
@@ -30,7 +32,7 @@ class TagReader:
         """
         usual = self._usual
         if self.forms.read_tags is not None:
-            tags = self.forms.read_tags([cell.strip(" ") for cell in cells])
+            tags, self.lost = self.forms.read_tags([cell.strip(" ") for cell in cells])
             for tag, line in zip(tags, lines, strict=True):
                 self.first_lines.setdefault(tag, line)
             return tags if all(tags) else None

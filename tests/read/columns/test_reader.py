@@ -62,6 +62,10 @@ KINDS = {
     "offsets": ("0 4 Mira B-PER\n5 7 in O\n8 12 Graz B-LOC\n", PAIR),
     "word numbers": ("#id=1\n1-1\tMira\tB-PER\n1-2\tin\tO\n\n2-1\tGraz\tB-LOC\n", PAIR),
     "marks between": ("\ufeffMira B-PER\n\n\ufeff-DOCSTART- O\n\n\ufeffGraz B-LOC\n", PAIR),
+    "chunks": ("Mira NE I-NC B-PER\nin APPR I-PC O\nGraz NE I-PC B-LOC\n", PAIR),
+    "syntax": ("Mira (TOP(NP*) (PER)\nin * *\nGraz *) (LOC)\n", PAIR),
+    "zero": ("Mira B-PER\nin 0\nby 0\nat 0\nGraz B-LOC\n", PAIR),
+    "other": ("Mira B-PER\nin OTHER\nby OTHER\nat OTHER\nGraz B-LOC\n", PAIR),
     "empty column": ("1\t\tMira\tB-PER\n2\t\tin\tO\n\n1\t\tGraz\tB-LOC\n", PAIR),
     "codes": ("sentence #,word,tag\n1,A0,B-L\n,B1,I-L\n,C0,O\n", [("A0 B1", "L")]),
     "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),
@@ -188,3 +192,48 @@ def test_other_signs_that_count_as_o_are_counted(tmp_path):
 def test_a_very_long_line_is_refused(tmp_path):
     with pytest.raises(FormatError, match="a line of 3,"):
         open_data(write(tmp_path, "x" * 3_000_000))
+
+
+MULTIWORDS = """# text = Vado al Museo del Louvre, don't
+1\tVado\t_\t_\t_\t_\t0\t_\t_\t_
+2-3\tal\t_\t_\t_\t_\t_\t_\t_\t_
+2\ta\t_\t_\t_\t_\t0\t_\t_\tNER=O
+3\til\t_\t_\t_\t_\t0\t_\t_\tNER=O
+4\tMuseo\t_\t_\t_\t_\t0\t_\t_\tNER=B-LOC
+5-6\tdel\t_\t_\t_\t_\t_\t_\t_\t_
+5\tdi\t_\t_\t_\t_\t0\t_\t_\tNER=I-LOC
+6\til\t_\t_\t_\t_\t0\t_\t_\tNER=I-LOC
+7\tLouvre\t_\t_\t_\t_\t0\t_\t_\tNER=I-LOC|SpaceAfter=No
+8\t,\t_\t_\t_\t_\t0\t_\t_\t_
+8.1\tx\t_\t_\t_\t_\t_\t_\t_\t_
+9-10\tdon't\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No
+9\tdo\t_\t_\t_\t_\t0\t_\t_\t_
+10\tn't\t_\t_\t_\t_\t0\t_\t_\t_
+
+"""
+
+
+def test_multiword_tokens_are_words_as_in_the_text(tmp_path):
+    notes = Notes()
+    (sentence,) = read(write(tmp_path, MULTIWORDS), notes)
+    assert sentence.words == ["Vado", "al", "Museo", "del", "Louvre", ",", "do", "n't"]
+    blanks = [" " if space else "" for space in sentence.spaces]
+    text = "".join(map("".join, zip(sentence.words, blanks, strict=True)))
+    assert text == "Vado al Museo del Louvre, don't"
+    assert entities([sentence]) == [("Museo del Louvre", "LOC")]
+    assert sentence.lines == [2, 4, 6, 8, 10, 11, 14, 15]
+    assert notes.kinds == {}
+    two = MULTIWORDS.replace("NER=O\n3", "NER=B-X\n3").replace("NER=O\n4", "NER=B-Y\n4")
+    (sentence,) = read(write(tmp_path, two), notes)
+    assert entities([sentence])[0] == ("al", "X")
+    assert notes.kinds["part-of-word"].places == ["data.txt:2 al"]
+
+
+def test_stacked_annotations_of_webanno(tmp_path):
+    rows = [("A", "LOC[2]|PER[1]"), ("B", "PER[1]|LOC[2]"), ("C", "PER[1]"), ("D", r"A\_B|*[3]")]
+    lines = [f"1-{i}\t{i * 2}-{i * 2 + 1}\t{word}\t{tag}\t" for i, (word, tag) in enumerate(rows)]
+    head = "#FORMAT=WebAnno TSV 3.3\n#T_SP=x.NamedEntity|value\n\n\n"
+    notes = Notes()
+    sentences = read(write(tmp_path, head + "\n".join([*lines, ""])), notes)
+    assert entities(sentences) == [("A B C", "PER"), ("D", "A_B")]
+    assert [place.split()[-1] for place in notes.kinds["overlap"].places] == ["LOC[2]", "*[3]"]
