@@ -106,10 +106,11 @@ def recognise_format(source: Source) -> str:
         if kind.recognise(source, head):
             return kind.name
     if source.encoding == "folder":
+        files = [str(path) for path in sorted(source.path.iterdir()) if path.is_file()][:3]
         raise FormatError(
             source.name,
-            "a folder without files of brat (.ann), Parquet or Arrow. Give a "
-            "file, or a folder of these.",
+            "a folder without files of brat (.ann), Parquet or Arrow. Give "
+            + (f"its files, such as {' '.join(files)}." if files else "a file."),
         )
     if source.first_bytes.startswith((b"PK", b"\xd0\xcf")):
         what = "an Excel workbook or another Office file. Save the sheet as CSV UTF-8 first."

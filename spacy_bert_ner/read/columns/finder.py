@@ -123,7 +123,7 @@ class _Finder:
 
     def _check_borders(self, id_column: int, ends: frozenset[str]) -> None:
         # a CSV without ids has blank rows, or nothing separates its sentences
-        is_csv = self.names and self.survey.dialect.delimiter in (",", ";")
+        is_csv = self.names and self.survey.dialect.delimiter in (",", ";", "|")
         if is_csv and id_column < 0 and not self.survey.n_gaps and not ends:
             names = ", ".join(map(repr, filter(str.strip, self.names)))[:300]
             raise FormatError(

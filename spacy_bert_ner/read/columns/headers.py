@@ -17,7 +17,7 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Names of each kind of column, the preferred one first; case and blanks are ignored."""
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 """What cells of CSV may be separated by, the most usual first."""
 
 
@@ -39,7 +39,7 @@ class Header(NamedTuple):
 def find_header(source: Source, settings: ReadSettings) -> Header | None:
     """RETURNS (Header | None): The header; None if the first line names no word and tag."""
     number, line = first_row(source)
-    for delimiter in ("\t", ",", ";", ""):
+    for delimiter in ("\t", ",", ";", "|", ""):
         names = split_header(line, delimiter)
         found = find_named_columns(names, settings.columns)
         if "word" in found and "tag" in found and found["word"] != found["tag"]:

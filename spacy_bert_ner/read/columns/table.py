@@ -19,7 +19,7 @@ Row = list[str]
 class Dialect(NamedTuple):
     """How lines are split into cells.
 
-    delimiter (str): Tab, comma or semicolon; "" for runs of blanks and tabs.
+    delimiter (str): Tab, comma, semicolon or pipe; "" for runs of blanks and tabs.
     is_quoted (bool): Whether quotes enclose cells, as in CSV. A cell never holds a line
         end, quoted or not.
     """
@@ -29,7 +29,7 @@ class Dialect(NamedTuple):
 
     def __str__(self) -> str:
         """Say it to the user."""
-        names = {"": "blanks", "\t": "tabs", ",": "commas", ";": "semicolons"}
+        names = {"": "blanks", "\t": "tabs", ",": "commas", ";": "semicolons", "|": "pipes"}
         return f"split at {names[self.delimiter]}" + (", quoted" if self.is_quoted else "")
 
     def split(self, lines: Sequence[str]) -> list[Row]:

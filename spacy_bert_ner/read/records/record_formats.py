@@ -1,12 +1,14 @@
 """A JSON file → which tool or library wrote it → its sentences."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from itertools import islice
 from typing import TypeVar
 
 from ..bytes.source import Source
+from ..columns.tag_forms import BARE, USUAL, TagForms, are_bare_labels, choose_forms
 from ..columns.tag_reader import TagReader
 from ..faults import Faults
 from ..file_format import FileFormat, Opened
@@ -27,7 +29,7 @@ from .text_records import (
     read_spacy_json,
 )
 from .texts import split_text
-from .token_records import read_spacy_training, read_token_record
+from .token_records import list_tags, read_spacy_training, read_token_record
 from .word_spans import read_word_spans
 
 T = TypeVar("T")
@@ -52,7 +54,7 @@ _SURVEYED = re.compile(
     r'_is_binary|_view_id)"'
 )
 _LONGEST_KEY = 20
-_SAMPLE = 200  # records that show how a tool counts
+_SAMPLE = 200  # records that show how a tool counts, or spells tags
 _CHUNK = 1 << 18
 
 
@@ -70,7 +72,9 @@ def open_records(
     RAISES (ValueError): If the language is unknown, or its tokenizer is not installed.
     """
     if name in _TOKEN_RECORDS:
-        return Opened(partial(_read_tokens, name, read_values, source, settings))
+        forms = _find_forms(read_values, source, settings)
+        how = f"tags are {forms.name}" if forms.name else ""
+        return Opened(partial(_read_tokens, name, read_values, source, settings, forms), how)
     make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=True)
     records = _read_annotated(name, read_values, source, Notes(), faults)
@@ -139,14 +143,32 @@ def _read_annotated(
 
 
 def _read_tokens(
-    name: str, read_values: ReadValues, source: Source, settings: ReadSettings, *, notes: Notes
+    name: str,
+    read_values: ReadValues,
+    source: Source,
+    settings: ReadSettings,
+    forms: TagForms,
+    *,
+    notes: Notes,
 ) -> Iterator[Sentence]:
     faults = Faults(source.name, skip_bad=settings.skip_bad, how=f"It was read as {name}.")
-    checker = TagReader(source)
+    checker = TagReader(source, forms)
     for document, task in enumerate(read_values(source, faults, notes), start=1):
         sentences = _TOKEN_RECORDS[name](task, checker, settings.tag_names, document)
         yield from _without_faults(sentences, task, faults, notes)
     faults.check()
+
+
+def _find_forms(read_values: ReadValues, source: Source, settings: ReadSettings) -> TagForms:
+    # how the tags of the first records are spelled; numbers get their names later
+    if settings.bare_labels:
+        return BARE
+    tags = Counter[str]()
+    faults = Faults(source.name, skip_bad=True)
+    for task in islice(read_values(source, faults, None), _SAMPLE):
+        tags.update(tag for tag in list_tags(task.value) if not tag.isdecimal())
+    forms = choose_forms(tags, label=settings.label)
+    return forms or (BARE if are_bare_labels(tags) else USUAL)
 
 
 def _without_faults(items: Iterator[T], task: Fields, faults: Faults, notes: Notes) -> Iterator[T]:

@@ -29,6 +29,13 @@ def find_token_keys(record: Any) -> tuple[str, str] | None:
     return (words, tags) if words and tags else None
 
 
+def list_tags(record: Any) -> list[str]:
+    """RETURNS (list[str]): A record's tags that are texts, if it is one of words and tags."""
+    keys = find_token_keys(record)
+    values = _name_lists(record)[keys[1]] if keys else []
+    return [value for value in values if isinstance(value, str)]
+
+
 def find_class_names(feature: Any) -> tuple[str, ...]:
     """RETURNS (tuple[str, ...]): The names of a feature's numbers, if it gives them."""
     if isinstance(feature, list) and feature:

@@ -66,6 +66,7 @@ KINDS = {
     "syntax": ("Mira (TOP(NP*) (PER)\nin * *\nGraz *) (LOC)\n", PAIR),
     "zero": ("Mira B-PER\nin 0\nby 0\nat 0\nGraz B-LOC\n", PAIR),
     "other": ("Mira B-PER\nin OTHER\nby OTHER\nat OTHER\nGraz B-LOC\n", PAIR),
+    "pipes": ("Sentence #|Word|Tag\n1|Mira|B-PER\n1|in|O\n2|Graz|B-LOC\n", PAIR),
     "empty column": ("1\t\tMira\tB-PER\n2\t\tin\tO\n\n1\t\tGraz\tB-LOC\n", PAIR),
     "codes": ("sentence #,word,tag\n1,A0,B-L\n,B1,I-L\n,C0,O\n", [("A0 B1", "L")]),
     "csv": ("sentence_id,words,labels\n0,Mira,B-PER\n1,Graz,B-LOC\n", PAIR),

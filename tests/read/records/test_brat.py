@@ -51,6 +51,12 @@ def test_an_entity_that_a_line_end_cuts_is_whole(tmp_path):
     assert notes.kinds.keys() <= {"control-words"}
 
 
+def test_a_folder_of_other_files_names_them(tmp_path):
+    write(tmp_path, "Mira B-PER\n", "a.conll")
+    with pytest.raises(FormatError, match=r"Give its files, such as .*a\.conll\."):
+        open_data(tmp_path)
+
+
 def test_folders_in_a_folder_are_read_unless_they_are_parts(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from support.samples import find_entities, json_lines, read_docs, write
+from support.samples import find_entities, json_lines, read, read_docs, write
 
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError
+from spacy_bert_ner.schemes import tags_to_spans
 
 CASES = Path(__file__).parents[2] / "fixtures" / "cases"
 MIRA, GRAZ = ("Mira", "PER"), ("Graz", "LOC")
@@ -57,3 +58,20 @@ def test_spacy_2_training_json(tmp_path):
 def test_lists_of_words_and_tags(tmp_path, record):
     for text in (json.dumps([record, record], indent=1), json_lines([record])):
         assert find_entities(write(tmp_path, text))[0] == [MIRA, GRAZ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "options"),
+    [
+        (["PER", "PER", "O"], {}),
+        (["B_PER", "I_PER", "O"], {}),
+        (["PER-B", "PER-I", "O"], {}),
+        (["B-PER", "M-PER", "O"], {}),
+        (["B", "I", "O"], {"label": "PER"}),
+        (["PER", "PER", "O"], {"bare_labels": True}),
+    ],
+)
+def test_tags_of_any_spelling(tmp_path, tags, options):
+    records = [{"tokens": ["Mira", "Lind", "left"], "ner_tags": tags}] * 2
+    (sentence, _) = read(write(tmp_path, json_lines(records)), **options)
+    assert tags_to_spans(sentence.tags) == [(0, 2, "PER")]
