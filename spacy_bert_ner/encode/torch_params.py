@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
-from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
+from thinc.api import ArgsKwargs, Optimizer, PyTorchShim, xp2torch
 
 from ..optimize.parameter_groups import Key
 from .threads import threads_inside
@@ -46,6 +46,13 @@ def exchanged_params(
             parameter.data = data
 
 
+@contextlib.contextmanager
+def plain_modes() -> Iterator[None]:
+    """Compute with gradients and in float32, whatever modes the calling thread has set."""
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        yield
+
+
 class TorchShim(PyTorchShim):
     """Hold a torch module for thinc, and let averaged weights reach it.
 
@@ -58,6 +65,11 @@ class TorchShim(PyTorchShim):
         """RETURNS (Any): What the module gives for these inputs."""
         with threads_inside(1):
             return super().predict(inputs)
+
+    @torch.inference_mode(False)
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights; see `PyTorchShim.finish_update`."""
+        super().finish_update(optimizer)
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:

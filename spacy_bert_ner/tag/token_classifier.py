@@ -19,8 +19,9 @@ from thinc.layers.pytorchwrapper import forward as forward_torch
 from thinc.types import Floats2d
 from torch import nn
 
+from ..encode.precision import predicting
 from ..encode.threads import threads_inside
-from ..encode.torch_params import TorchShim, making_modules
+from ..encode.torch_params import TorchShim, making_modules, plain_modes
 from ..ranges import check_range
 from .append import append_features, keep_width
 from .form_products import Products
@@ -98,7 +99,7 @@ def forward_classifier(
     lengths = [len(X) for X in Xs]
     # By numpy, whose defaults no program changes, other than torch's.
     Y = np.empty((sum(lengths), model.get_ref("tag_scores").get_dim("nO")), dtype="f")
-    with torch.no_grad(), threads_inside(1):
+    with predicting(torch.device("cpu")), threads_inside(1):
         products, weight = None, first.weight
         if features is not None:
             width = weight.shape[1] - features.get_dim("nO")
@@ -186,7 +187,7 @@ def build_tag_scores(hidden: int | None, *, norm: bool) -> Model[Floats2d, Float
         raise ValueError("`norm` normalizes the hidden layer, but `hidden` is null. Set its width.")
     return Model(
         "tag_scores",
-        forward_torch,
+        forward_tag_scores,
         init=init_tag_scores,
         attrs={
             "hidden": hidden,
@@ -203,6 +204,15 @@ def build_tag_scores(hidden: int | None, *, norm: bool) -> Model[Floats2d, Float
         ],
         dims={"nI": None, "nO": None},
     )
+
+
+def forward_tag_scores(
+    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """Score the tags. Shapes: (n_tokens, nI) → (n_tokens, nO)."""
+    with plain_modes():
+        Y, backprop = forward_torch(model, X, is_train)
+    return Y, plain_modes()(backprop)
 
 
 def init_tag_scores(

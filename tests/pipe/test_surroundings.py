@@ -37,6 +37,7 @@ SURROUNDINGS = {
     "inference_mode": torch.inference_mode,
     "no_grad": torch.no_grad,
     "enable_grad": torch.enable_grad,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
 }
 
 
@@ -53,18 +54,20 @@ def test_same_entities_whatever_torch_is_set_to(nlp, name):
     assert annotate(nlp) == expected
 
 
-@pytest.mark.parametrize("name", ["float64", "device", "inference_mode", "no_grad"])
+@pytest.mark.parametrize("name", ["float64", "device", "inference_mode", "no_grad", "autocast"])
 def test_learning_goes_on_whatever_torch_is_set_to(get_encoder, name):
-    pipeline = make_nlp(get_encoder(), ["tagger"], n_steps=1)
+    pipeline = make_nlp(get_encoder(), ["tagger", "bert_ner"], n_steps=1)
     data = pipeline.to_bytes()
     with SURROUNDINGS[name]():
         if name != "device":
             pipeline = spacy.util.load_model_from_config(pipeline.config).from_bytes(data)
         pipeline.update(make_examples(pipeline), sgd=Adam(0.01))
-    shim = pipeline.get_pipe("transformer").model.shims[0]
-    before = [p.detach().clone() for p in shim._model.parameters()]
+    encoder = pipeline.get_pipe("transformer").model
+    shims = [encoder.shims[0], pipeline.get_pipe("bert_ner").model.get_ref("tag_scores").shims[0]]
+    weights = [p for shim in shims for p in shim._model.parameters()]
+    before = [p.detach().clone() for p in weights]
     pipeline.update(make_examples(pipeline), sgd=Adam(0.01))
-    assert not any(map(torch.equal, shim._model.parameters(), before))
+    assert not any(map(torch.equal, weights, before))
 
 
 def test_same_entities_from_threads_of_asyncio(nlp):
