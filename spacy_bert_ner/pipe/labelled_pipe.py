@@ -16,6 +16,7 @@ from ..decode.entities import TagModel, Temperatures
 from ..tag.loss import TagLoss
 from ..tag.sizes import add_tags, set_size
 from ..tag.tag_set import build_tag_set
+from ..tag.token_classifier import set_steps
 
 
 class LabelledPipe(TrainablePipe):
@@ -197,6 +198,10 @@ class LabelledPipe(TrainablePipe):
     def _after_loading(self) -> "LabelledPipe":
         self._set_labels(self.cfg["labels"])
         self._check_threshold()
+        if self.has_transitions and self.is_initialized:
+            # Their gradient has the size of the weights that they replace.
+            transitions: Any = self.model.get_ref("transitions")
+            set_steps(transitions, transitions.get_param("T"))
         n_scores = self.model.get_ref("tag_scores").maybe_get_dim("nO")
         if n_scores not in (None, len(self.tags)):
             raise ValueError(
