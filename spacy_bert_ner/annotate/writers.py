@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from spacy.tokens import Doc, DocBin, Span
 
-from ..read.columns.reader import doc_to_columns
 from ..read.records.from_docs import doc_to_label_studio, doc_to_prodigy
 from ..read.sentence import DocData
+from ..read.writers import doc_to_columns
 from .places import import_pyarrow
 from .records import TextRecord
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from .columns.reader import doc_to_columns
+from ..schemes import spans_to_tags
+from .columns.column_survey import DOCSTART
 from .docbin import DocBinWriter
 from .records.from_docs import (
     Record,
@@ -139,3 +140,25 @@ def note_losses(doc: DocData, to: str, notes: Notes) -> None:
     if doc.missing and to not in _KEEP_MISSING:
         text = f"words that nobody annotated, as O: only {' and '.join(_KEEP_MISSING)} keep them"
         notes.add("lost-missing", text, count=len(doc.missing))
+
+
+def doc_to_columns(doc: DocData) -> str:
+    """Write a Doc as lines of a word, a tab and an IOB2 tag: `read_columns` reads them back.
+
+    doc (DocData): The Doc; its spaces are not kept.
+    RETURNS (str): Its lines, after a -DOCSTART- line.
+    RAISES (ValueError): If a word or label holds a tab or a line end, or a word has
+        blanks at an end.
+    """
+    tags = spans_to_tags(doc.spans, len(doc.words))
+    lines = [f"{DOCSTART}\tO\n"]
+    starts = set(doc.starts or [0])
+    for i, (word, tag) in enumerate(zip(doc.words, tags, strict=True)):
+        is_odd = word.isspace() or word != word.strip(" ") or word.startswith(DOCSTART)
+        if is_odd or set("\t\n\r") & set(word + tag):
+            raise ValueError(
+                f"Word {word!r} with tag {tag!r}: a column file cannot hold a tab, a line end, "
+                f"blanks at an end or {DOCSTART}. Write .spacy or .jsonl."
+            )
+        lines.append("\n" * (i in starts) + f"{word}\t{tag}\n")
+    return "".join(lines) + "\n"

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from spacy.tokens import Doc
 
-from ..read.columns.reader import doc_to_columns
 from ..read.records.from_docs import Record, doc_to_doccano, doc_to_label_studio, doc_to_prodigy
 from ..read.sentence import DocData
+from ..read.writers import doc_to_columns
 from ..schemes import Span
 
 ID_KEY = "review_id"

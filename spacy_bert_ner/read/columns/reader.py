@@ -1,4 +1,4 @@
-"""CoNLL and any other file of a word a row ↔ sentences."""
+"""CoNLL and any other file of a word a row → sentences."""
 
 import csv
 import re
@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 
-from ...schemes import spans_to_tags
 from ..bytes.source import Source
 from ..faults import Faults
 from ..file_format import Opened
-from ..sentence import DocData, FormatError, Notes, Sentence, count_things
+from ..sentence import FormatError, Notes, Sentence, count_things
 from ..settings import ReadSettings
-from .column_survey import DOCSTART
 from .finder import find_layout
 from .grouper import Group, Grouper
 from .layout import Layout
@@ -241,25 +239,3 @@ def _find_feature(cell: str, key: str) -> str:
         if equals and name == key:
             return value
     return "O"
-
-
-def doc_to_columns(doc: DocData) -> str:
-    """Write a Doc as lines of a word, a tab and an IOB2 tag: the inverse of `read_columns`.
-
-    doc (DocData): The Doc; its spaces are not kept.
-    RETURNS (str): Its lines, after a -DOCSTART- line.
-    RAISES (ValueError): If a word or label holds a tab or a line end, or a word has
-        blanks at an end.
-    """
-    tags = spans_to_tags(doc.spans, len(doc.words))
-    lines = [f"{DOCSTART}\tO\n"]
-    starts = set(doc.starts or [0])
-    for i, (word, tag) in enumerate(zip(doc.words, tags, strict=True)):
-        is_odd = word.isspace() or word != word.strip(" ") or word.startswith(DOCSTART)
-        if is_odd or set("\t\n\r") & set(word + tag):
-            raise ValueError(
-                f"Word {word!r} with tag {tag!r}: a column file cannot hold a tab, a line end, "
-                f"blanks at an end or {DOCSTART}. Write .spacy or .jsonl."
-            )
-        lines.append("\n" * (i in starts) + f"{word}\t{tag}\n")
-    return "".join(lines) + "\n"
