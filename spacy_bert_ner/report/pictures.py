@@ -143,8 +143,9 @@ def draw_data(figure: Any, report: Report) -> None:
     """Draw the label counts and the sentence lengths of each part of a data report."""
     parts = report["parts"]
     labels = sorted({label for part in parts.values() for label in part["entities"]})
-    figure.set_size_inches(11, 4.2)
-    by_label, by_length = figure.subplots(1, 2)
+    figure.set_size_inches(11 + 0.2 * max(0, len(labels) - 25), 4.2)
+    ratios = [max(25, len(labels)), 25]
+    by_label, by_length = figure.subplots(1, 2, width_ratios=ratios)
     width = 0.8 / len(parts)
     for i, (name, part) in enumerate(parts.items()):
         counts = [part["entities"].get(label, 0) for label in labels]
@@ -159,8 +160,8 @@ def draw_data(figure: Any, report: Report) -> None:
             linewidth=1.5,
             label=name,
         )
-    by_label.set_xticks(range(len(labels)), [shorten(label) for label in labels])
-    by_label.tick_params(axis="x", rotation=45 if len(labels) > 8 else 0)
+    names = [shorten(label) for label in labels]
+    by_label.set_xticks(range(len(labels)), names, rotation=90 if len("".join(names)) > 40 else 0)
     by_label.set_yscale("log")
     by_label.set_title("Entities per label (logarithmic)")
     by_length.set_yscale("log")
@@ -169,3 +170,6 @@ def draw_data(figure: Any, report: Report) -> None:
         axes.legend()
         axes.grid(axis="y", alpha=0.3)
         axes.set_ylim(bottom=0.8)
+        # Matplotlib's own numbers of a logarithmic axis are formulas.
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_minor_formatter("")

@@ -1,11 +1,16 @@
 import json
+from itertools import pairwise
 
 import pytest
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from support import samples
 
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
 from spacy_bert_ner.report.data_page import find_quantiles, render_report, write_data_report
+from spacy_bert_ner.report.pictures import draw_data
 from spacy_bert_ner.report.text import code
 
 
@@ -80,6 +85,25 @@ def test_a_picture_of_odd_labels(tmp_path):
     (picture,) = write_data_report(convert([path]), tmp_path / "r")[2:]
     assert picture.stat().st_size > 1_000
     assert "| `` a\\|b`c `` | 1 | 1 |" in (tmp_path / "r.md").read_text()
+
+
+@pytest.mark.parametrize("n_labels", [1, 60])
+def test_the_picture_has_plain_numbers_and_room_for_its_labels(n_labels):
+    part = {"entities": {f"LABEL_{i}": 1000 for i in range(n_labels)}, "lengths": {"3": 20}}
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure)
+    with rc_context({"text.parse_math": False}):  # as `draw_figure` does
+        draw_data(figure, {"parts": {"train": part}})
+        figure.canvas.draw()
+    by_label, _ = figure.axes
+    for axes in figure.axes:
+        shown = [text.get_text() for text in axes.get_yticklabels(which="both")]
+        assert "10" in shown and all(
+            text.replace(",", "").isdigit() for text in filter(None, shown)
+        )
+    boxes = [text.get_window_extent() for text in by_label.get_xticklabels()]
+    assert len(boxes) == n_labels
+    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 
 
 def test_text_of_a_file_never_becomes_markup():
