@@ -1,5 +1,7 @@
 """Fixtures shared by all tests: a switch for the slow ones; tiny encoders."""
 
+import signal
+
 import pytest
 from support.checkpoints import build_checkpoint
 from support.hub_server import hub  # noqa: F401 - a fixture
@@ -8,6 +10,11 @@ from support.pipelines import make_nlp, train
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run whole workflows")
+
+
+def pytest_configure():
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
