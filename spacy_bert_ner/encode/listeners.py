@@ -79,10 +79,22 @@ def _take_data(
     if is_train and model._batch_id is not None:
         model.verify_inputs(docs)
         return model._outputs or []
-    datas = [get_trf_data(doc) for doc in docs]
+    datas = [_read_stored(model, get_trf_data(doc)) for doc in docs]
     if is_train and None in datas:
         raise ValueError(Errors.E203.format(name="transformer"))
     return datas
+
+
+def _read_stored(model: Model, data: TransformerData | None) -> TransformerData | None:
+    # `Doc.from_bytes` reads our vectors as spaCy's class: those of pieces without a text are ours
+    if data is None or isinstance(data, TokenVectors) or any(map(any, data.wordpieces.strings)):
+        return data
+    if not data.tensors:
+        return None
+    X: Floats2d = model.ops.asarray2f(cast(Any, data.model_output).last_hidden_state[0])
+    lengths = np.asarray(data.align.lengths)
+    has_pieces = isinstance(model, PieceListener) or (lengths != 1).any()
+    return TokenVectors(X, lengths if has_pieces else None)
 
 
 def _get_vectors(model: Model, doc: Doc, data: TransformerData | None, width: int) -> Floats2d:

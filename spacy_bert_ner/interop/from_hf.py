@@ -19,7 +19,7 @@ from ..schemes import Bigrams, count_bigrams, recognise_scheme
 from ..scratch import temporary_folder
 from .configs import SUBWORD_LABELS, make_pipeline_config, make_training_config
 from .head import Head, read_head
-from .tag_columns import MISSING, TagColumns, match_tag_columns
+from .tag_columns import MISSING, TagColumns, match_tag_columns, rename_tag
 
 NEVER = -10_000.0
 """The score of a tag that the checkpoint does not have: never the best, never infinite."""
@@ -113,8 +113,11 @@ def read_pipeline(
     encoder = read_checkpoint(folder, attention="sdpa", dropout=None)
     head = read_head(folder, encoder)
     record = json.loads((folder / CONFIG).read_text("utf8")).get(RECORD, {})
-    if len(record.get("tags", [])) == len(head.names):
+    # Whoever trains or renames the tags of an exported checkpoint leaves the record as it was.
+    if [rename_tag(tag) for tag in record.get("tags", [])] == head.names:
         head = head._replace(names=record["tags"])
+    else:
+        record = {}
     columns = match_tag_columns(head.names, scheme=scheme or record.get("scheme"))
     if scheme is None and columns.scheme == "IOB2" and not record and is_iob1(encoder, head):
         columns = match_tag_columns(head.names, scheme="IOB1")

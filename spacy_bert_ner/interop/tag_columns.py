@@ -120,6 +120,10 @@ def name_columns(tag_set: TagSet, scheme: str) -> list[str]:
         >>> name_columns(build_tag_set(["LOC"], scheme="BILOU"), "BILOU")
         ['O', 'B-LOC', 'I-LOC', 'I-LOC', 'B-LOC']
     """
-    other = {"L": "I", "U": "B", "S": "I"}
-    names = [other.get(tag[0], tag[0]) + tag[1:] for tag in tag_set.tags]
+    names = map(rename_tag, tag_set.tags)
     return [f"I{name[1:]}" if scheme == "IO" and name != "O" else name for name in names]
+
+
+def rename_tag(tag: str) -> str:
+    """RETURNS (str): The tag with B- or I- for the other prefixes of our schemes."""
+    return {"L": "I", "U": "B", "S": "I"}.get(tag[0], tag[0]) + tag[1:]

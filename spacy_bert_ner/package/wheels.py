@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import srsly
+from packaging.version import InvalidVersion, Version
 from spacy.cli.package import generate_readme, package
 
 from ..files import hash_file
@@ -29,6 +30,7 @@ BUILD_SYSTEM = f"""[build-system]
 requires = ["{SETUPTOOLS}"]
 build-backend = "setuptools.build_meta"
 """
+NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z0-9]")
 KNOWN_NAMES = re.compile(
     r"[a-z]{2,3}_(core|dep|ent|sent|udv\d+|pipeline|coreference)(_(web|news|wiki|sci|med7|mod|chat))?"
     r"(_(sm|md|lg|trf|scibert))?"
@@ -65,19 +67,21 @@ def build_model_wheel(
 
     model (Path): The folder of the trained pipeline; it is not changed.
     output (Path): Where the package folder goes; an older one is replaced.
-    name (str): Name without the language, for example "kaggle_ner".
-    version (str): Version of the model.
+    name (str): Name without the language, for example "kaggle_ner"; with it, it is the same.
+    version (str): Version of the model, for example "1.0.0".
     meta (Dict[str, Any]): Entries of meta.json that replace the model's own.
     precision (str): "full", or "half" to store the encoder's weights in float16.
     RETURNS (Path): The wheel; the same bytes for the same model and meta.
-    RAISES (ValueError): If the precision is unknown or the weights do not fit it, if the
-        model is damaged, or if no wheel was built.
+    RAISES (ValueError): If name or version are not those of a Python package, the precision is
+        unknown or the weights do not fit it, the model is damaged, or no wheel was built.
     """
+    check_name(name, version)
     if precision not in PRECISIONS:
         raise ValueError(f"Precision '{precision}', expected one of {', '.join(PRECISIONS)}.")
     if (model / MANIFEST).is_file():
         check_manifest(model)
-    full_meta = {**read_meta(model), **meta, "name": name, "version": version}
+    full_meta = {**read_meta(model), **meta, "version": version}
+    full_meta["name"] = name = name.removeprefix(f"{full_meta['lang']}_")
     # The 3.8 releases read each other's pipelines; what we support is what we try.
     full_meta["spacy_version"] = find_supported("spacy")
     package_name = f"{full_meta['lang']}_{name}"
@@ -104,6 +108,27 @@ def build_model_wheel(
         package(staged, output, create_sdist=False, create_wheel=False)
     seal_package(folder)
     return build_wheel(folder, folder / "dist")
+
+
+def check_name(name: str, version: str) -> None:
+    """Check the name and version of a package.
+
+    name (str): The name.
+    version (str): The version.
+    RAISES (ValueError): If Python or pip could not read one of them.
+    """
+    if NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"Name '{name}', expected letters from A to Z, digits and underscores, such as "
+            "kaggle_ner: a package of this name is installed and imported."
+        )
+    try:
+        Version(version)
+    except InvalidVersion as error:
+        raise ValueError(
+            f"Version '{version}', expected numbers with dots, such as 1.0.0 or 1.0.0rc1: pip "
+            "compares versions."
+        ) from error
 
 
 def seal_package(folder: Path) -> None:

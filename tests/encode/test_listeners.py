@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 from spacy_transformers.data_classes import TransformerData
 from support.listening import (
     HEADS,
@@ -17,7 +17,7 @@ from support.listening import (
     train,
 )
 
-from spacy_bert_ner.encode.listeners import TokenListener
+from spacy_bert_ner.encode.listeners import PieceListener, TokenListener
 from spacy_bert_ner.encode.transformer import get_shim
 from spacy_bert_ner.encode.vectors import TokenBatch, TokenVectors
 
@@ -90,6 +90,7 @@ def test_our_listener_refuses_another_transformer_s_output():
     listener.set_dim("nO", 24)
     doc = spacy.blank("en")("one two")
     doc._.trf_data = TransformerData.zeros(2, 24)
+    doc._.trf_data.wordpieces.strings = [["one", "two"]]
     with pytest.raises(ValueError, match="found the output of another transformer model"):
         listener.predict([doc])
 
@@ -103,6 +104,20 @@ def test_vectors_survive_the_way_through_bytes():
     assert data.align.lengths.tolist() == [1, 1]
     assert data.align.dataXd.ravel().tolist() == [0, 1]
     assert (doc._.trf_data.width, doc._.trf_data.wordpieces.lengths) == (3, [2])
+
+
+@pytest.mark.parametrize("pooling", ["first", "pieces"])
+def test_vectors_of_stored_docs_are_read(get_encoder, pooling):
+    nlp = make_nlp(get_encoder(), n_steps=0, heads=[], pooling=pooling)
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    stored = DocBin(docs=nlp.get_pipe("transformer").pipe(docs), store_user_data=True)
+    listener = {"first": TokenListener, "pieces": PieceListener}[pooling]("*")
+    listener.set_dim("nO", 24)
+    for X, Y in zip(
+        listener.predict(list(stored.get_docs(nlp.vocab))), listener.predict(docs), strict=True
+    ):
+        np.testing.assert_array_equal(getattr(X, "dataXd", X), getattr(Y, "dataXd", Y))
+        assert pooling == "first" or np.array_equal(X.lengths, Y.lengths)
 
 
 def test_unsplit_is_the_inverse_of_doc_data():

@@ -93,6 +93,19 @@ def test_other_schemes_go_there_and_back(scheme, tmp_path):
         assert [get_ents(nlp(text)) for text in TEXTS] == texts
 
 
+def test_tags_that_were_renamed_after_the_export_are_read(tmp_path):
+    folder = build_head("bert", tmp_path / "checkpoint", outside=-2.0)
+    hf_to_pipeline(str(folder), tmp_path / "model", scheme="IOB1")
+    nlp = spacy.load(tmp_path / "model", config=FLOAT32)
+    pipeline_to_hf(nlp, tmp_path / "out")
+    assert hf_to_pipeline(str(tmp_path / "out"), tmp_path / "again").scheme == "IOB1"
+    config = json.loads((tmp_path / "out/config.json").read_text())
+    config["id2label"] = {i: tag.replace("PER", "PERSON") for i, tag in config["id2label"].items()}
+    (tmp_path / "out/config.json").write_text(json.dumps(config))
+    found = hf_to_pipeline(str(tmp_path / "out"), tmp_path / "again", scheme="IOB1")
+    assert sorted(found.labels) == ["LOC", "PERSON"]
+
+
 def build(get_encoder, kind="bert", **model):
     nlp = make_nlp(get_encoder(kind), n_steps=0)
     nlp.remove_pipe("bert_ner")

@@ -169,6 +169,30 @@ def test_a_name_of_another_project_is_warned_of(model, tmp_path, monkeypatch):
         build_model_wheel(model, tmp_path, name="core_web_trf", version="1.0", meta={})
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "reason"),
+    [
+        ("my-ner", "1.0", "Name 'my-ner', expected letters"),
+        ("größe", "1.0", "Name 'größe', expected letters"),
+        ("a/../../x", "1.0", "expected letters"),
+        ("", "1.0", "Name '', expected letters"),
+        ("ner", "latest", "Version 'latest', expected numbers with dots"),
+        ("ner", "1.0/2", "Version '1.0/2', expected"),
+        ("ner", "", "Version '', expected"),
+    ],
+)
+def test_names_and_versions_that_are_none_are_errors(model, tmp_path, name, version, reason):
+    with pytest.raises(ValueError, match=reason):
+        build_model_wheel(model, tmp_path / "out", name=name, version=version, meta={})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_may_begin_with_the_language(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_bert_ner.package.wheels.build_wheel", lambda folder, output: folder)
+    folder = build_model_wheel(model, tmp_path, name="en_tiny", version="1.0", meta={})
+    assert (folder.name, verify(folder / "en_tiny/en_tiny-1.0") > 5) == ("en_tiny-1.0", True)
+
+
 def test_the_supported_versions_stand_in_setup_cfg():
     assert find_supported("spacy") == "<3.9,>=3.8.7"
 
