@@ -99,11 +99,11 @@ def _make_doc_data(doc: Doc, ents: list[Span]) -> DocData:
     )
 
 
-def _make_columns(record: TextRecord, doc: Doc) -> str:
+def _make_columns(record: TextRecord, doc: Doc, ents: list[Span]) -> str:
     kept = [token for token in doc if not token.is_space]
     number = {token.i: i for i, token in enumerate(kept)}
     spans = []
-    for ent in doc.ents:
+    for ent in ents:
         inside = [number[token.i] for token in ent if token.i in number]
         if inside:
             spans.append((inside[0], inside[-1] + 1, ent.label_))
@@ -131,7 +131,7 @@ class _TextWriter:
 
     def add(self, record: TextRecord, doc: Doc, ents: list[Span]) -> None:
         if self._make is None:
-            self._file.write(_make_columns(record, doc))
+            self._file.write(_make_columns(record, doc, ents))
             return
         text = json.dumps(
             self._make(record, doc, ents, self._model), ensure_ascii=False, default=str

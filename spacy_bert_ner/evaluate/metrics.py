@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from spacy.language import Language
 
-from ..pipe.bert_ner import BertNer
+from ..pipe.factory import require_doc_ents
 from ..progress import ShowProgress, hide_progress
 from ..train.log import read_log
 from .certainty import score_certainty
@@ -64,13 +64,8 @@ def evaluate_model(
     RAISES (ValueError): If no doc has tokens, or the pipeline does not write to
         `doc.ents`.
     """
-    keys = {name: pipe.spans_key for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)}
-    if keys and None not in keys.values():
-        name, spans_key = next(iter(keys.items()))
-        raise ValueError(
-            f"'{name}' writes to doc.spans['{spans_key}'], but a report is about doc.ents. "
-            "Score it with `spacy evaluate`, which gives the same precision and recall."
-        )
+    advice = "Score it with `spacy evaluate`, which gives the same precision and recall."
+    require_doc_ents(nlp, "a report is about", advice=advice)
     started, start = datetime.now(timezone.utc), perf_counter()
     words = predict_view(nlp, data, gold_words=True, progress=progress)
     if not words.lines:

@@ -16,6 +16,7 @@ from ..decode.entities import find_tag_probs
 from ..encode.shim import EncoderShim
 from ..encode.transformer import build_transformer_model_v1, get_shim
 from ..pipe.bert_ner import BertNer
+from ..pipe.factory import require_doc_ents
 from ..pipe.upstream import pipe_before
 from ..schemes import tags_to_spans
 from ..tag.words import Words, find_words
@@ -69,8 +70,9 @@ def distill_head(
     encoder (EncoderShim): Its encoder, which is not changed.
     examples (Iterable[Example]): Gold docs; every fifth is held out to measure the fit.
     RETURNS (Distilled): The head, and F1 before and after.
-    RAISES (ValueError): If there are fewer than ten docs.
+    RAISES (ValueError): If there are fewer than ten docs, or entities are in a span group.
     """
+    require_doc_ents(nlp, "the fit is measured on", name=pipe.name)
     tags = name_columns(pipe.tag_model.tag_set, "BILOU")
     names = list(dict.fromkeys(tags))
     samples = list(

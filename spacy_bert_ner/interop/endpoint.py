@@ -31,7 +31,9 @@ class EndpointHandler:
         texts = [inputs] if isinstance(inputs, str) else inputs
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise ValueError('Expected {"inputs": "a text"} or {"inputs": ["a text", "another"]}.')
-        found = [[describe(ent) for ent in doc.ents] for doc in self.nlp.pipe(texts)]
+        docs = self.nlp.pipe(texts)
+        found = [[describe(ent) for group in (doc.ents, *doc.spans.values()) for ent in group]
+                 for doc in docs]
         return found[0] if isinstance(inputs, str) else found
 
 

@@ -7,6 +7,7 @@ from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, Sp
 from spacy.tokens import Doc
 
 from .. import load
+from ..pipe.factory import require_doc_ents
 from ..schemes import KAGGLE_TO_ONTONOTES
 
 # Presidio's batches have one text by default, which costs most of the speed of a transformer.
@@ -56,12 +57,14 @@ class PresidioEngine(SpacyNlpEngine):
 
         RAISES (FileNotFoundError): If there is no such model.
         RAISES (BrokenModelError): If its files have changed, or versions do not fit.
+        RAISES (ValueError): If its entities are in a span group.
         """
         self._enable_gpu()
         self.nlp = {}
         for model in self.models:
             self._validate_model_params(model)
             nlp = load(model["model_name"])
+            require_doc_ents(nlp, "Presidio reads")
             self.nlp[model["lang_code"]] = nlp
             if self._keeps_unknown:
                 known = self.ner_model_configuration.model_to_presidio_entity_mapping

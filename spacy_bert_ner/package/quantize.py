@@ -21,6 +21,7 @@ from ..files import replaced_folder
 from ..install import list_requirements
 from ..machine import name_processor
 from ..manifest import MANIFEST, check_manifest, read_meta, write_manifest
+from ..pipe.factory import require_doc_ents
 from ..progress import ShowProgress, hide_progress
 from .half import change_encoders
 from .onnx_graph import export_encoder, quantize_encoder
@@ -65,8 +66,8 @@ def quantize(
     max_loss (float): The largest loss of F1 to accept, in points.
     progress (ShowProgress): Watches the docs.
     RETURNS (Quantized): F1 and speed of both.
-    RAISES (ValueError): If more F1 is lost, a package is missing, or the encoder can't be
-        exported. Then nothing is written.
+    RAISES (ValueError): If more F1 is lost or nothing is found, a package is missing, or the
+        encoder can't be exported. Then nothing is written.
     RAISES (BrokenModelError): If the pipeline differs from its manifest.
     """
     if (model / MANIFEST).is_file():
@@ -81,7 +82,14 @@ def quantize(
         config = load_config(aside / "config.cfg")
         _set_engine(config)
         config.to_disk(aside / "config.cfg")
-        found = measure([spacy.load(model), spacy.load(aside)], dev, progress=progress)
+        nlp = spacy.load(model)
+        require_doc_ents(nlp, "the loss is measured on")
+        found = measure([nlp, spacy.load(aside)], dev, progress=progress)
+        if not found.f_before:
+            raise ValueError(
+                f"{model} finds no gold entity of {dev.name}, so what int8 loses cannot be "
+                "measured. Give gold docs with the labels of the pipeline."
+            )
         loss = 100 * (found.f_before - found.f_after)
         if loss > max_loss:
             raise ValueError(

@@ -11,7 +11,15 @@ from spacy.tokens import DocBin
 from ..evaluate.predict import make_blank_copy
 from ..files import hash_file
 from ..scratch import temporary_folder
-from .trial import REPORTED, TEXTS, Trial, find_scored_entities, make_environments, try_wheels
+from .trial import (
+    REPORTED,
+    TEXTS,
+    Trial,
+    find_scored_entities,
+    list_found,
+    make_environments,
+    try_wheels,
+)
 
 BORROWED = "borrowed"
 ENVIRONMENTS = ("here", BORROWED, "supported")
@@ -69,7 +77,7 @@ def compare_pipelines(before: Language, after: Language, corpus: Path | None) ->
         texts: Any = TEXTS
         if corpus is not None:
             texts = map(make_blank_copy, DocBin().from_disk(corpus).get_docs(nlp.vocab))
-        return [[(e.start, e.end, e.label_) for e in doc.ents] for doc in nlp.pipe(texts)]
+        return [[(e.start, e.end, e.label_) for e in list_found(doc)] for doc in nlp.pipe(texts)]
 
     found = find_spans(before), find_spans(after)
     return len(found[0]), sum(one == other for one, other in zip(*found, strict=True))

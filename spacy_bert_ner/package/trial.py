@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spacy.language import Language
+from spacy.tokens import Doc, Span
 
 from ..install import find_reason, list_requirements
 
@@ -39,14 +40,15 @@ for _ in range(n_loads):
     nlp = spacy.load(name)
     times.append(time.perf_counter() - start)
 docs = list(spacy_bert_ner.load(name).pipe(json.load(sys.stdin)))
-ents = [[[e.start_char, e.end_char, e.label_, e._.score] for e in d.ents] for d in docs]
+found = [[*d.ents, *(span for group in d.spans.values() for span in group)] for d in docs]
+ents = [[[e.start_char, e.end_char, e.label_, e._.score] for e in spans] for spans in found]
 versions = {dist: version(dist) for dist in dists}
 files = [str(nlp.path), spacy_bert_ner.__file__]
 json.dump({"files": files, "n_files": n_files, "load_s": statistics.median(times),
            "ents": ents, "versions": versions}, sys.stdout)
 """
 
-Entity = tuple[int, int, str, float]
+Entity = tuple[int, int, str, float | None]
 
 
 class Trial(NamedTuple):
@@ -172,17 +174,23 @@ def compare_entities(
         if [tuple(ent[:3]) for ent in wanted] != [tuple(ent[:3]) for ent in has]:
             return f"text {i}: found {has}, expected {list(wanted)}"
         for one, other in zip(wanted, has, strict=True):
-            if abs(one[3] - other[3]) > tolerance:
-                return f"text {i}: {one[2]} has the score {other[3]:.6f}, expected {one[3]:.6f}"
+            before, after = one[3] or 0.0, other[3] or 0.0  # that of a rule is None
+            if abs(before - after) > tolerance:
+                return f"text {i}: {one[2]} has the score {after:.6f}, expected {before:.6f}"
     return ""
 
 
 def find_scored_entities(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
     """Find the entities of each text: characters, label and score."""
     return [
-        [(e.start_char, e.end_char, e.label_, e._.score) for e in doc.ents]
+        [(e.start_char, e.end_char, e.label_, e._.score) for e in list_found(doc)]
         for doc in nlp.pipe(texts)
     ]
+
+
+def list_found(doc: Doc) -> list[Span]:
+    """RETURNS (List[Span]): The entities in `doc.ents`, then the spans of all groups."""
+    return [*doc.ents, *(span for group in doc.spans.values() for span in group)]
 
 
 def _run(

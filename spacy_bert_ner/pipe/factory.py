@@ -105,3 +105,25 @@ def find_component(nlp: Language) -> str:
             "one. If there are several, set `name`."
         )
     return names[0]
+
+
+def require_doc_ents(
+    nlp: Language, what: str, *, name: str | None = None, advice: str = ""
+) -> None:
+    """Check that the entities of a pipeline are in `doc.ents`.
+
+    nlp (Language): The pipeline.
+    what (str): What reads them there, with its verb, for the message.
+    name (str | None): The `bert_ner` to check; `None` if one of them is enough.
+    advice (str): What to do instead of saving a copy that writes there.
+    RAISES (ValueError): If they are in a span group.
+    """
+    keys = {other: pipe.spans_key for other, pipe in nlp.pipeline if isinstance(pipe, BertNer)}
+    ours = {name: keys.get(name)} if name is not None else keys
+    if ours and None not in ours.values():
+        found, spans_key = next(iter(ours.items()))
+        change = f'config={{"components.{found}.spans_key": None}}'
+        advice = advice or f"Save a copy that writes there: spacy.load(MODEL, {change}).to_disk(…)."
+        raise ValueError(
+            f"'{found}' writes to doc.spans['{spans_key}'], but {what} doc.ents. {advice}"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 import spacy
 
 from ..files import replaced_files
-from ..pipe.factory import find_component
+from ..pipe.factory import find_component, require_doc_ents
 from ..progress import ShowProgress, hide_progress
 from .candidates import (
     KINDS,
@@ -50,7 +50,8 @@ def find_label_errors(
     progress (ShowProgress): Watches the sentences.
     RETURNS (Tuple[List[Candidate], Dict[str, Any]]): The candidates, the least probable
         gold first, and a summary.
-    RAISES (ValueError): If the corpus has no sentences, or no label of the models.
+    RAISES (ValueError): If the corpus has no sentences or no label of the models, or these
+        write to a span group.
     """
     sentences: list[GoldSentence] = []
     judgements: list[Judgement] = []
@@ -63,7 +64,9 @@ def find_label_errors(
             if wanted is None or sentence.doc in wanted
         ]
         docs = [sentence.gold for sentence in ours]
-        judged = judge_sentences(nlp, name or find_component(nlp), docs)
+        component = name or find_component(nlp)
+        require_doc_ents(nlp, "errors are looked for in", name=component)
+        judged = judge_sentences(nlp, component, docs)
         text = f"Judging {data.name}"
         judgements += progress(judged, text=text, total=len(docs))
         sentences += ours

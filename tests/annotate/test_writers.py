@@ -101,3 +101,13 @@ def test_conll(annotated, expected):
         )
     # an empty text has no words
     assert found == [ents for i, ents in enumerate(expected) if i != 2]
+
+
+def test_conll_has_the_entities_of_a_span_group(model, tmp_path, here, expected):
+    grouped = spacy.load(model, config={"components.ner.spans_key": "sc"})
+    grouped.to_disk(tmp_path / "model")
+    data = write_lines(tmp_path / "a.jsonl", make_records(4))
+    run_job(tmp_path / "model", [data], tmp_path / "out", to="conll", part_records=100)
+    sentences = open_data(next((tmp_path / "out/parts").iterdir())).sentences()
+    found = [len(tags_to_spans(sentence.tags)) for sentence in sentences]
+    assert found == [len(ents) for i, ents in enumerate(expected[:4]) if i != 2]

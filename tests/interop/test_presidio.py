@@ -121,6 +121,16 @@ def test_entities_without_a_score_get_the_default(tmp_path):
     assert artifacts.scores == [0.85]
 
 
+def test_a_pipeline_that_writes_to_a_span_group_is_refused(model, tmp_path):
+    grouped = spacy.load(model, config={"components.ner.spans_key": "sc"})
+    grouped.to_disk(tmp_path / "model")
+    write_manifest(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"doc\.spans\['sc'\], but Presidio reads doc\.ents"):
+        load(str(tmp_path / "model"))
+    advised = spacy.load(tmp_path / "model", config={"components.ner.spans_key": None})
+    assert len(advised(TEXT).ents) == 2
+
+
 def test_presidios_configuration_files_know_the_engine(model):
     provider = NlpEngineProvider(
         nlp_engines=[PresidioEngine],

@@ -263,6 +263,11 @@ def test_the_handler_of_endpoints_answers(model, tmp_path):
     assert any(expected) and handler({"inputs": TEXTS[0]}) == found[0]
     json.dumps(found)
     assert handler({"inputs": []}) == [] and handler({"inputs": ""}) == []
+    handler.nlp = spacy.load(model, config={"components.ner.spans_key": "sc"})
+    grouped = handler({"inputs": TEXTS})
+    assert [[row["start"] for row in rows] for rows in grouped] == [
+        [row["start"] for row in rows] for rows in found
+    ]
     for wrong in ({}, {"inputs": None}, {"inputs": [1]}, {"inputs": {"text": "a"}}):
         with pytest.raises(ValueError, match=r"Expected .*inputs"):
             handler(wrong)

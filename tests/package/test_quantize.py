@@ -65,6 +65,20 @@ def test_too_large_a_loss_is_refused_and_nothing_is_written(paths, tmp_path):
     assert "Nothing was written. Raise --max-loss" in " ".join(done.output.split())
 
 
+def test_a_loss_that_cannot_be_measured_is_refused(paths, tmp_path):
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc("Alex lives in London")
+    doc.ents = [doc.char_span(0, 4, label="OTHER")]
+    DocBin(docs=[doc]).to_disk(tmp_path / "other.spacy")
+    done = run(paths / "model", tmp_path / "out", "--dev", tmp_path / "other.spacy")
+    assert "finds no gold entity of other.spacy" in " ".join(done.output.split())
+    grouped = spacy.load(paths / "model", config={"components.bert_ner.spans_key": "sc"})
+    grouped.to_disk(tmp_path / "grouped")
+    done = run(tmp_path / "grouped", tmp_path / "out", "--dev", paths / "dev.spacy")
+    assert "'bert_ner' writes to doc.spans['sc']" in " ".join(done.output.split())
+    assert done.exit_code == 1 and not (tmp_path / "out").exists()
+
+
 def test_what_cannot_be_quantized_or_trained_or_exported(paths, tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     for model, message in (

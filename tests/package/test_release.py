@@ -108,6 +108,9 @@ def test_pipelines_are_compared_on_the_words_of_a_corpus(trained, tmp_path):
     n_docs, n_same = release.compare_pipelines(trained, blank, tmp_path / "test.spacy")
     n_empty = sum(not doc.ents for doc in trained.pipe([doc.text for doc in gold]))
     assert (n_docs, n_same) == (len(gold), n_empty) and n_empty < n_docs
+    trained.to_disk(tmp_path / "model")
+    grouped = spacy.load(tmp_path / "model", config={"components.ner.spans_key": "sc"})
+    assert release.compare_pipelines(grouped, blank, tmp_path / "test.spacy")[1] == n_empty
 
 
 def test_missing_wheels_are_named_with_what_builds_them(packed, monkeypatch):

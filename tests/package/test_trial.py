@@ -37,6 +37,7 @@ def test_environments_hold_the_oldest_versions_of_setup_cfg():
     [
         (ENTS, ""),
         ([[[0, 4, "PER", 0.90001]], []], ""),
+        ([[[0, 4, "PER", None]], []], "text 0: PER has the score 0.000000, expected 0.900000"),
         ([[[0, 4, "PER", 0.8]], []], "text 0: PER has the score 0.800000, expected 0.900000"),
         ([[[0, 4, "LOC", 0.9]], []], "text 0: found"),
         ([[[0, 4, "PER", 0.9]], [[0, 1, "PER", 0.5]]], "text 1: found"),
@@ -45,6 +46,7 @@ def test_environments_hold_the_oldest_versions_of_setup_cfg():
 def test_entities_and_scores_are_compared(found, reason):
     assert compare_entities(ENTS, found).startswith(reason)
     assert bool(compare_entities(ENTS, found)) == bool(reason)
+    assert compare_entities([[(0, 4, "RULE", None)]], [[[0, 4, "RULE", None]]]) == ""
 
 
 def test_an_environment_that_cannot_be_made_is_said(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import csv
 import json
 
 import pytest
+import spacy
 from spacy.tokens import Doc, DocBin
 from support.commands import run
 from support.evaluations import VOCAB
@@ -277,3 +278,11 @@ def test_an_entity_across_sentences_is_counted_and_its_words_are_not_judged(tmp_
     assert code == 0 and "1 entity not judged" in output
     summary = json.loads((tmp_path / "train.review" / "summary.json").read_text("utf8"))
     assert (summary["n_entities"], summary["n_candidates"]) == (2, 0)
+
+
+def test_a_model_that_writes_to_a_span_group_is_refused(tmp_path, model):
+    grouped = spacy.load(model, config={"components.ner.spans_key": "sc"})
+    grouped.to_disk(tmp_path / "model")
+    data = write_docs(tmp_path / "train.spacy", [RIGHT])
+    code, output = run("find-label-errors", data, "--model", tmp_path / "model")
+    assert code == 1 and "'ner' writes to doc.spans['sc']" in output
