@@ -100,6 +100,7 @@ def _read_stored(model: Model, data: TransformerData | None) -> TransformerData 
 def _get_vectors(model: Model, doc: Doc, data: TransformerData | None, width: int) -> Floats2d:
     if isinstance(data, TokenVectors):
         _check_rows(model, data)
+        data.is_read = True
         return data.X
     if data is None or not len(doc):
         return model.ops.alloc2f(len(doc), width)

@@ -17,7 +17,8 @@ from .checkpoint import read_checkpoint
 from .listeners import replace_listener, replace_listener_config
 from .settings import PART_PIECES, Settings, check_trainable, check_transformer_settings
 from .shim import EncoderShim
-from .vectors import DocVectors, TokenBatch
+from .trf_data import get_trf_data
+from .vectors import DocVectors, TokenBatch, is_unread
 
 MODEL_NAME = "token-transformer"
 
@@ -169,6 +170,8 @@ def forward(
     if is_learning:
         check_trainable(shim.settings)
         shim.handover.settle()
+    elif not is_train:
+        _warn_of_unread(docs, shim.id)
     doc_lengths = [len(doc) for doc in docs]
     buckets, n_pieces = docs_to_buckets(docs, shim, is_train=is_train)
     lengths = None
@@ -180,6 +183,8 @@ def forward(
     n_rows = sum(doc_lengths) if lengths is None else int(lengths.sum())
     X, backprop_tokens = shim((buckets, n_rows), is_train)
     batch = TokenBatch(X, doc_lengths, lengths)
+    for data in cast(DocVectors, batch.cached_doc_data):
+        data.owner = shim.id  # type: ignore[attr-defined]
     if is_learning:
         shim.handover.begin(cast(DocVectors, batch.cached_doc_data))
 
@@ -238,6 +243,19 @@ def _find_sents(doc: Doc) -> np.ndarray:
     # The first token of a sentence has 1; tokens of a doc without sentences have 0 or -1.
     has_sents = doc.has_annotation("SENT_START")
     return np.flatnonzero(doc.to_array(SENT_START) == 1) if has_sents else np.zeros(0, dtype=int)
+
+
+def _warn_of_unread(docs: Sequence[Doc], owner: int) -> None:
+    unread = [doc for doc in docs if is_unread(get_trf_data(doc), owner)]
+    # Nobody needs the vectors of mere whitespace.
+    n_unread = sum(not doc.text.isspace() for doc in unread)
+    if n_unread:
+        warnings.warn(
+            f"The vectors of another transformer are replaced in {n_unread} of {len(docs)} docs, "
+            "and no component has read them. Components read those of the last transformer before "
+            "them: add each one directly after its own, or call `nlp.replace_listeners` for it.",
+            stacklevel=2,
+        )
 
 
 def _warn_of_cut_words(pieces: Pieces, size: int) -> None:

@@ -24,7 +24,12 @@ class TokenVectors(TransformerData):
     X (Floats2d): The vectors. Shape: (n_rows, width), n_rows > 0.
     lengths (Optional[Ints1d]): The number of rows of each token; None for one. Shape:
         (n_tokens,).
+    owner (int | None): Number of the encoder that they come from.
+    is_read (bool): Whether a component has read them.
     """
+
+    owner: int | None = None
+    is_read: bool = False
 
     def __init__(self, X: Floats2d, lengths: np.ndarray | None = None):
         """Hold the vectors."""
@@ -34,6 +39,7 @@ class TokenVectors(TransformerData):
     @property
     def tensors(self) -> tuple[Floats3d]:
         """RETURNS (Tuple[Floats3d]): The vectors. Shape: (1, n_tokens, width)."""
+        self.is_read = True
         return (as_one_row(self.X),)
 
     @property
@@ -44,6 +50,7 @@ class TokenVectors(TransformerData):
     @property
     def model_output(self) -> ModelOutput:
         """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""
+        self.is_read = True
         return ModelOutput(last_hidden_state=as_one_row(self.X))
 
     @property
@@ -57,6 +64,13 @@ class TokenVectors(TransformerData):
         rows = np.arange(len(self.X), dtype="i")
         lengths = np.ones(len(self.X), dtype="i") if self.lengths is None else self.lengths
         return Ragged(cast(Ints1d, rows), cast(Ints1d, lengths.astype("i")))
+
+
+def is_unread(data: TransformerData | None, owner: int) -> bool:
+    """Whether vectors of another encoder than this one would be lost unread."""
+    if not isinstance(data, TokenVectors):
+        return False
+    return data.owner not in (None, owner) and not data.is_read
 
 
 class DocVectors(list[TransformerData]):

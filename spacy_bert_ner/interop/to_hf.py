@@ -17,6 +17,7 @@ from ..files import replaced_folder
 from ..manifest import MANIFEST, write_manifest
 from ..pipe.bert_ner import BertNer
 from ..pipe.factory import find_component
+from ..pipe.rehearsal import PipelineRef
 from .card import make_card
 from .distill import Distilled, distill_head
 from .from_hf import RECORD
@@ -111,8 +112,8 @@ def find_encoder(nlp: Language, pipe: BertNer) -> EncoderShim:
     RETURNS (EncoderShim): The shim of the encoder.
     RAISES (ValueError): If the component has another source of vectors.
     """
-    models = [pipe.model, *(other.model for _, other in nlp.pipeline if hasattr(other, "model"))]
-    for model in models:
+    transformer = PipelineRef(nlp).find_transformer(pipe.model)
+    for model in [pipe.model, *([transformer.model] if transformer else [])]:
         for node in model.walk():
             for shim in node.shims:
                 if isinstance(shim, EncoderShim):

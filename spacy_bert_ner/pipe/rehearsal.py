@@ -37,12 +37,12 @@ class PipelineRef:
         return PipelineRef, ()
 
     def find_transformer(self, model: Model) -> Any:
-        """Find the transformer component that a model listens to.
+        """Find the transformer component that a model listens to: the last one before it.
 
         RETURNS (Any): The component; `None` if the model does not listen to one.
         """
         nlp, wanted = self.get(), {id(node) for node in find_listeners(model)}
-        for _, pipe in nlp.components if nlp is not None else []:
+        for _, pipe in reversed(nlp.components) if nlp is not None else []:
             if wanted & {id(node) for node in getattr(pipe, "listeners", [])}:
                 return pipe
         return None

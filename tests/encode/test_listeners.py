@@ -1,5 +1,7 @@
 """Components that use the token vectors: through listeners, or with their own encoder."""
 
+import warnings
+
 import numpy as np
 import pytest
 import spacy
@@ -241,6 +243,26 @@ def test_a_transformer_in_between_is_refused(get_encoder, listener, upstream, li
     with pytest.raises(ValueError, match=rf"'ner' listens to {linked}, but .*`upstream = \"t2\"`"):
         make(upstream)
     assert make("t2").update(make_examples(make("t2")))["t2"] > 0
+
+
+@pytest.mark.parametrize("listener", [OURS, STOCK], ids=["ours", "stock"])
+def test_vectors_that_are_replaced_unread_are_warned_of(get_encoder, listener):
+    parts = [make_nlp(get_encoder(kind), listener=listener) for kind in ("bert", "roberta")]
+
+    def join(*names):
+        nlp = spacy.blank("en")
+        for name in names:
+            kind = "transformer" if name[0] == "t" else "bert_ner"
+            nlp.add_pipe(kind, name=name, source=parts[int(name[1])])
+        return [nlp("  "), *nlp.pipe(["Alex lives in London", "", "  "])]
+
+    message = "another transformer are replaced in 1 of [123] docs, and no component has read"
+    for names in (("t0", "t1", "n0", "n1"), ("t0", "t1", "n1")):
+        with pytest.warns(UserWarning, match=message):
+            join(*names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        join("t0", "n0", "t1", "n1")
 
 
 @pytest.mark.parametrize("merge", [True, False])

@@ -18,6 +18,7 @@ from transformers import pipeline
 from spacy_bert_ner.interop.distill import draw_taught_docs, fit_head
 from spacy_bert_ner.interop.from_hf import hf_to_pipeline
 from spacy_bert_ner.interop.to_hf import find_encoder, pipeline_to_hf
+from spacy_bert_ner.pipe.rehearsal import PipelineRef
 
 TEXTS = [
     "Alex lives in London",
@@ -114,6 +115,20 @@ def build(get_encoder, kind="bert", **model):
     nlp.add_pipe("bert_ner", config={"model": model}, before="doc_cleaner")
     nlp.initialize(lambda: make_examples(nlp))
     return nlp
+
+
+def test_of_two_encoders_that_of_the_component_is_exported(get_encoder, tmp_path):
+    kinds = ("bert", "electra")
+    nlp = spacy.blank("en")
+    for kind in kinds:
+        part = build(get_encoder, kind)
+        nlp.add_pipe("transformer", name=f"t-{kind}", source=part)
+        nlp.add_pipe("bert_ner", name=kind, source=part)
+    for kind in kinds:
+        pipeline_to_hf(nlp, tmp_path / kind, name=kind)
+        assert json.loads((tmp_path / kind / "config.json").read_text())["model_type"] == kind
+        found = PipelineRef(nlp).find_transformer(nlp.get_pipe(kind).model)
+        assert found is nlp.get_pipe(f"t-{kind}")
 
 
 SHAPE = {"@architectures": "spacy-bert-ner.WordShape.v1", "width": 8}
