@@ -184,16 +184,18 @@ def find_version(name: str) -> str | None:
 def find_folder(name: str | Path) -> Path:
     """Find the folder with the files of a model.
 
-    name (str | Path): A model folder, or the name of an installed model package.
+    name (str | Path): A model folder, or the name of an installed model package. As for
+        `spacy.load`, a text that is both names the package.
     RETURNS (Path): The folder that contains config.cfg.
     RAISES (FileNotFoundError): If there is neither.
     """
     folder = Path(name)
-    recover_folder(folder)
-    if not folder.exists() and is_package(str(name)):
-        package = get_package_path(str(name))
+    if isinstance(name, str) and is_package(name):
+        package = get_package_path(name)
         meta = read_meta(package)
         folder = package / f"{meta['lang']}_{meta['name']}-{meta['version']}"
+    else:
+        recover_folder(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{name}: no such folder and no installed package, expected a model. Install its "

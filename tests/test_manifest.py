@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import spacy
@@ -171,6 +172,23 @@ def test_what_the_plugin_itself_needs_is_checked_too(monkeypatch):
     monkeypatch.setattr("spacy_bert_ner.install.requires", needs.get)
     with pytest.raises(BrokenModelError, match=r"pip install 'torch>=99'$"):
         check_versions({})
+
+
+def test_the_name_of_a_package_is_that_of_the_package(model, tmp_path, monkeypatch):
+    package = tmp_path / "site/en_twice"
+    info = tmp_path / "site/en_twice-1.0.dist-info/METADATA"
+    info.parent.mkdir(parents=True)
+    info.write_text("Metadata-Version: 2.1\nName: en_twice\nVersion: 1.0\n")
+    shutil.copytree(model, package / "en_twice-1.0")
+    (package / "__init__.py").write_text("")
+    meta = {"lang": "en", "name": "twice", "version": "1.0"}
+    (package / "meta.json").write_text(json.dumps(meta))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.chdir(tmp_path)
+    spacy.blank("de").to_disk("en_twice")
+    assert spacy_bert_ner.load("en_twice").lang == "en"
+    with pytest.warns(UserWarning, match="has no manifest"):
+        assert spacy_bert_ner.load(Path("en_twice")).lang == "de"
 
 
 def test_no_such_model(tmp_path):

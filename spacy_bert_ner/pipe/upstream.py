@@ -1,6 +1,6 @@
 """The transformer that a component listens to → an error if it is missing or has not run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -106,3 +106,19 @@ def pipe_before(nlp: Language, name: str, docs: Iterable[Doc]) -> list[Doc]:
         is_pipe = hasattr(other, "pipe")
         docs = list(other.pipe(docs, batch_size=nlp.batch_size) if is_pipe else map(other, docs))
     return docs
+
+
+def require_same_tokens(docs: Sequence[Doc], seen: Sequence[Doc]) -> None:
+    """Check that a pipeline has kept the tokens of docs that are compared word by word.
+
+    docs (Sequence[Doc]): The docs.
+    seen (Sequence[Doc]): Copies of them after some components.
+    RAISES (ValueError): If a component has merged or split tokens.
+    """
+    n_changed = sum(len(doc) != len(copy) for doc, copy in zip(docs, seen, strict=True))
+    if n_changed:
+        raise ValueError(
+            f"A component of the pipeline merges or splits tokens in {n_changed} of {len(docs)} "
+            "docs, so they cannot be compared word by word. Save a copy of the pipeline without "
+            "it: spacy.load(MODEL, exclude=[NAME]).to_disk(…)."
+        )

@@ -12,7 +12,7 @@ from ..decode.best_path import find_best_path
 from ..decode.entities import TagModel
 from ..decode.marginals import Marginals, sum_paths
 from ..evaluate.predict import make_blank_copy
-from ..pipe.upstream import pipe_before
+from ..pipe.upstream import pipe_before, require_same_tokens
 from ..schemes import Span
 from ..tag.tag_set import CONTINUE, OPEN, OUTSIDE, TagSet, path_to_spans
 from ..tag.words import Words
@@ -86,6 +86,7 @@ def score_docs(nlp: Language, name: str, docs: Iterable[Doc]) -> Iterator[Scored
     name (str): Name of its `bert_ner`.
     docs (Iterable[Doc]): The docs; they are not changed.
     YIELDS (Scored): One for each doc.
+    RAISES (ValueError): If a component before the `bert_ner` merges or splits tokens.
     """
     ner: Any = nlp.get_pipe(name)
     temperature = ner.temperatures.default
@@ -93,6 +94,7 @@ def score_docs(nlp: Language, name: str, docs: Iterable[Doc]) -> Iterator[Scored
     model = TagModel(tag_set, None if transitions is None else transitions / temperature)
     for batch in minibatch(docs, nlp.batch_size):
         seen = pipe_before(nlp, name, [make_blank_copy(doc) for doc in batch])
+        require_same_tokens(batch, seen)
         words, scores = ner.score_tags(seen)
         start = 0
         for doc, copy in zip(batch, seen, strict=True):

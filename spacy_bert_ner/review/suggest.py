@@ -94,19 +94,19 @@ def suggest(
 
 
 def find_new(nlp: Language, texts: Iterable[str], known: Sequence[Path]) -> Iterator[Doc]:
-    """Tokenize texts, and leave out those that are known or repeated."""
+    """Tokenize texts, and leave out those that are known or repeated, whatever their blanks."""
+    # A corpus may have other words than the tokenizer makes of the same text.
     seen = {
-        tuple(token.text for token in sent)
+        "".join(sent.text.split())
         for path in known
         for doc in read_docs(path, nlp.vocab)
         for sent in split_doc(doc)
     }
     for text in texts:
-        doc = nlp.make_doc(text)
-        words = tuple(token.text for token in doc)
-        if words and words not in seen:
-            seen.add(words)
-            yield doc
+        key = "".join(text.split())
+        if key and key not in seen:
+            seen.add(key)
+            yield nlp.make_doc(text)
 
 
 def find_vector(model: Model, item: Scored) -> np.ndarray:

@@ -12,7 +12,8 @@ from spacy.util import minibatch
 from ..decode.best_path import build_steps, find_best_path
 from ..decode.marginals import sum_paths
 from ..pipe.bert_ner import BertNer
-from ..pipe.upstream import pipe_before
+from ..pipe.factory import require_doc_ents
+from ..pipe.upstream import pipe_before, require_same_tokens
 from ..tag.annotated import find_unknown_tags, list_possible_tags
 from ..tag.gold import read_gold_tags
 from ..tag.tag_set import TagSet, build_tag_set, path_to_spans
@@ -40,7 +41,8 @@ class Teacher:
 
         nlp (Language): The pipeline.
         place (str): Where it was loaded from, for errors.
-        RAISES (ValueError): If it has several components of the kind `bert_ner`, or no label.
+        RAISES (ValueError): If it has several components of the kind `bert_ner`, or no label, or
+            writes to a span group.
         """
         names = [name for name, pipe in nlp.pipeline if isinstance(pipe, BertNer)]
         if len(names) > 1:
@@ -48,6 +50,7 @@ class Teacher:
                 f"{place} has the components {', '.join(names)}, expected one that finds entities. "
                 "Load it with `exclude`, save it without the others, and teach with that."
             )
+        require_doc_ents(nlp, "teachers teach")
         self.nlp = nlp
         self.name = names[0] if names else None
         # A tagger's labels are not those of entities.
@@ -67,16 +70,20 @@ class Teacher:
         tag_set (TagSet): The tags.
         RETURNS (Tuple[ndarray, ndarray]): Calibrated scores. Shapes: (n_words, n_tags),
             (n_tags + 1, n_tags + 1).
+        RAISES (ValueError): If a component merges or splits tokens.
         """
         copies = [copy_words(doc, self.nlp.vocab) for doc in docs]
         if self.name is None:
             found = list(self.nlp.pipe(copies))
+            require_same_tokens(docs, found)
             paths = [read_gold_tags(Example(d, d), find_words(d), tag_set) for d in found]
             is_found = np.concatenate(paths)[:, None] == np.arange(len(tag_set.tags))
             return np.where(is_found, 0.0, -SURE), build_steps(tag_set)
         pipe: Any = self.nlp.get_pipe(self.name)
         model, temperature = pipe.tag_model, pipe.temperatures.default
-        _, scores = pipe.score_tags(pipe_before(self.nlp, self.name, copies))
+        seen = pipe_before(self.nlp, self.name, copies)
+        require_same_tokens(docs, seen)
+        _, scores = pipe.score_tags(seen)
         order = [model.tag_set.tags.index(tag) for tag in tag_set.tags]
         border = len(order)
         steps = model.steps[np.ix_([*order, border], [*order, border])]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import spacy
 from hypothesis import given, settings
 from spacy.tokens import Doc
 from support.commands import run
@@ -13,7 +14,7 @@ from support.tag_problems import all_paths, problems, read_spans, sum_scores
 
 from spacy_bert_ner.decode.entities import TagModel
 from spacy_bert_ner.review.judge import Scored
-from spacy_bert_ner.review.suggest import SUGGESTIONS, Scouted, choose, scout
+from spacy_bert_ner.review.suggest import SUGGESTIONS, Scouted, choose, find_new, scout
 from spacy_bert_ner.tag.words import Words
 
 TEXTS = [
@@ -88,6 +89,13 @@ def test_the_suggestions_are_new_and_convert_reads_them_back(tmp_path, kind):
     assert code == 1 and "--force" in output
     code, output = run(*command, "--force", "--label", "ORG")
     assert code == 1 and "does not have the label ORG, expected labels of LOC, PER" in output
+
+
+def test_a_known_sentence_of_other_words_is_not_suggested(tmp_path):
+    nlp = spacy.load(save_model(tmp_path / "model"))
+    known = write_docs(tmp_path / "train.spacy", [(["al-Qaida", "left", "."], ["O"] * 3)])
+    texts = ["al-Qaida left.", "Ada left.", "Ada  left."]
+    assert [doc.text for doc in find_new(nlp, texts, [known])] == ["Ada left."]
 
 
 def test_texts_are_read_in_many_formats_and_bad_ones_counted(tmp_path):

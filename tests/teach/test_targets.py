@@ -11,6 +11,7 @@ from support.pipelines import make_examples, make_nlp, train
 from support.tag_problems import all_paths, problems, sum_scores
 
 from spacy_bert_ner.decode.best_path import build_steps
+from spacy_bert_ner.review.judge import score_docs
 from spacy_bert_ner.tag.tag_set import build_tag_set
 from spacy_bert_ner.tag.targets import Targets, join_targets, read_targets, write_targets
 from spacy_bert_ner.tag.words import find_words
@@ -101,6 +102,23 @@ def test_a_pipeline_without_our_component_teaches_its_entities(nlp):
     assert tags.max(axis=1).min() > 0.99
 
 
+def test_teachers_that_change_tokens_are_refused(nlp):
+    doc = nlp.make_doc("Ada left New York")
+    ruler = spacy.blank("en")
+    ruler.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "New York"}])
+    ruler.add_pipe("merge_entities")
+    with pytest.raises(ValueError, match="merges or splits tokens in 1 of 1 docs"):
+        Teacher(ruler, "b").score([doc], build_tag_set(["LOC"]))
+    merging = spacy.blank("en")
+    merging.add_pipe("entity_ruler", source=ruler)
+    merging.add_pipe("merge_entities")
+    merging.add_pipe("ner", source=nlp)
+    with pytest.raises(ValueError, match="merges or splits tokens in 1 of 1 docs"):
+        Teacher(merging, "c").score([doc], build_tag_set(["LOC", "PER"]))
+    with pytest.raises(ValueError, match="merges or splits tokens in 1 of 1 docs"):
+        list(score_docs(merging, "ner", [doc]))
+
+
 def test_labels_of_a_tagger_are_not_taught():
     tagged = spacy.blank("en")
     tagged.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Rome"}])
@@ -129,6 +147,8 @@ def test_teachers_with_other_labels_or_several_components_are_refused(nlp):
         agree_on_tags([Teacher(nlp, "a"), Teacher(ruler, "b")])
     with pytest.raises(ValueError, match="b: no component has labels of entities"):
         Teacher(spacy.blank("en"), "b")
+    with pytest.raises(ValueError, match=r"'ner' writes to doc\.spans\['sc'\], but teachers"):
+        Teacher(make_nlp(spans_key="sc"), "c")
     two = make_nlp()
     two.add_pipe("bert_ner", name="more", config={"model": two.get_pipe_config("ner")["model"]})
     with pytest.raises(ValueError, match="two has the components ner, more, expected one"):
