@@ -83,16 +83,19 @@ def describe_stop(
 
     error (BaseException): What stopped it.
     output (Path): The output folder.
-    step (int): The last step.
+    step (int): The last step; -1 before the first.
     best (Best | None): The score and step of the saved model-best.
     saved (int | None): The step of the saved checkpoint.
     RETURNS (str): The message.
     """
-    parts = [f"Stopped by {type(error).__name__} after step {step}"]
+    place = "before the first step" if step < 0 else f"after step {step}"
+    parts = [f"Stopped by {type(error).__name__} {place}"]
     if best is not None:
         score, best_step = best
-        place = output / DIR_MODEL_BEST
-        parts.append(f"The best score was {score:.4f} at step {best_step}, saved in {place}")
+        parts.append(
+            f"The best score was {score:.4f} at step {best_step}, saved in "
+            f"{output / DIR_MODEL_BEST}"
+        )
     if saved is not None and not isinstance(error, DivergedError):
         parts.append(f"With `resume`, the run continues after step {saved}")
     if len(parts) == 1:

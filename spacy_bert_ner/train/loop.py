@@ -22,6 +22,7 @@ from thinc.api import fix_random_seed, set_gpu_allocator
 from ..files import replaced_folder
 from ..manifest import MANIFEST, write_manifest
 from ..optimize.joint_optimizer import JointOptimizer
+from ..ranges import check_range
 from .check_dev import check_dev
 from .epochs import Progress, iterate_batches
 from .interrupts import deferred_interrupts
@@ -44,8 +45,8 @@ class Training:
         output (Path): The folder for results.
         use_gpu (int): The number of the GPU; -1 for the CPU.
         ranks (Ranks | None): The processes of the run; `None` for this one alone.
-        RAISES (ValueError): If the run has several processes, but no seed, or an optimizer that
-            cannot add up their gradients.
+        RAISES (ValueError): If a number is outside its range, or if the run has several processes,
+            but no seed, or an optimizer that cannot add up their gradients.
         """
         self.nlp = nlp
         self.ranks = ranks or Ranks()
@@ -58,6 +59,8 @@ class Training:
         self.settings: dict[str, Any] = registry.resolve(
             config["training"], schema=ConfigSchemaTraining
         )
+        check_range("training.dropout", self.settings["dropout"], 0, below=1)
+        check_range("training.accumulate_gradient", self.settings["accumulate_gradient"], 1)
         names = [self.settings["train_corpus"], self.settings["dev_corpus"]]
         self.train_corpus, self.dev_corpus = resolve_dot_names(config, names)
         self.optimizer = self.settings["optimizer"]

@@ -123,6 +123,26 @@ def test_stop_says_what_is_saved(tmp_path, monkeypatch):
     spacy.load(tmp_path / "out" / "model-best")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [("dropout", 1.0, "0 and less than 1"), ("accumulate_gradient", 0, "1")],
+)
+def test_numbers_outside_their_range_are_errors(tmp_path, name, value, expected):
+    with pytest.raises(
+        ValueError, match=f"`training.{name} = {value}`, expected at least {expected}"
+    ):
+        run(tmp_path, **{f"training.{name}": value})
+
+
+def test_a_stop_before_the_first_step_says_so(tmp_path):
+    write_corpus(tmp_path, n_dev=0)
+    stdout = io.StringIO()
+    with pytest.raises(ValueError, match="no docs with tokens"):
+        train(make(tmp_path), tmp_path / "out", stdout=stdout, stderr=io.StringIO())
+    text = " ".join(stdout.getvalue().split())
+    assert "Stopped by ValueError before the first step. Nothing is saved in" in text
+
+
 def test_nan_stops_and_the_best_model_stays(tmp_path, monkeypatch):
     update = loop.Training._update
 
