@@ -39,8 +39,8 @@ def make_kept_corpus_v1(
     path (Path | None): A DocBin file, or a folder of them.
     gold_preproc (bool): Whether to split docs into sentences and use the words of the
         corpus instead of the tokenizer's.
-    max_length (int): The most tokens in a doc; longer docs are split into sentences; 0
-        for no limit.
+    max_length (int): Docs with fewer tokens stay whole; others are split into sentences, of
+        which those that are not shorter are left out; 0 for no limit.
     limit (int): The number of docs to read; 0 for all.
     labels (Optional[List[str]]): The only labels that were annotated: others count as
         unknown, not as absent. By default, the docs say so themselves.
@@ -89,33 +89,64 @@ class GroupCorpus(Corpus):
         for doc in islice(docs, self.limit or None):
             yield doc if self.labels is None else mark_annotated(doc, self.labels)
 
+    def make_examples(self, nlp: Language, reference_docs: Iterable[Doc]) -> Iterator[Example]:
+        """Tokenize docs; split those that are not shorter than `max_length` into sentences.
+
+        nlp (Language): The pipeline, for its tokenizer.
+        reference_docs (Iterable[Doc]): The gold docs.
+        YIELDS (Example): Each doc or sentence. Warnings count what is left out.
+        """
+        return self._make_examples(nlp, reference_docs, self.max_length, gold_preproc=False)
+
     def make_examples_gold_preproc(
         self, nlp: Language, reference_docs: Iterable[Doc]
     ) -> Iterator[Example]:
-        """Split docs into sentences, and count the spans that this cuts in one warning.
+        """Split docs into sentences.
 
         nlp (Language): The pipeline, for its vocabulary.
         reference_docs (Iterable[Doc]): The gold docs.
-        YIELDS (Example): Each sentence in its own words, or a whole doc without sentences.
+        YIELDS (Example): Each sentence in its own words, or a whole doc without sentences. A
+            warning counts what is left out.
         """
+        return self._make_examples(nlp, reference_docs, 0, gold_preproc=True)
+
+    def _make_examples(
+        self, nlp: Language, docs: Iterable[Doc], limit: int, *, gold_preproc: bool
+    ) -> Iterator[Example]:
         cut: list[str] = []
-        for doc in reference_docs:
-            if not doc.has_annotation("SENT_START"):
-                yield self._make_example(nlp, doc, gold_preproc=True)
+        n_lost = 0
+        for doc in docs:
+            has_sents = doc.has_annotation("SENT_START")
+            if not (has_sents if gold_preproc else 0 < limit <= len(doc)):
+                yield self._make_example(nlp, doc, gold_preproc=gold_preproc)
                 continue
-            groups = [group for key, group in doc.spans.items() if key != ANNOTATED_KEY]
-            spans = [span for group in groups for span in group]
-            cut += [span.text for span in spans if span.end > span.sent.end]
-            for sent in doc.sents:
-                yield self._make_example(nlp, copy_sentence(sent), gold_preproc=True)
+            for sent in doc.sents if has_sents else [doc[:]]:
+                if 0 < limit <= len(sent):
+                    n_lost += len(sent)
+                else:
+                    yield self._make_example(nlp, copy_sentence(sent), gold_preproc=gold_preproc)
+            cut += [span.text for span in find_cut(doc)] if has_sents else []
+        setting = "gold_preproc" if gold_preproc else "max_length"
+        lost = [f"{n_lost:,} tokens of sentences that are too long"] if n_lost else []
         if cut:
-            shown = ", ".join(repr(text) for text in cut[:5])
+            shown = ", ".join(map(repr, cut[:5]))
+            lost.append(f"{len(cut):,} gold entities across sentences, for example {shown}")
+        for text in lost:
             warnings.warn(
-                f"Left out {len(cut)} gold span{'s' if len(cut) > 1 else ''} of {self.path} that "
-                f"cross{'' if len(cut) > 1 else 'es'} the end of a sentence, for example {shown}. "
-                "Set `gold_preproc = false` to learn from whole docs.",
+                f"`{setting}` leaves out {text}, in {self.path}. Without it, docs are not split.",
                 stacklevel=2,
             )
+
+
+def find_cut(doc: Doc) -> list[Span]:
+    """Find the gold entities of a doc that cross the end of a sentence.
+
+    doc (Doc): The doc, with sentences.
+    RETURNS (List[Span]): The entities, from `doc.ents` and all span groups.
+    """
+    groups = [doc.ents, *(group for key, group in doc.spans.items() if key != ANNOTATED_KEY)]
+    spans = {(span.start, span.end, span.label): span for group in groups for span in group}
+    return [span for span in spans.values() if span.end > span.sent.end]
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:

@@ -1,5 +1,6 @@
 """A pipeline and a corpus → the results, in the form of `metrics.json`."""
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -73,6 +74,7 @@ def evaluate_model(
             f"{data}: no doc with a token, expected gold docs (.spacy). Convert the data with "
             "`python -m spacy bert-ner convert`."
         )
+    warn_of_unknown(nlp, data, words.lines)
     text = predict_view(nlp, data, gold_words=False, progress=progress)
     pairs = list_tag_pairs(words.lines)
     greedy = probe_tags(nlp, data)
@@ -102,6 +104,25 @@ def evaluate_model(
         "seconds": round(perf_counter() - start, 1),
     }
     return Evaluation(metrics, {"words": words, "text": text})
+
+
+def warn_of_unknown(nlp: Language, data: Path, lines: Sequence[Line]) -> None:
+    """Warn of gold entities with labels that the pipeline does not have.
+
+    nlp (Language): The pipeline.
+    data (Path): The gold docs.
+    lines (Sequence[Line]): What it found in them.
+    """
+    known = {label for labels in nlp.pipe_labels.values() for label in labels}
+    known |= {span[2] for line in lines for span in line.found}
+    unknown = [span[2] for line in lines for span in line.gold if span[2] not in known]
+    if unknown:
+        warnings.warn(
+            f"{data}: the pipeline does not have the labels {', '.join(sorted(set(unknown)))}, so "
+            f"it misses {len(unknown):,} of the gold entities. If it has them under other names, "
+            "rename them when you convert the data (`label_map`).",
+            stacklevel=2,
+        )
 
 
 def score_view(view: View) -> Scores:

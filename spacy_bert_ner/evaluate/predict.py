@@ -50,9 +50,17 @@ def read_examples(nlp: Language, path: Path, *, gold_words: bool) -> Iterator[tu
     """
     corpus = GroupCorpus(path, gold_preproc=gold_words)
     make = corpus.make_examples_gold_preproc if gold_words else corpus.make_examples
-    for number, reference in enumerate(corpus.read_docbin(nlp.vocab, walk_corpus(path, ".spacy"))):
-        for eg in make(nlp, [reference]):
-            yield number, eg
+    number = -1
+
+    def count_docs() -> Iterator[Doc]:
+        nonlocal number
+        for reference in corpus.read_docbin(nlp.vocab, walk_corpus(path, ".spacy")):
+            number += 1
+            yield reference
+
+    # One call for all docs, so that there is one warning; it takes each doc when it needs it.
+    for eg in make(nlp, count_docs()):
+        yield number, eg
 
 
 def predict_view(

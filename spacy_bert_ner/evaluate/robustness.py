@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..corpus.docbin import copy_sentence
 from .counts import Scores, count_spans, summarize
 from .lines import example_to_line
 from .predict import read_examples
@@ -106,7 +107,7 @@ def drop_final_punctuation(doc: Doc) -> Doc:
     """
     if len(doc) < 2 or not doc[-1].is_punct or doc[-1].ent_type_:
         return doc
-    return doc[:-1].as_doc()
+    return copy_sentence(doc[:-1])
 
 
 def rewrite(references: Iterable[Doc], way: str, *, seed: int = 0) -> list[Example]:

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from spacy.training.corpus import Corpus, walk_corpus
+from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
+from ..corpus.docbin import GroupCorpus
 from ..schemes import Span
 from .counts import Counts, Scores
 from .lines import Line
@@ -83,9 +84,10 @@ def read_seen(path: Path) -> SeenLabels:
 
     path (Path): The training data, a `.spacy` file or a folder of them.
     RETURNS (Dict[str, FrozenSet[str]]): Text of an entity → its labels.
+    RAISES (ValueError): If there is no such file, or it is damaged.
     """
     seen: defaultdict[str, set[str]] = defaultdict(set)
-    for doc in Corpus(path).read_docbin(Vocab(), walk_corpus(path, ".spacy")):
+    for doc in GroupCorpus(path).read_docbin(Vocab(), walk_corpus(path, ".spacy")):
         for ent in doc.ents:
             seen[_normalize(ent.text)].add(ent.label_)
     return {text: frozenset(labels) for text, labels in seen.items()}

@@ -99,10 +99,19 @@ def has_corpus(nlp: Language) -> bool:
     block = find_corpus(nlp, nlp.config.interpolate()["training"]["train_corpus"])
     if "path" not in block:
         return bool(block)
-    if block["path"] is None:
-        return False
-    # A file in a zip archive has the path archive.zip:member.
-    return Path(re.sub(r"(?<=\.zip):.*", "", str(block["path"]))).exists()
+    path = find_path(block)
+    return path is not None and path.exists()
+
+
+def find_path(block: dict[str, Any]) -> Path | None:
+    """Find the file or folder of a corpus.
+
+    block (Dict[str, Any]): The block of the corpus in the config.
+    RETURNS (Path | None): Its path, of the archive if it is a file in one (`a.zip:member`);
+        `None` if it has none.
+    """
+    path = block.get("path")
+    return None if path is None else Path(re.sub(r"(?<=\.zip):.*", "", str(path)))
 
 
 def count_batches(nlp: Language) -> int:

@@ -14,7 +14,7 @@ from ..files import hash_file
 from ..manifest import BrokenModelError, check_manifest, write_manifest
 from ..optimize.parameter_groups import Key
 from .epochs import Progress
-from .plan import find_corpus
+from .plan import find_corpus, find_path
 from .state import (
     name_parameters,
     read_optimizer,
@@ -96,15 +96,17 @@ def hash_data(nlp: Language) -> dict[str, str]:
     """Hash the files that a training run reads.
 
     nlp (Language): The pipeline, with the corpora in its config.
-    RETURNS (Dict[str, str]): The name of each corpus → its sha256; corpora that are not
-        single files are left out.
+    RETURNS (Dict[str, str]): The name of each corpus → the sha256 of its file, or of each
+        .spacy file in its folder; corpora that are neither are left out.
     """
     training = nlp.config.interpolate()["training"]
-    names = [training["train_corpus"], training["dev_corpus"]]
-    paths = {name: find_corpus(nlp, name).get("path") for name in names}
-    return {
-        name: hash_file(Path(path)) for name, path in paths.items() if path and Path(path).is_file()
-    }
+    found = {}
+    for name in (training["train_corpus"], training["dev_corpus"]):
+        path = find_path(find_corpus(nlp, name))
+        if path is not None:
+            files = [path] if path.is_file() else sorted(path.rglob("*.spacy"))
+            found[name] = " ".join(map(hash_file, files))
+    return {name: hashes for name, hashes in found.items() if hashes}
 
 
 def find_obstacle(folder: Path, nlp: Language, data: dict[str, str]) -> str | None:
@@ -124,7 +126,7 @@ def find_obstacle(folder: Path, nlp: Language, data: dict[str, str]) -> str | No
     saved = _read_json(folder / "data.json")
     for name in sorted(saved.keys() & data.keys()):
         if saved[name] != data[name]:
-            return f"The file of {name} has changed since the run started."
+            return f"A file of {name} has changed since the run started."
     return _compare_configs(folder / "model" / "config.cfg", nlp)
 
 

@@ -68,9 +68,37 @@ def test_sentences_keep_the_spans_that_lie_in_them(tmp_path_factory, starts, spa
     assert sorted(span.text for span in kept) == sorted(" ".join(words[a:b]) for a, b in inside)
     assert all((span.label_, span.id_) == ("A", "7") for span in kept)
     assert all(list(eg.reference.spans["none"]) == [] for eg in examples)
-    assert [str(w.message).split()[2] for w in caught] == [
-        str(n) for n in [len(spans) - len(inside)] if n
-    ]
+    n_cut = len(set(spans) - set(inside))
+    expected = f"`gold_preproc` leaves out {n_cut} gold entities across sentences, for example"
+    assert [str(w.message).startswith(expected) for w in caught] == [True] * bool(n_cut)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("gold_preproc", True, ["1 gold entities across sentences, for example 'Ada B . Lee'"]),
+        ("max_length", 6, ["18 tokens of sentences that are too long", "1 gold entities across"]),
+        ("max_length", 20, []),
+    ],
+)
+def test_what_sentences_leave_out_is_counted(tmp_path, name, value, expected):
+    nlp = spacy.blank("en")
+    words = ["Ada", "B", ".", "Lee", "sings", ".", "Rome", "is", "very", "far", "away", "."]
+    starts = [word in ("Ada", "Lee", "Rome") for word in words]
+    docs = [Doc(nlp.vocab, words=words, sent_starts=starts), Doc(nlp.vocab, words=words)]
+    docs[0].ents = [Span(docs[0], 0, 4, label="PER"), Span(docs[0], 4, 5, label="ACT")]
+    docs[0].spans["food"] = [*docs[0].ents]
+    DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        examples = list(make_corpus(tmp_path / "a.spacy", **{name: value})(nlp))
+    assert len(caught) == len(expected)
+    for found, text in zip(caught, expected, strict=True):
+        assert str(found.message).startswith(f"`{name}` leaves out {text}")
+    groups = [eg.reference.spans["food"] for eg in examples if "food" in eg.reference.spans]
+    kept = [span.text for group in groups for span in group]
+    assert kept == [ent.text for eg in examples for ent in eg.reference.ents]
+    assert kept[-1] == "sings"
 
 
 def test_path_is_needed():

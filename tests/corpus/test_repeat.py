@@ -1,11 +1,16 @@
 """Examples with rare labels, shown several times."""
 
+import io
+import warnings
+
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import registry
+from support.runs import make
 
 from spacy_bert_ner.convert.annotated import mark_annotated
+from spacy_bert_ner.train.train import train
 
 nlp = spacy.blank("en")
 
@@ -41,3 +46,15 @@ def test_each_example_comes_as_often_as_its_rarest_label_says(name, tmp_path):
         "none": 1, "common": 1, "rare": 3, "rarest": 5, "grouped": 5, "annotated": 1
     }  # fmt: skip
     assert len({id(example.predicted) for example in found}) == len(found)
+
+
+def test_labels_that_the_pipeline_does_not_have_are_named(tmp_path):
+    repeating = {"@augmenters": "spacy-bert-ner.repeat_labels.v1", "times": {"LOC": 2, "art": 5}}
+    config = make(tmp_path, **{"training.max_epochs": 1})
+    config["corpora"]["train"]["augmenter"] = repeating
+    with pytest.warns(UserWarning, match="`times` of .* has 'art', expected labels .*: LOC, PER"):
+        train(config, tmp_path / "out", stdout=io.StringIO())
+    del repeating["times"]["art"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(config, tmp_path / "other", stdout=io.StringIO())

@@ -3,16 +3,18 @@
 from collections import Counter
 
 import pytest
+import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example, iob_to_biluo
 from support.evaluations import TAGS, VOCAB, make_example, tag_pairs
 
 from spacy_bert_ner.evaluate.counts import Counts, count_spans, sum_counts, summarize
 from spacy_bert_ner.evaluate.lines import example_to_line
 from spacy_bert_ner.evaluate.partial import score_partial
+from spacy_bert_ner.evaluate.predict import read_examples
 from spacy_bert_ner.evaluate.rules import RULES, read_strictly, score_by_rules
 from spacy_bert_ner.evaluate.tokens import list_tag_pairs, score_pieces, score_tags
 from spacy_bert_ner.schemes import spans_to_tags, tags_to_spans
@@ -225,3 +227,20 @@ def test_strict_partial_matches_are_the_entity_scores(pairs):
         assert (
             row["correct"] + row["incorrect"] + row["partial"] + row["spurious"] == micro["found"]
         )
+
+
+def test_sentences_have_the_number_of_their_doc_and_cut_entities_are_counted_once(tmp_path):
+    nlp = spacy.blank("en")
+    docs = []
+    for words in (["A", "B", "C"], ["D", "E"]):
+        doc = Doc(nlp.vocab, words=words, sent_starts=[word in "ABD" for word in words])
+        doc.ents = [Span(doc, 0, 2, label="X")]
+        docs.append(doc)
+    docs += [docs[0]]
+    DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
+    with pytest.warns(UserWarning, match="leaves out 2 gold entities across sentences") as caught:
+        found = list(read_examples(nlp, tmp_path / "a.spacy", gold_words=True))
+    assert len(caught) == 1
+    assert [(n, eg.predicted.text) for n, eg in found] == [
+        (0, "A "), (0, "B C "), (1, "D E "), (2, "A "), (2, "B C ")
+    ]  # fmt: skip

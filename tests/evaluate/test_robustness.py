@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 
+from spacy_bert_ner.convert.annotated import mark_annotated
 from spacy_bert_ner.evaluate.lines import example_to_line
 from spacy_bert_ner.evaluate.robustness import CHANGES, WAYS, rewrite, score_robustness
 
@@ -57,6 +58,15 @@ def rewrite_text(text, way):
 )
 def test_a_way_of_writing(way, text, expected):
     assert rewrite_text(text, way) == expected
+
+
+def test_what_was_annotated_is_the_same_in_each_way():
+    doc = Doc(NLP.vocab, words=["In", "London", "."])
+    gold = mark_annotated(doc, ["LOC"])
+    for way in WAYS:
+        (eg,) = rewrite([gold], way)
+        eg.predicted.ents = [Span(eg.predicted, 0, 1, label="PER")]
+        assert example_to_line(eg).n_ignored == 1, way
 
 
 def test_drawn_changes_are_few_and_the_same_each_time():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from time import sleep
@@ -323,6 +324,17 @@ def test_the_same_results_give_the_same_bytes(trained, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
+def test_labels_that_the_model_does_not_have_are_named(trained, tmp_path):
+    rows = [(["Oslo", "sings"], ["B-LOC", "O"]), (["Tea", "sings"], ["B-food", "O"])]
+    data = write_data(tmp_path / "a.spacy", rows)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = evaluate(trained / "model", data, tmp_path / "out")
+    (message,) = [str(w.message) for w in caught if w.category is UserWarning]
+    assert "does not have the labels food, so it misses 1 of the gold entities" in message
+    assert found["words"]["labels"]["food"]["gold"] == 1
+
+
 def test_time_on_raw_text_includes_the_tokenizer(trained):
     nlp = spacy.load(trained / "model")
     tokenize, calls = nlp.tokenizer, []
@@ -346,6 +358,11 @@ def test_missing_and_wrong_files_are_errors(trained, tmp_path):
         evaluate(trained / "model", empty, tmp_path)
     with pytest.raises(ValueError, match=r"gone.spacy: no such file"):
         evaluate(trained / "model", empty, tmp_path, train=tmp_path / "gone.spacy")
+    (tmp_path / "a.conll").write_text("Oslo B-LOC\n")
+    (tmp_path / "a.spacy").write_text("Oslo B-LOC\n")
+    for name, message in (("a.conll", "expected a .spacy file"), ("a.spacy", "cannot be read")):
+        with pytest.raises(ValueError, match=f"{name}: {message}"):
+            read_seen(tmp_path / name)
     other = tmp_path / "other.json"
     srsly.write_json(other, ["no report"])
     with pytest.raises(ValueError, match=r"other.json: no 'parts' and 'findings', expected"):

@@ -12,6 +12,7 @@ import torch
 from support.kills import fork
 from support.listening import make_nlp
 from support.runs import StopError, is_equal, read_rows, run, stop_at
+from support.trainings import write_corpus
 
 from spacy_bert_ner.train import logger, loop
 from spacy_bert_ner.train import train as train_module
@@ -125,14 +126,22 @@ def test_a_damaged_checkpoint_is_named(tmp_path, monkeypatch, file, damage):
     assert "Starting a new run. The checkpoint is damaged" in " ".join(text.split())
 
 
-def test_a_run_does_not_go_on_with_other_data(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["train.spacy", "folder/a.spacy"])
+def test_a_run_does_not_go_on_with_other_data(tmp_path, monkeypatch, place):
+    write_corpus(tmp_path)
+    file = tmp_path / place
+    settings = {}
+    if file.parent != tmp_path:
+        file.parent.mkdir()
+        shutil.copy(tmp_path / "train.spacy", file)
+        settings["corpora.train.path"] = str(file.parent)
     with monkeypatch.context() as patch, pytest.raises(StopError):
         stop_at(12, patch)
-        run(tmp_path)
-    shutil.copy(tmp_path / "dev.spacy", tmp_path / "train.spacy")
+        run(tmp_path, **settings)
+    shutil.copy(tmp_path / "dev.spacy", file)
     with pytest.raises(ValueError, match=r"file of corpora.train has changed since"):
-        run(tmp_path, resume=True)
-    _, text = run(tmp_path, auto_resume=True)
+        run(tmp_path, resume=True, **settings)
+    _, text = run(tmp_path, auto_resume=True, **settings)
     assert "Starting a new run" in text
 
 
