@@ -31,7 +31,7 @@ def make_repeat_labels_v1(
 
     def repeat(nlp: Language, example: Example) -> Iterator[Example]:
         nonlocal is_checked
-        is_checked = is_checked or check_labels(nlp, times)
+        is_checked = is_checked or check_repeated(nlp, times)
         yield example
         n = max((times.get(label, 1) for label in _find_labels(example.reference)), default=1)
         for _ in range(n - 1):
@@ -40,7 +40,7 @@ def make_repeat_labels_v1(
     return repeat
 
 
-def check_labels(nlp: Language, times: Mapping[str, int]) -> bool:
+def check_repeated(nlp: Language, times: Mapping[str, int]) -> bool:
     """Warn of labels to repeat that no component of a pipeline has.
 
     nlp (Language): The pipeline.
