@@ -114,12 +114,12 @@ def recognise_format(source: Source) -> str:
         )
     if source.first_bytes.startswith((b"PK", b"\xd0\xcf")):
         what = "an Excel workbook or another Office file. Save the sheet as CSV UTF-8 first."
-        raise FormatError(source.name, what)
+        raise FormatError(source.name, f"{what} If it is a zip of data, end its name in .zip.")
     raise FormatError(source.name, "a binary file, expected text or a format that we read.")
 
 
 def _is_docbin(source: Source, head: str) -> bool:
-    return source.encoding == "binary" and ".spacy" in source.name
+    return source.encoding == "binary" and source.suffix == ".spacy"
 
 
 def _is_token_rows(source: Source, head: str) -> bool:

@@ -29,7 +29,8 @@ def read_docbin(source: Source, *, notes: Notes) -> Iterator[Sentence]:
     """Read the docs of a DocBin with their entities and span groups.
 
     The whole file is in memory. Sentences are those that the docs mark; a doc without
-    marks is one text. Tokens whose entity annotation is missing stay so, with a note.
+    marks is one text. Tokens whose entity annotation is missing stay so, with a note. Equal
+    labels of neighbours are one entity if the file does not say where entities begin.
 
     source (Source): The file.
     notes (Notes): Takes what was noticed.
@@ -39,16 +40,16 @@ def read_docbin(source: Source, *, notes: Notes) -> Iterator[Sentence]:
     with source.open_bytes() as file:
         data = file.read()
     try:
-        docs = list(DocBin().from_bytes(data).get_docs(Vocab()))
+        docs = DocBin().from_bytes(data).get_docs(Vocab())
+        for number, doc in enumerate(docs, start=1):
+            if len(doc):
+                yield from doc_to_sentences(doc, number, source, notes)
     except (ValueError, KeyError, TypeError, IndexError, zlib.error) as err:
         raise FormatError(
             source.name,
             f"not a DocBin ({str(err).splitlines()[0]}), expected a file that `DocBin.to_disk` "
             "wrote. Write it again; the file may be cut.",
         ) from err
-    for number, doc in enumerate(docs, start=1):
-        if len(doc):
-            yield from doc_to_sentences(doc, number, source, notes)
 
 
 def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Iterator[Sentence]:
@@ -60,10 +61,13 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
     notes (Notes): Takes what was noticed.
     YIELDS (Sentence): One for each sentence that is marked, else one for the doc.
     """
-    missing = [token.i for token in doc if token.ent_iob == _MISSING]
+    missing = [token.i for token in doc if token.ent_iob == _MISSING and not token.ent_type]
     if missing:
         text = "tokens that nobody annotated: their entities stay missing, they are not O"
         notes.add("missing-annotation", text, f"{source.name}#{number}", count=len(missing))
+    if len(missing) == len(doc) and doc.spans:
+        text = "docs with span groups and no entities: copy the spans to `doc.ents`"
+        notes.add("only-groups", text, f"{source.name}#{number} {', '.join(doc.spans)}")
     is_text = not doc.has_annotation("SENT_START")
     cuts = [0, len(doc)]
     if not is_text:
@@ -85,7 +89,7 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
         }
         yield Sentence(
             [token.text for token in sent],
-            [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O" for token in sent],
+            [f"{t.ent_iob_ or 'I'}-{t.ent_type_}" if t.ent_type else "O" for t in sent],
             [number] * len(sent),
             number,
             None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in sent],

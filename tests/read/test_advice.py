@@ -110,6 +110,7 @@ CASES = {
         name="a.xls",
     ),
     "PDF": Case(b"%PDF-1.4 " + bytes(50), "a binary file, expected text", [GOOD]),
+    "zip of none": Case({}, "Pack it again", [{"a.conll": GOOD}], name="data.zip"),
     "zip of two": Case(
         ZIP, "Name the member: data.zip:MEMBER", ["{path}:a.conll"], name="data.zip"
     ),
@@ -186,6 +187,12 @@ CASES = {
         r"Set `tag_column` to another one \(1 is the first, -1 the last",
         [{"tag_column": -1}],
         {"tag_column": 5},
+    ),
+    "no named column": Case(
+        GOOD,
+        "2 columns without a header, and none that `columns` names for the word: 'Wort'",
+        [{"columns": {"word": "1"}}, {"columns": {"word": "1", "tag": "2"}}],
+        {"columns": {"word": "Wort", "tag": "2"}},
     ),
     "malformed tag": Case(
         GOOD + "\nWien PER\n",

@@ -1,8 +1,18 @@
 """Files of other tools that were once read wrong in silence, or refused with bad advice."""
 
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+
 import pytest
+import srsly
+from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
 from support.samples import read, write
 
+from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.read.data_file import open_data
 from spacy_bert_ner.read.sentence import FormatError, Notes
 from spacy_bert_ner.schemes import tags_to_spans
@@ -80,3 +90,66 @@ def test_bare_labels_in_sentence_rows(tmp_path):
     path = write(tmp_path, "text,tags\nAnna Bell left Oslo,PER PER O LOC\n", "data.csv")
     (sentence,) = read(path, bare_labels=True)
     assert tags_to_spans(sentence.tags) == [(0, 2, "PER"), (3, 4, "LOC")]
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ","])
+def test_numbers_of_columns_need_no_header(tmp_path, separator):
+    rows = ["B-PER NN Anna", "O VB left", "", "B-PER NN Anna", "O VB ran", ""]
+    path = write(tmp_path, "\n".join(rows).replace(" ", separator))
+    sentences = read(path, columns={"word": "3", "tag": "1"})
+    assert [sentence.words for sentence in sentences] == [["Anna", "left"], ["Anna", "ran"]]
+    assert read(path, word_column=3, tag_column=1) == sentences
+
+
+def test_numbers_of_columns_below_an_unusual_header(tmp_path):
+    path = write(tmp_path, "Satz,Wort,Marke\n1,Anna,B-PER\n1,left,O\n2,Bob,B-PER\n", "data.csv")
+    sentences = read(path, columns={"id": "1", "word": "2", "tag": "3"})
+    assert [sentence.words for sentence in sentences] == [["Anna", "left"], ["Bob"]]
+
+
+def make_doc(**options):
+    return Doc(Vocab(), ["Anna", "Bell", "left", "Oslo"], **options)
+
+
+def test_a_docbin_that_does_not_say_where_entities_begin(tmp_path):
+    doc = make_doc(ents=["B-PER", "I-PER", "O", "B-LOC"])
+    notes = Notes()
+    data = DocBin(attrs=["ORTH", "ENT_TYPE"], docs=[doc]).to_bytes()
+    (sentence,) = read(write(tmp_path, data, "a.spacy"), notes)
+    assert tags_to_spans(sentence.tags) == [(0, 2, "PER"), (3, 4, "LOC")]
+    assert (sentence.missing, notes.count("missing-annotation")) == ([2], 1)
+
+
+def test_a_docbin_of_span_groups(tmp_path):
+    doc = make_doc()
+    doc.spans["sc"] = [Span(doc, 0, 2, "PER")]
+    path = write(tmp_path, DocBin(docs=[doc]).to_bytes(), "a.spacy")
+    with pytest.raises(ValueError, match=r"no entity.*copy the spans to `doc.ents` \(a.spacy#1 sc"):
+        convert([path])
+
+
+def test_a_docbin_without_the_name_of_a_label(tmp_path):
+    data = DocBin(docs=[make_doc(ents=["B-PER", "I-PER", "O", "O"])]).to_bytes()
+    values = srsly.msgpack_loads(zlib.decompress(data))
+    values["strings"] = [string for string in values["strings"] if string != "PER"]
+    data = zlib.compress(srsly.msgpack_dumps(values))
+    with pytest.raises(FormatError, match=r"a.spacy: not a DocBin .*hash"):
+        read(write(tmp_path, data, "a.spacy"))
+
+
+@pytest.mark.parametrize("pack", [bz2, gzip, lzma])
+def test_packed_files_within_and_of_any_format(tmp_path, pack):
+    suffix = {"bz2": ".bz2", "gzip": ".gz", "lzma": ".xz"}[pack.__name__]
+    data = DocBin(docs=[make_doc(ents=["B-PER", "I-PER", "O", "O"])]).to_bytes()
+    packed = write(tmp_path, pack.compress(data), f"a.spacy{suffix}")
+    assert read(packed)[0].tags == ["B-PER", "I-PER", "O", "O"]
+    with zipfile.ZipFile(tmp_path / "A.ZIP", "w") as archive:
+        archive.write(packed, f"x/{packed.name}")
+        archive.writestr("b.conll", "Bob B-PER\n")
+    assert read(f"{tmp_path}/A.ZIP:{packed.name}") == read(packed)
+
+
+@pytest.mark.parametrize("tag", ["O", "I-PER"])
+def test_a_hash_is_a_word_if_no_other_word_has_its_tag(tmp_path, tag):
+    (sentence,) = read(write(tmp_path, f"-DOCSTART-\tO\n\n1\tB-PER\n2\tB-PER\n#\t{tag}\n"))
+    assert sentence.words == ["1", "2", "#"]

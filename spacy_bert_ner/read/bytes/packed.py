@@ -5,6 +5,7 @@ import gzip
 import importlib
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from ..sentence import FormatError
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 """Endings of packed files of one member."""
 
+_MEMBER = re.compile(r"(.+?\.zip):(.*)", re.IGNORECASE | re.DOTALL)
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, lzma.LZMAError)
 
 
@@ -32,9 +34,8 @@ def find_member(location: str) -> tuple[Path, str]:
     RAISES (FormatError): If the zip is damaged, or the member missing or unclear.
     """
     path, wanted = Path(location), ""
-    if not path.exists() and ".zip:" in location:
-        head, _, wanted = location.partition(".zip:")
-        path = Path(head + ".zip")
+    if not path.exists() and (match := _MEMBER.fullmatch(location)):
+        path, wanted = Path(match[1]), match[2]
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: no such file. Check the path; data of the project's own datasets comes with "
@@ -68,8 +69,8 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
                 packed = archive.open(member)
             except (*_DAMAGE, NotImplementedError) as err:
                 raise FormatError(name, f"damaged zip file ({err}). Fetch it again.") from err
-            with packed:
-                yield io.BufferedReader(_Checked(packed, name), 1 << 18)
+            with packed, unpack(packed, name) as unpacked:
+                yield io.BufferedReader(_Checked(unpacked, name), 1 << 18)
         return
     with path.open("rb") as stream, unpack(stream, name) as unpacked:
         yield unpacked
@@ -83,7 +84,7 @@ def unpack(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
     name (str): What messages call the file.
     RAISES (FormatError): As `open_packed` does.
     """
-    start = stream.read(6)
+    start = _Checked(stream, name).read(6)
     stream.seek(0)
     opener = next((_OPENERS[magic] for magic in _OPENERS if start.startswith(magic)), None)
     if opener is None:
@@ -154,6 +155,8 @@ def _is_clutter(name: str) -> bool:
 
 def _choose_member(path: Path, names: list[str], wanted: str) -> str:
     listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+    if not names:
+        raise FormatError(path.name, "a zip without a file. Pack it again.")
     if not wanted and len(names) == 1:
         return names[0]
     if not wanted:

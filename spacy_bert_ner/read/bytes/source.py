@@ -65,10 +65,8 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The type by the file's name, in lower case, without the suffix of its packing."""
-        path = Path(self.member) if self.member else self.path
-        is_packed = path.suffix.lower() in PACKED_SUFFIXES
-        return Path(path.stem).suffix.lower() if is_packed else path.suffix.lower()
+        """The type by the file's name, in lower case, without that of its packing."""
+        return find_suffix(self.member or self.path.name)
 
     @contextmanager
     def open_bytes(self) -> Iterator[BinaryIO]:
@@ -116,7 +114,7 @@ def open_source(location: str | Path, *, encoding: str | None = None, lang: str 
     survey = ByteSurvey(name, forced)
     with open_packed(path, member) as stream:
         first = stream.read(_CHUNK)
-        is_binary = is_docbin_name(member or path.name) or first.startswith(BINARY_STARTS)
+        is_binary = find_suffix(name) == ".spacy" or first.startswith(BINARY_STARTS)
         for chunk in chain([first], iter(partial(stream.read, _CHUNK), b"")):
             survey.add(chunk, is_text=not is_binary)
     source = Source(
@@ -143,9 +141,10 @@ def open_source(location: str | Path, *, encoding: str | None = None, lang: str 
     return _guess(source, lang, survey) if survey.n_invalid else source
 
 
-def is_docbin_name(name: str) -> bool:
-    """Whether a file is one of spaCy's DocBins, judged by its name."""
-    return Path(name).name.lower().removesuffix(".gz").endswith(".spacy")
+def find_suffix(name: str) -> str:
+    """RETURNS (str): The type by a file's name, in lower case, without that of its packing."""
+    path = Path(name.lower())
+    return Path(path.stem).suffix if path.suffix in PACKED_SUFFIXES else path.suffix
 
 
 def _guess(source: Source, lang: str, survey: ByteSurvey) -> Source:

@@ -10,7 +10,7 @@ from ..settings import ReadSettings
 from .column import NUMBERS
 from .column_survey import MOST_COLUMNS, ColumnSurvey
 from .dialects import first_rows, survey_headed, survey_plain
-from .headers import find_header, find_named_columns, first_row
+from .headers import Header, find_header, find_named_columns, first_row
 from .layout import Layout
 from .table import Row
 from .tag_forms import (
@@ -42,10 +42,10 @@ def find_layout(source: Source, settings: ReadSettings) -> Layout:
     RAISES (FormatError): If the file has no word, if two readings are possible, or if a
         column that the settings name is missing.
     """
-    header = find_header(source, settings)
+    header, names = find_header(source, settings), []
     if header is not None:
         survey, names = survey_headed(source, settings, header), header.names
-    else:
+    if header is None or _is_row(header, survey, settings):
         survey, names = survey_plain(source, settings), []
     if not survey.n_rows:
         raise FormatError(source.name, "no word in the file, expected a word and its tag a line.")
@@ -60,6 +60,13 @@ def find_layout(source: Source, settings: ReadSettings) -> Layout:
     return _Finder(source, settings, survey, names).find()
 
 
+def _is_row(header: Header, survey: ColumnSurvey, settings: ReadSettings) -> bool:
+    # where numbers name the columns, any first line looks like a header
+    column, name = header.found["tag"], settings.columns.get("tag", "")
+    cell = header.names[column]
+    return name.isdecimal() and (is_tag(cell) or cell in survey.columns[column].cells)
+
+
 class _Finder:
     # the columns of one file
 
@@ -71,7 +78,17 @@ class _Finder:
         self.survey = survey
         self.names = names
         self.n_columns = len(names) or survey.width
-        self.named = find_named_columns(names, settings.columns) if names else {}
+        self.named = find_named_columns(names or [""] * self.n_columns, settings.columns)
+        for kind, asked in (("tag", settings.tag_column), ("word", settings.word_column)):
+            if asked is not None:
+                self.named[kind] = self._check_column(kind, asked)
+        for kind in sorted(settings.columns.keys() - self.named.keys()):
+            raise FormatError(
+                source.name,
+                f"{self.describe()}, and none that `columns` names for the {kind}: "
+                f"'{settings.columns[kind]}'. Give its header, or its number from 1.",
+                line=survey.n_header,
+            )
         self.reasons = ["the header names the columns"] if names else []
 
     def find(self) -> Layout:
@@ -93,11 +110,9 @@ class _Finder:
             self.reasons.append("words of a blank are the spaces between the others")
         if forms.name:
             self.reasons.append(f"tags are {forms.name}")
-        if forms.read_tags is None:
-            blanks = {cell: survey.columns[tag].cells[cell] for cell in ("_", "-")}
-            self.reasons += [
-                f"tag '{cell}' counts as O ({n:,} ×)" for cell, n in blanks.items() if n
-            ]
+        for cell in ("_", "-") if forms.read_tags is None else ():
+            if n_cells := survey.columns[tag].cells[cell]:
+                self.reasons.append(f"tag '{cell}' counts as O ({n_cells:,} ×)")
         id_column = self.named.get("id", -1 if self.names else survey.find_id(word, tag))
         if id_column >= 0 and not self.names:
             self.reasons.append(f"column {id_column + 1} holds the sentence's id")
@@ -121,16 +136,19 @@ class _Finder:
             how="; ".join([f"{what}, {survey.dialect}", *self.reasons]) if self.reasons else "",
         )
 
+    def describe(self) -> str:
+        names = ", ".join(map(repr, filter(str.strip, self.names)))[:300]
+        return f"columns {names}" if names else f"{self.n_columns} columns without a header"
+
     def _check_borders(self, id_column: int, ends: frozenset[str]) -> None:
         # a CSV without ids has blank rows, or nothing separates its sentences
         is_csv = self.names and self.survey.dialect.delimiter in (",", ";", "|")
         if is_csv and id_column < 0 and not self.survey.n_gaps and not ends:
-            names = ", ".join(map(repr, filter(str.strip, self.names)))[:300]
             raise FormatError(
                 self.source.name,
-                f"columns {names}, no 'sentence #' and no blank rows: nothing parts the sentences. "
-                "Add blank rows, name the column of the sentence's id in `columns`, or name the "
-                "words that end a sentence.",
+                f"{self.describe()}, no 'sentence #' and no blank rows: nothing parts the "
+                "sentences. Add blank rows, name the column of the sentence's id in `columns`, or "
+                "name the words that end a sentence.",
                 line=self.survey.n_header,
                 advice=[{"split_at": ". ! ?"}],
             )
@@ -146,32 +164,25 @@ class _Finder:
         return choose_forms(column.cells, label=settings.label, is_bare=settings.bare_labels)
 
     def _find_tag(self) -> tuple[int, TagForms]:
-        asked = self.settings.tag_column
-        if "tag" in self.named or asked is not None:
-            tag = self.named["tag"] if asked is None else self._check_column("tag", asked)
+        last = self.n_columns - 1
+        if "tag" in self.named or self.settings.bare_labels:
+            tag = self.named.get("tag", last)
             return tag, self._require_forms(tag)
         usual = {}
         for number, column in enumerate(self.survey.columns[: self.n_columns]):
             forms = self._get_forms(number)
             has_entities = not column.cells.keys() <= {*NO_ENTITY, "", "*"}
-            if are_numbers(column.cells) and number != self.n_columns - 1:
+            if are_numbers(column.cells) and number != last:
                 continue  # numbers of lines or words
             if forms is not None and has_entities and not are_chunks(column.cells):
                 usual[number] = forms
-        if self.settings.bare_labels:
-            last = self.n_columns - 1
-            usual = {last: BARE} if not self.survey.columns[last].is_open else {}
-        if len(usual) > 1:
-            cells = [self.survey.columns[number].cells for number in usual]
-            if any(other != cells[0] for other in cells[1:]):
-                self._refuse_two_readings(list(usual))
-        if usual:
-            tag = max(usual)
-            if tag != self.n_columns - 1:
-                self.reasons.append(f"column {tag + 1} is the only one with tags")
-            return tag, usual[tag]
-        tag = self.n_columns - 1
-        return tag, self._require_forms(tag)
+        tag = max(usual, default=last)
+        cells = self.survey.columns[tag].cells
+        if any(self.survey.columns[number].cells != cells for number in usual):
+            self._refuse_two_readings(list(usual))
+        if tag != last:
+            self.reasons.append(f"column {tag + 1} is the only one with tags")
+        return tag, usual.get(tag) or self._require_forms(tag)
 
     def _require_forms(self, tag: int) -> TagForms:
         column = self.survey.columns[tag]
@@ -184,39 +195,27 @@ class _Finder:
         forms = self._get_forms(tag)
         if forms is not None:
             return forms
-        inside = {cell.upper() for cell in column.cells} - {"O", "_", "-"}
-        if inside and inside <= set("BI"):
-            text = f"tags {', '.join(sorted(column.cells))} in column {tag + 1} name no label."
-            raise FormatError(self.source.name, text, advice=[{"label": "ENTITY"}])
         if are_bare_labels(column.cells):
             return BARE
-        if not any(map(is_tag, column.cells)):
-            text = describe_untagged(column.cells, tag)
-            are_words = all(map(str.isalpha, column.cells))
-            raise FormatError(
-                self.source.name, text, advice=[{"bare_labels": True}] if are_words else ()
-            )
+        text, advice = describe_untagged(column.cells, tag)
+        if text:
+            raise FormatError(self.source.name, text, advice=advice)
         return USUAL
 
     def _find_word(self, tag: int) -> int:
-        asked, survey = self.settings.word_column, self.survey
-        if asked is not None:
-            word = self._check_column("word", asked)
-            if word == tag:
-                raise FormatError(
-                    self.source.name,
-                    f"column {tag + 1} holds the tags, and `word_column` names it for the words. "
-                    "Set `word_column` to another one.",
-                )
-            return word
+        if self.named.get("word") == tag:
+            raise FormatError(
+                self.source.name,
+                f"column {tag + 1} holds the tags, and `word_column` names it for the words. "
+                "Set `word_column` to another one.",
+            )
         if "word" in self.named:
             return self.named["word"]
-        why = [
-            "holds tags"
-            if i == tag or self._is_tag_column(i)
-            else column.why_no_word(survey.n_rows)
-            for i, column in enumerate(survey.columns[: self.n_columns])
-        ]
+        why = []
+        for i, column in enumerate(self.survey.columns[: self.n_columns]):
+            is_tag_column = self._get_forms(i) and not column.cells.keys() <= {*NO_ENTITY, ""}
+            reason = column.why_no_word(self.survey.n_rows)
+            why.append("holds tags" if i == tag or is_tag_column else reason)
         if all(why):  # the words themselves are numbers
             why = [reason if reason != NUMBERS else "" for reason in why]
         word = why.index("") if "" in why else 0
@@ -224,10 +223,6 @@ class _Finder:
             listed = " and ".join(f"column {i + 1} {why[i]}" for i in range(word))
             self.reasons.append(f"{listed}, so the words are in column {word + 1}")
         return word
-
-    def _is_tag_column(self, number: int) -> bool:
-        cells = self.survey.columns[number].cells.keys()
-        return self._get_forms(number) is not None and not cells <= {*NO_ENTITY, ""}
 
     def _check_column(self, kind: str, column: int) -> int:
         n_columns = self.n_columns

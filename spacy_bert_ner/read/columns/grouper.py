@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ...schemes import is_tag
 from ..bytes.source import Source
 from ..faults import Faults
 from ..sentence import FormatError, Notes
@@ -139,7 +140,7 @@ class Grouper:
         n_columns = len(row) if layout.is_ragged else layout.n_columns
         if len(row) == n_columns > max(layout.tag, layout.word) and row[layout.word].strip():
             tag = row[layout.tag].strip(" ")
-            if layout.misc_key or (tag in layout.tags and tag):
+            if layout.misc_key or is_tag(tag) or (tag in layout.tags and tag):
                 return False
         return self._at_start or line[1:2] in (" ", "\t", "#", "=") or "=" in line
 

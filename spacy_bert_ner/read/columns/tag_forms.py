@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ...schemes import is_tag
+from ..sentence import Advice
 from .span_cells import is_bracket, read_brackets, read_webanno
 
 ALLOWED_TAGS = "O, or one of B- I- E- S- L- U- followed by a label, such as B-PER"
@@ -111,16 +112,26 @@ def describe_fault(cell: str) -> str:
     return f"{found}, expected {ALLOWED_TAGS}. Fix the tag."
 
 
-def describe_untagged(cells: Collection[str], column: int) -> str:
-    """RETURNS (str): What is wrong with a column (from 0) of which no cell is a tag."""
+def describe_untagged(cells: Collection[str], column: int) -> tuple[str, Sequence[Advice]]:
+    """Say what is wrong with a column (from 0) of which no cell is a tag with a label.
+
+    RETURNS (tuple[str, Sequence[Advice]]): The text, "" if nothing is wrong; and the advice.
+    """
+    inside = {cell.upper() for cell in cells} - NO_ENTITY
+    if inside and inside <= set("BI"):
+        text = f"tags {', '.join(sorted(cells))} in column {column + 1} name no label."
+        return text, [{"label": "ENTITY"}]
+    if any(map(is_tag, cells)):
+        return "", ()
     if are_numbers(cells):
-        return describe_fault(min(cells))
+        return describe_fault(min(cells)), ()
     shown = ", ".join(f"'{cell[:30]}'" for cell in list(cells)[:3])
-    return (
+    text = (
         f"no tag such as B-PER in column {column + 1} ({shown}). Expected a word and its tag in "
         "each line (O for no entity), and a blank line after each sentence. Name the column of the "
         "tags with `tag_column`, or write the data in one of the formats that are read."
     )
+    return text, [{"bare_labels": True}] if all(map(str.isalpha, cells)) else ()
 
 
 def are_bare_labels(tags: Mapping[str, int]) -> bool:

@@ -62,12 +62,9 @@ def _read_batches(source: Source) -> Iterator[Any]:
             for path in _find_files(source):
                 with path.open("rb") as file:
                     yield from _read_stream(file)
-        elif source.member or source.path.suffix == ".gz":
-            with source.open_bytes() as file:
-                yield from _read_stream(io.BytesIO(file.read()))
         else:
-            with source.path.open("rb") as file:
-                yield from _read_stream(file)
+            with source.open_bytes() as file:
+                yield from _read_stream(file if file.seekable() else io.BytesIO(file.read()))
     except (pyarrow.ArrowException, OSError) as err:
         raise FormatError(
             source.name,
