@@ -94,7 +94,7 @@ def build_report(
             "lang": settings.lang,
             "entities": n_entities,
             "cut": n_cut,
-            "kept_share": 1 - n_cut / n_entities if n_entities else None,
+            "kept_share": 1 - n_cut / n_entities if n_entities and examiner.cut_finder else None,
             "cut_by_full_stop": sum(
                 n for token, n in examiner.cut_tokens.items() if token.endswith(".")
             ),

@@ -64,6 +64,10 @@ def note_similar_labels(labels: Collection[str], notes: Notes) -> None:
     labels (Collection[str]): The labels of the corpus.
     notes (Notes): Takes the pairs.
     """
+    for label in sorted(labels):
+        if label.startswith(("B-", "I-")):
+            text = "labels that begin as tags do: write one span for an entity, without B- and I-"
+            notes.add("label-like-tag", text, label)
     for one, other in combinations(sorted(labels)[:_MOST_COMPARED], 2):
         if _are_similar(one, other):
             text = "pairs of labels that differ by case, blanks or one letter: a typing error?"

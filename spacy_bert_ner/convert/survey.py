@@ -18,8 +18,10 @@ _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _EXCEL_DATE = re.compile(rf"\d\d?-{_MONTH}(?:-\d\d)?|{_MONTH}-\d\d")
 _BATCH = 4_096  # words that are counted at once
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
-_MARKER = re.compile(r"</?(?:s|eos|bos|unk|pad)>|\[(?:CLS|SEP|PAD|UNK|MASK)\]", re.IGNORECASE)
+_MARKER = re.compile(r"</?(?:s|eos|bos|unk|pad)>|\[(?:CLS|SEP|PAD|UNK|MASK)\]|##\w+", re.IGNORECASE)
 _FUSED = re.compile(r"\d+[-_:.]?[^\W\d_]+|[^\W\d_]+[-_:.]?\d+")
+MANY_SENTENCES = 20
+"""Sentences that are not all of one word by chance."""
 LONG_SENTENCE = 1_000
 """Words above which a sentence is worth a note."""
 
@@ -133,6 +135,9 @@ def survey_file(
                 f"{data.source.name}:{sentence.lines[0]} ({len(sentence.words):,} words)",
             )
     survey.count(words, tags)
+    if len(survey.keys) >= MANY_SENTENCES and max(survey.lengths) == 1 and not data.has_texts:
+        text = "sentences, each of one word: a blank line after each word? Keep every other line"
+        survey.notes.add("one-word-sentences", text, data.source.name, count=len(survey.keys))
     if not survey.keys:
         why = survey.notes.describe()
         advice = f"{why}. Give a file with annotated ones." if why else "Fetch the file again."
@@ -161,7 +166,7 @@ def note_words(survey: Survey, notes: Notes) -> None:
         text = "words with codes of HTML, such as &amp; for &: decode the file (`html.unescape`)"
         notes.add("html-code", text, f"{name} '{word}'", count=survey.words[word])
     for word in filter(_MARKER.fullmatch, others):
-        text = "words that are marks of another program, such as <eos> or [SEP]: remove their rows"
+        text = "words that are marks of a program, such as <eos>, [SEP] or ##s: remove their rows"
         notes.add("marker-word", text, f"{name} '{word}'", count=survey.words[word])
     fused = list(filter(_FUSED.fullmatch, others))
     if len(fused) > 10 and len(fused) * 2 > len(survey.words):

@@ -18,8 +18,8 @@ from .columns.tag_forms import BARE, USUAL, number_forms
 from .docbin import read_docbin
 from .file_format import FileFormat, Opened
 from .records.brat import BRAT_FORMATS
-from .records.parquet import TABLE_FORMATS
 from .records.record_formats import JSON_FORMATS
+from .records.tables import TABLE_FORMATS
 from .sentence import FormatError, Notes, Sentence
 from .settings import ReadSettings
 
@@ -179,6 +179,10 @@ def _open_token_rows(source: Source, settings: ReadSettings) -> Opened:
 _SENTENCE_ROW = re.compile(r"(^|[,;\t])\"?\[|[BIO](-\S+)? [BIO]\b")
 
 _REFUSED = (
+    (
+        r"\"?sep=",
+        "Excel's note of what parts the cells, expected the header. Remove this line.",
+    ),
     (
         r"\d+\|[ta]\|",
         "PubTator's lines of title, abstract and offsets, which are not read. Write JSON lines "

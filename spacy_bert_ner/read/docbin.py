@@ -15,7 +15,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from .bytes.source import Source
-from .sentence import DocData, FormatError, Notes, Sentence
+from .sentence import DocData, FormatError, Notes, Sentence, note_missing
 
 _ATTRS = [ORTH, ENT_IOB, ENT_TYPE, SENT_START]
 _MISSING, _INSIDE, _OUTSIDE, _BEGIN = 0, 1, 2, 3  # Token.ent_iob
@@ -62,9 +62,7 @@ def doc_to_sentences(doc: Doc, number: int, source: Source, notes: Notes) -> Ite
     YIELDS (Sentence): One for each sentence that is marked, else one for the doc.
     """
     missing = [token.i for token in doc if token.ent_iob == _MISSING and not token.ent_type]
-    if missing:
-        text = "tokens that nobody annotated: their entities stay missing, they are not O"
-        notes.add("missing-annotation", text, f"{source.name}#{number}", count=len(missing))
+    note_missing(missing, f"{source.name}#{number}", notes)
     if len(missing) == len(doc) and doc.spans:
         text = "docs with span groups and no entities: copy the spans to `doc.ents`"
         notes.add("only-groups", text, f"{source.name}#{number} {', '.join(doc.spans)}")

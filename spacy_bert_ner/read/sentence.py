@@ -37,6 +37,13 @@ class Sentence(NamedTuple):
     groups: SpanGroups = _NO_GROUPS
 
 
+def note_missing(missing: Sequence[int], place: str, notes: "Notes") -> None:
+    """Count words that nobody annotated."""
+    if missing:
+        text = "tokens that nobody annotated: their entities stay missing, they are not O"
+        notes.add("missing-annotation", text, place, count=len(missing))
+
+
 class DocData(NamedTuple):
     """What one Doc is made of, as plain lists.
 

@@ -124,12 +124,15 @@ def _render_repeats(report: Report) -> str:
 
 def _render_tokenizer(report: Report) -> str:
     found = report["tokenizer"]
+    head = "## Raw text and spaCy's tokenizer"
+    if found["kept_share"] is None:
+        return f"{head}\n\nThe borders of entities were not checked."
     lines = [
-        "## Raw text and spaCy's tokenizer",
+        head,
         "",
         f"In the written text, the tokenizer for `{found['lang']}` keeps the borders of "
-        f"{found['entities'] - found['cut']:,} of {found['entities']:,} entities"
-        + (f" ({found['kept_share']:.2%})." if found["entities"] else "."),
+        f"{found['entities'] - found['cut']:,} of {found['entities']:,} entities "
+        f"({found['kept_share']:.2%}).",
     ]
     if found["cut"]:
         tokens = ", ".join(f"{code(token)} {n:,}" for token, n in found["tokens"].items())

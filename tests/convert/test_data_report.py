@@ -9,6 +9,7 @@ from support import samples
 
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.convert.settings import Conversion
+from spacy_bert_ner.read.languages import MissingTokenizerError
 from spacy_bert_ner.report.data_page import find_quantiles, render_report, write_data_report
 from spacy_bert_ner.report.pictures import draw_data
 from spacy_bert_ner.report.text import code
@@ -129,3 +130,15 @@ def test_an_empty_part_and_one_without_entities_are_findings(tmp_path):
     }
     assert kinds["empty-part"] == ["test"]
     assert kinds["no-entity"][0] in ("train", "dev")
+
+
+def test_borders_are_not_called_kept_if_no_tokenizer_saw_them(path, monkeypatch):
+    def refuse(lang):
+        raise MissingTokenizerError("install it")
+
+    monkeypatch.setattr("spacy_bert_ner.convert.convert.make_tokenizer", refuse)
+    report = convert([path])
+    assert report["tokenizer"]["kept_share"] is None
+    page = render_report(report)
+    assert "The borders of entities were not checked." in page
+    assert "keeps the borders" not in page

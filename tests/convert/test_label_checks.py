@@ -117,7 +117,7 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path):
 
 
 def test_codes_of_html_and_marks_of_programs_are_found_among_words(tmp_path):
-    words = ["Tom", "&amp;", "AT&amp;T", "&#39;s", "<eos>", "[SEP]", "[sic]", "R&D", "&", "a;b"]
+    words = ["Tom", "&amp;", "AT&amp;T", "&#39;s", "<eos>", "##s", "[sic]", "R&D", "&", "a;b"]
     text = "".join(f"{word} {'O' if i else 'B-PER'}\n" for i, word in enumerate(words))
     report = convert([write(tmp_path, text + "\n" + text)])
     note = find(report, "html-code")
@@ -128,3 +128,11 @@ def test_codes_of_html_and_marks_of_programs_are_found_among_words(tmp_path):
         and "'<eos>'" in note["places"][0]
         and "remove their rows" in note["text"]
     )
+
+
+def test_labels_that_begin_as_tags_do_are_a_finding(tmp_path):
+    entities = [[0, 4, "B-PER"], [5, 9, "I-PER"]]
+    path = write(tmp_path, json_lines([{"text": "Mira Lind left", "entities": entities}]))
+    assert find(convert([path]), "label-like-tag")["places"] == ["B-PER", "I-PER"]
+    path = write(tmp_path, "mail E-mail\ntrain S-Bahn\nleft O\n")
+    assert find(convert([path]), "label-like-tag") is None

@@ -126,6 +126,15 @@ CASES = {
         [gzip.compress(GOOD.encode())],
         name="a.gz",
     ),
+    "no mark of UTF-16": Case(
+        GOOD, "not utf-16: .*Leave `encoding` out", [{"encoding": None}], {"encoding": "utf-16"}
+    ),
+    "separator of Excel": Case(
+        "sep=;\nSentence #;Word;Tag\n1;Mira;B-PER\n",
+        "line 1: Excel's note .*Remove this line",
+        ["Sentence #;Word;Tag\n1;Mira;B-PER\n"],
+        name="a.csv",
+    ),
     "empty": Case("", "an empty file, expected sentences. Fetch it again", [GOOD]),
     # columns
     "no word": Case(
@@ -386,6 +395,19 @@ CASES = {
         "Remove it and its tag",
         [records({"tokens": ["a"], "ner_tags": ["O"]}, key="t")],
     ),
+    "tags are missing": Case(
+        json_lines([TOKENS, {**TOKENS, "ner_tags": None}]),
+        r"ner_tags \(nothing\), expected .*Rename the keys, or fix the record",
+        [records(key="t")],
+    ),
+    "no record": Case(
+        "[]", "no record with keys.* Write one object for each text", [json.dumps([TEXT])]
+    ),
+    "record of a word": Case(
+        json_lines([{"sentence_id": "1", "word": "Mira", "tag": "B-PER"}]),
+        "write the table as CSV, with the columns 'sentence_id', 'word' and 'tag'",
+        ["sentence_id,word,tag\n1,Mira,B-PER\n"],
+    ),
     "tag is a list": Case(
         json_lines([TOKENS, {"tokens": ["a"], "ner_tags": [True]}]),
         "True as a tag, expected a text such as B-PER",
@@ -565,14 +587,14 @@ def find_sites():
 ELSEWHERE = {
     # one test each, as they need a folder, a password, a package or a size of their own
     ("brat.py", "read_brat"), ("brat.py", "_read_entities"), ("brat.py", "_list_files"),
-    ("parquet.py", "_find_files"),
-    ("parquet.py", "_import_pyarrow"), ("packed.py", "_open_zstd"), ("packed.py", "open_packed"),
+    ("tables.py", "_find_files"),
+    ("tables.py", "_import_pyarrow"), ("packed.py", "_open_zstd"), ("packed.py", "open_packed"),
     ("languages.py", "make_tokenizer"), ("docbin.py", "__init__"), ("docbin.py", "close"),
     ("datasets.py", "find_inputs"), ("datasets.py", "find_parts"), ("datasets.py", "check_pin"),
     ("settings.py", "check_option"), ("settings.py", "parse_columns"),
     ("settings.py", "__post_init__"), ("data_file.py", "open_data"),
     ("writers.py", "find_written_format"), ("convert.py", "find_part_names"),
-    ("survey.py", "survey_file"), ("sentence.py", "__init__"),
+    ("survey.py", "survey_file"), ("sentence.py", "__init__"), ("json_values.py", "_make_object"),
 }  # fmt: skip
 
 

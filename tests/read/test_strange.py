@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ import pytest
 import srsly
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
-from support.samples import read, write
+from support.samples import csv_text, find_entities, json_lines, read, write
 
 from spacy_bert_ner.convert.convert import convert
 from spacy_bert_ner.read.data_file import open_data
@@ -153,3 +154,123 @@ def test_packed_files_within_and_of_any_format(tmp_path, pack):
 def test_a_hash_is_a_word_if_no_other_word_has_its_tag(tmp_path, tag):
     (sentence,) = read(write(tmp_path, f"-DOCSTART-\tO\n\n1\tB-PER\n2\tB-PER\n#\t{tag}\n"))
     assert sentence.words == ["1", "2", "#"]
+
+
+@pytest.mark.parametrize("mark", [":", "/", "|", "\u2013", "\u2011", "\uff0d"])
+def test_other_marks_between_prefix_and_label(tmp_path, mark):
+    data = open_data(write(tmp_path, f"Anna B{mark}PER\nBell I{mark}PER\nleft O\n"))
+    (sentence,) = data.sentences()
+    assert tags_to_spans(sentence.tags) == [(0, 2, "PER")]
+    assert f"prefixes such as in B{mark}PER" in data.how
+
+
+def test_a_letter_of_another_script_is_shown(tmp_path):
+    path = write(tmp_path, "Anna B-PER\nBell B-PER\nleft \u041e\n")
+    with pytest.raises(FormatError, match=r"line 3: tag 'О' \('\\u041e'\), expected O"):
+        read(path)
+    with pytest.raises(FormatError, match=r"1 column \('Anna\\xa0B-PER'\)"):
+        read(write(tmp_path, "Anna\xa0B-PER\n"))
+
+
+def test_a_blank_line_after_each_word_is_a_finding(tmp_path):
+    text = "Anna B-PER\nBell I-PER\nleft O\n\n" * 20
+    (finding,) = [
+        finding
+        for finding in convert([write(tmp_path, text.replace("\n", "\r\r\n"))])["findings"]
+        if finding["kind"] == "one-word-sentences"
+    ]
+    assert finding["count"] == 60
+    kinds = {finding["kind"] for finding in convert([write(tmp_path, text)])["findings"]}
+    assert "one-word-sentences" not in kinds
+
+
+@pytest.mark.parametrize("unknown", [None, -100])
+def test_words_that_training_ignores_are_missing(tmp_path, unknown):
+    names = ["O", "B-PER"]
+    record = {"tokens": ["[CLS]", "Anna", "left"], "ner_tags": [unknown, 1, 0]}
+    notes = Notes()
+    (sentence,) = read(write(tmp_path, json_lines([record])), notes, tag_names=names)
+    assert (sentence.tags, sentence.missing) == (["O", "B-PER", "O"], [0])
+    assert notes.count("missing-annotation") == 1
+
+
+@pytest.mark.parametrize(
+    ("spans", "key"),
+    [
+        ([["Anna", 0, 4, "PER"], [10, 14, "Oslo", "LOC"]], "entities"),
+        ([[0, 4, "PER", "Anna"], ["LOC", 10, 14, "Oslo"]], "label"),
+        ({"start": [0, 10], "end": [4, 14], "label": ["PER", "LOC"]}, "entities"),
+    ],
+)
+def test_lists_of_spans_in_other_orders(tmp_path, spans, key):
+    path = write(tmp_path, json_lines([{"text": "Anna left Oslo.", key: spans}]))
+    assert find_entities(path) == [[("Anna", "PER"), ("Oslo", "LOC")]]
+
+
+def test_a_span_whose_text_is_composed_otherwise(tmp_path):
+    span = {"start": 0, "end": 4, "label": "LOC", "text": "Ko\u0308ln"}
+    path = write(tmp_path, json_lines([{"text": "K\u00f6ln", "entities": [span]}]))
+    assert find_entities(path) == [[("K\u00f6ln", "LOC")]]
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('"id": ' + "9" * 5_000, r"broken JSON \(Exceeds the limit"),
+        ('"entities": []', r"broken JSON \(the key 'entities' comes twice in an object\)"),
+    ],
+)
+def test_values_that_python_loses_or_cannot_read(tmp_path, as_list, more, message):
+    text = '{"text": "Anna left", "entities": [[0, 4, "PER"]], %s}'
+    text = f"[{text}]" if as_list else f"{text}\n"
+    with pytest.raises(FormatError, match=f"data.txt, line 1: {message}"):
+        read(write(tmp_path, text % more))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"text": "Anna left", "entities": [[0, 4, "PE\ud83d"]]},
+        {"tokens": ["An\ud83d", "left"], "ner_tags": ["B-PER", "O"]},
+        {"tokens": ["Anna", "left"], "ner_tags": ["B-PE\ud83d", "O"]},
+    ],
+)
+def test_half_pairs_in_words_and_labels(tmp_path, record):
+    path = write(tmp_path, f"{json.dumps(record)}\n" * 2)
+    with pytest.raises(FormatError, match=r"2 faults.*\n  line 1: half a surrogate pair in '"):
+        read(path)
+
+
+SPAN = {"start": 0, "end": 4, "text": "Anna", "labels": ["PER"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("label", json.dumps([SPAN])),
+        ("label", '[[0, 4, "PER"]]'),
+        ("entities", "[(0, 4, 'PER')]"),
+        ("annotations", "{'entities': [(0, 4, 'PER')]}"),
+        ("spans", "[{'label': 'PER', 'start': 0, 'end': 4}]"),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_spans_in_the_cells_of_a_table(tmp_path, name, cell, delimiter):
+    rows = [["id", "text", name], ["1", "Oslo, 5\nUhr", "[]"], ["2", 'Anna "left"', cell]]
+    path = write(tmp_path, csv_text(rows, delimiter), "data.csv")
+    data = open_data(path)
+    assert (data.format, data.how.partition(" as ")[0]) == ("text-rows", "cells are read")
+    assert find_entities(path) == [[], [("Anna", "PER")]]
+    assert [sentence.lines[0] for sentence in data.sentences()] == [2, 4]
+
+
+def test_faults_in_a_table_of_texts(tmp_path):
+    rows = [["text", "label", "annotator"]]
+    rows += [[f"Anna {i % 200}", json.dumps([SPAN]), i // 200] for i in range(400)]
+    path = write(tmp_path, csv_text([*rows, ["Bob", "[1"]]), "data.csv")
+    with pytest.raises(FormatError, match=r"data.csv, line 402: 2 columns, expected 3"):
+        read(path)
+    notes = Notes()
+    assert len(read(path, notes, skip_bad=True)) == 200
+    assert (notes.count("several-annotations"), notes.count("skipped")) == (200, 1)

@@ -47,7 +47,8 @@ content of a file decides which one it is; `--format NAME` forces one. Files may
   Label Studio trims or joins in a span's text do not matter. Tokens of a tool that begin with a
   blank keep the text as it is.
 - **Numbers as tags.** Parquet and Arrow files that `datasets` wrote name their tags. For JSON,
-  give the names: `--tag-names O,B-PER,I-PER,B-LOC,I-LOC`.
+  give the names: `--tag-names O,B-PER,I-PER,B-LOC,I-LOC`. Words with the tag -100 or null count
+  as missing.
 
 ## Languages without blanks
 
@@ -84,6 +85,8 @@ WHAT = {
     "ontonotes": "OntoNotes' `.gold_conll`: entities in brackets.",
     "conllu": "CoNLL-U: the tag is in MISC, `name=`, `NER=` or any key with `--misc`. Multiword "
     "tokens are words.",
+    "text-rows": "CSV with a header: one text a row, and its spans in a cell, as JSON or as Python "
+    "prints a list; Label Studio's CSV.",
     "kaggle-tokens": "CSV with a header: one word a row.",
     "kaggle-sentences": "CSV with a header: one sentence a row.",
     "wikiner": "One sentence a line: `word\\|POS\\|TAG`.",

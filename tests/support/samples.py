@@ -32,9 +32,9 @@ def tags_of(spans, length):
 TAGGED = [(words, tags_of(spans, len(words))) for words, spans in SENTENCES]
 
 
-def csv_text(rows):
+def csv_text(rows, delimiter=","):
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerows(rows)
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
     return buffer.getvalue()
 
 
@@ -152,6 +152,13 @@ def label_studio_min():
     return json.dumps(tasks)
 
 
+def text_rows():
+    rows = [["id", "text", "label"]]
+    for i, task in enumerate(json.loads(label_studio_min())):
+        rows.append([i, task["text"], json.dumps(task["label"])])
+    return csv_text(rows)
+
+
 TOKEN_FORMATS = {
     "kaggle-tokens": token_rows(),
     "kaggle-sentences": sentence_rows(),
@@ -233,6 +240,7 @@ RECORD_FORMATS = {
     "dataturks": dataturks(),
     "cluener": cluener(),
     "entities": span_objects(),
+    "text-rows": text_rows(),
     "spacy-jsonl-ner-annotator": ner_annotator(),
     "doccano-list": json.dumps([json.loads(line) for line in doccano().splitlines()], indent=1),
     "prodigy-list": json.dumps([json.loads(line) for line in prodigy().splitlines()]),

@@ -80,11 +80,15 @@ class ByteSurvey:
         """
         try:
             self.decoder.decode(chunk, final)
-        except UnicodeDecodeError as err:
+        except UnicodeError as err:
+            line = 1  # UTF-16 without its mark
+            if isinstance(err, UnicodeDecodeError):
+                line = self._line_of(err.object, err.start)
             raise FormatError(
                 self.name,
-                f"not {self.forced}: {err.reason}. Leave `encoding` out to have it recognised.",
-                line=self._line_of(err.object, err.start),
+                f"not {self.forced}: {getattr(err, 'reason', err)}. Leave `encoding` out to have "
+                "it recognised.",
+                line=line,
             ) from err
 
     def has_encoding(self, codec: str) -> bool:

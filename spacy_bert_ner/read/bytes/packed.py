@@ -66,7 +66,7 @@ def open_packed(path: Path, member: str) -> Iterator[BinaryIO]:
             if archive.getinfo(member).flag_bits & 1:
                 raise FormatError(name, "locked with a password. Unpack it and give the file.")
             try:
-                packed = archive.open(member)
+                packed: Any = archive.open(member)
             except (*_DAMAGE, NotImplementedError) as err:
                 raise FormatError(name, f"damaged zip file ({err}). Fetch it again.") from err
             with packed, unpack(packed, name) as unpacked:

@@ -10,7 +10,7 @@ from ..settings import ReadSettings
 from .column import NUMBERS
 from .column_survey import MOST_COLUMNS, ColumnSurvey
 from .dialects import first_rows, survey_headed, survey_plain
-from .headers import Header, find_header, find_named_columns, first_row
+from .headers import find_header, find_named_columns, first_row
 from .layout import Layout
 from .table import Row
 from .tag_forms import (
@@ -42,29 +42,28 @@ def find_layout(source: Source, settings: ReadSettings) -> Layout:
     RAISES (FormatError): If the file has no word, if two readings are possible, or if a
         column that the settings name is missing.
     """
-    header, names = find_header(source, settings), []
+    header = find_header(source, settings)
+    is_row = header is None
     if header is not None:
         survey, names = survey_headed(source, settings, header), header.names
-    if header is None or _is_row(header, survey, settings):
+        # where numbers name the columns, any first line looks like a header
+        tag, name = header.found["tag"], settings.columns.get("tag", "")
+        cells = survey.columns[tag].cells
+        is_row = name.isdecimal() and (is_tag(names[tag]) or names[tag] in cells)
+    if is_row:
         survey, names = survey_plain(source, settings), []
     if not survey.n_rows:
         raise FormatError(source.name, "no word in the file, expected a word and its tag a line.")
     n_columns = len(names) or survey.width
     if not 2 <= n_columns <= MOST_COLUMNS:
+        number, line = first_row(source)
         raise FormatError(
             source.name,
-            f"{count_things(n_columns, 'column')}, expected a word and its tag in each line, with "
-            "a tab or blanks between.",
-            line=first_row(source)[0],
+            f"{count_things(n_columns, 'column')} ({line[:60]!a}), expected a word and its tag in "
+            "each line, with a tab or blanks between.",
+            line=number,
         )
     return _Finder(source, settings, survey, names).find()
-
-
-def _is_row(header: Header, survey: ColumnSurvey, settings: ReadSettings) -> bool:
-    # where numbers name the columns, any first line looks like a header
-    column, name = header.found["tag"], settings.columns.get("tag", "")
-    cell = header.names[column]
-    return name.isdecimal() and (is_tag(cell) or cell in survey.columns[column].cells)
 
 
 class _Finder:
@@ -85,7 +84,7 @@ class _Finder:
         for kind in sorted(settings.columns.keys() - self.named.keys()):
             raise FormatError(
                 source.name,
-                f"{self.describe()}, and none that `columns` names for the {kind}: "
+                f"{self._describe()}, and none that `columns` names for the {kind}: "
                 f"'{settings.columns[kind]}'. Give its header, or its number from 1.",
                 line=survey.n_header,
             )
@@ -136,7 +135,7 @@ class _Finder:
             how="; ".join([f"{what}, {survey.dialect}", *self.reasons]) if self.reasons else "",
         )
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         names = ", ".join(map(repr, filter(str.strip, self.names)))[:300]
         return f"columns {names}" if names else f"{self.n_columns} columns without a header"
 
@@ -146,7 +145,7 @@ class _Finder:
         if is_csv and id_column < 0 and not self.survey.n_gaps and not ends:
             raise FormatError(
                 self.source.name,
-                f"{self.describe()}, no 'sentence #' and no blank rows: nothing parts the "
+                f"{self._describe()}, no 'sentence #' and no blank rows: nothing parts the "
                 "sentences. Add blank rows, name the column of the sentence's id in `columns`, or "
                 "name the words that end a sentence.",
                 line=self.survey.n_header,

@@ -17,8 +17,8 @@ from .tag_reader import TagReader
 
 _STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _PRINTED_LIST = re.compile(rf"\[\s*{_STRING}(?:\s*,?\s*{_STRING})*\s*,?\s*\]", re.DOTALL)
-_PRINTED_NUMBERS = re.compile(r"\[\s*\d+(?:(?:\s*,\s*|\s+)\d+)*\s*,?\s*\]")
-_NUMBER = re.compile(r"\d+")
+_PRINTED_NUMBERS = re.compile(r"\[\s*-?\d+(?:(?:\s*,\s*|\s+)-?\d+)*\s*,?\s*\]")
+_NUMBER = re.compile(r"-?\d+")
 _MOST_REPLAYS = 100  # open quotes after which lines are read again
 
 
@@ -113,11 +113,27 @@ def read_cells(
     RAISES (FormatError): If a column is missing.
     """
     lines = iter(lines)
-    delimiter, columns, n_columns = _read_header(source, next(lines, ""), wanted)
+    delimiter, names, columns = read_header(source, next(lines, ""), wanted)
     pick = itemgetter(*columns)
+    for line, row in read_csv_rows(source, lines, delimiter, len(names), faults):
+        yield line, pick(row) if row else ()
+
+
+def read_csv_rows(
+    source: Source, lines: Iterator[str], delimiter: str, n_columns: int, faults: Faults
+) -> Iterator[tuple[int, list[str]]]:
+    """Read CSV rows below a header.
+
+    source (Source): The file, for messages.
+    lines (Iterator[str]): Its lines below the header, with their line ends.
+    delimiter (str): What parts the cells.
+    n_columns (int): Cells of each row.
+    faults (Faults): Takes the rows with other columns than the header's, and broken CSV.
+    YIELDS (tuple[int, list[str]]): Line and cells of each row; no cells for one with a fault.
+    """
     for line, row, fault in _split_rows(lines, delimiter):
         if len(row) == n_columns:
-            yield line, pick(row)
+            yield line, row
             continue
         if fault:
             kind = "broken CSV"
@@ -134,7 +150,7 @@ def read_cells(
         else:
             continue
         faults.add(kind, FormatError(source.name, text, line=line))
-        yield line, ()
+        yield line, []
 
 
 def _split_rows(
@@ -169,12 +185,23 @@ def _split_rows(
         number += len(taken)
 
 
-def _read_header(source: Source, line: str, wanted: tuple[str, ...]) -> tuple[str, list[int], int]:
+def read_header(
+    source: Source, line: str, wanted: tuple[str, ...]
+) -> tuple[str, list[str], list[int]]:
+    """Read the header of CSV rows.
+
+    source (Source): The file, for messages.
+    line (str): Its first line.
+    wanted (tuple[str, ...]): Keys of `COLUMN_NAMES`.
+    RETURNS (tuple[str, list[str], list[int]]): What parts the cells, their names, and the
+        wanted columns.
+    RAISES (FormatError): If a column is missing.
+    """
     for delimiter in DELIMITERS:
         header = split_header(line, delimiter)
         columns = find_columns(header, wanted)
         if columns is not None:
-            return delimiter, columns, len(header)
+            return delimiter, header, columns
     names = ", ".join(f"'{COLUMN_NAMES[kind][0]}'" for kind in wanted)
     found = ", ".join(f"'{cell}'" for cell in split_header(line, ","))
     raise FormatError(

@@ -16,7 +16,8 @@ NO_ENTITY = frozenset(("O", "o", "_", "-"))
 """Tags of words in no entity."""
 
 _LONGEST_TAG = 100
-_PREFIXED = re.compile(r"([BIESLUMW])([-_])(\S(?:.*\S)?)", re.IGNORECASE)
+_DASHES = "-_:/|\u2010-\u2015\u2212\uff0d"
+_PREFIXED = re.compile(rf"([BIESLUMW])([{_DASHES}])(\S(?:.*\S)?)", re.IGNORECASE)
 _SUFFIXED = re.compile(r"(\S(?:.*\S)?)([-_])([BIESLUMW])", re.IGNORECASE)
 _LABEL = re.compile(r"[^\W\d_][^\s,;]*")
 _TO_USUAL = {"M": "I", "W": "S"}
@@ -109,6 +110,8 @@ def describe_fault(cell: str) -> str:
             "card, or in `dataset.features`."
         )
     found = f"tag '{cell[:60]}'" if cell else "no tag"
+    if not cell.isascii():  # О may be Cyrillic, and a blank another one
+        found += f" ({cell[:60]!a})"
     return f"{found}, expected {ALLOWED_TAGS}. Fix the tag."
 
 

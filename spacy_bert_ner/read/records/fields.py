@@ -62,9 +62,16 @@ class Fields:
             raise self.error(
                 f"{describe_kind(text)} as '{key}', expected a text. Export the data again."
             )
+        self.check_pairs(text, key)
+        return text
+
+    def check_pairs(self, text: str, key: str) -> None:
+        """Refuse a text with half a surrogate pair, which no file can hold.
+
+        RAISES (FormatError): Names the key.
+        """
         if not text.isascii() and _HALF_PAIR.search(text):
             raise self.error(f"half a surrogate pair in '{key}', expected Unicode. Fix the text.")
-        return text
 
     def items(self, key: str) -> list[Any]:
         """RETURNS (list): The list under a key; empty if the key is missing."""
@@ -100,6 +107,7 @@ class Fields:
                 f"{describe_kind(found)} as '{key}', expected the name of a label. Export the data "
                 "again, with names."
             )
+        self.check_pairs(found, key)
         return found.strip()
 
     def labels(self, labels: list[Any], notes: Notes) -> str:
@@ -127,8 +135,12 @@ class Fields:
             "which spans of the text are labelled."
         )
 
-    def triple(self) -> CharSpan:
-        """RETURNS (CharSpan): A list of two offsets and a label; the label may come first."""
+    def triple(self, text: str = "") -> CharSpan:
+        """Read a list of two offsets and a label; the label may come first.
+
+        text (str): The record's text: what the span covers is not its label.
+        RETURNS (CharSpan): The span.
+        """
         if isinstance(self.value, str):
             raise self.not_spans()
         if not isinstance(self.value, list) or len(self.value) < 3:
@@ -138,6 +150,9 @@ class Fields:
         start, end, label = self.value[:3]
         if isinstance(start, str):
             start, end, label = end, label, start
+        others = [item for item in self.value[2:] if isinstance(item, str) and item != label]
+        if others and type(start) is type(end) is int and label == text[start:end]:
+            label = others[0]
         return self.inner({"start": start, "end": end, "label": label}).span()
 
 

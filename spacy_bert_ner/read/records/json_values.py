@@ -20,7 +20,6 @@ _LIST = re.compile(r"\[\s*[\[{\]]")
 _RECORD_KEYS = {"text", "content", "full_text", "sentence", "document", "tokens", "words"}
 _RECORD_KEYS |= {"paragraphs", "sentences", "tokenized_text"}
 _CONTAINERS = ("annotations", "data", "examples", "documents", "common_examples")
-_DECODER = json.JSONDecoder()
 
 
 def read_json_records(
@@ -66,8 +65,8 @@ def _read_lines(source: Source, faults: Faults | None, notes: Notes | None) -> I
             if line.isspace():
                 continue
             try:
-                value = json.loads(line.lstrip("\ufeff"))
-            except (json.JSONDecodeError, RecursionError) as err:
+                value = _DECODER.decode(line.lstrip("\ufeff"))
+            except (ValueError, RecursionError) as err:
                 error = _broken(source, err, number)
                 if faults is None:
                     raise error from err
@@ -118,15 +117,24 @@ def _is_table(value: Mapping[str, Any]) -> bool:
     return all(isinstance(rows, list) and len(rows) == len(words) for rows in value.values())
 
 
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key '{max(keys, key=keys.count)}' comes twice in an object")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_make_object)
+
+
 def _try_line(line: str) -> tuple[bool, Any]:
     # whether a value ends on this line, and the value
     try:
-        return True, json.loads(line)
-    except RecursionError:
-        return True, None
-    except json.JSONDecodeError as err:
+        return True, _DECODER.decode(line)
+    except (ValueError, RecursionError) as err:
         # a fault before the end is a broken line; the error comes when the line is read
-        return err.pos < len(line), None
+        return getattr(err, "pos", 0) < len(line), None
 
 
 def _peek(file: TextIO) -> str:
@@ -205,6 +213,8 @@ class _Window:
                 if is_cut and not is_long and self._grow():
                     continue
                 raise self.error(err.msg, at=err.pos) from err
+            except ValueError as err:
+                raise self.error(str(err).partition(":")[0]) from err
             return value
 
     def error(self, message: str, *, at: int | None = None) -> FormatError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from .countings import OTHER_COUNTINGS, has_pairs
 from .fields import CharSpan, Fields
@@ -38,8 +39,8 @@ def find_span(
 
     Tools count characters or as `OTHER_COUNTINGS` says, and their end is the last character
     or the one after it. The first of these readings that matches the span's text is used.
-    Tools trim and join blanks in that text, and some models give it in lower case, so a
-    second comparison ignores blanks and case.
+    Tools trim and join blanks in that text, and some compose its characters or give it in
+    lower case, so a second comparison ignores blanks, case and composition.
 
     task (Fields): The record, for its place.
     text (str): The text of the record.
@@ -85,7 +86,7 @@ def read_span(item: Fields, text: str) -> CharSpan:
     RAISES (FormatError): If the span has no label or no offsets.
     """
     if not isinstance(item.value, Mapping):
-        return item.triple()
+        return item.triple(text)
     value = item.value
     pair = next((value[key] for key in _PAIRS if isinstance(value.get(key), list)), None)
     if pair is not None:
@@ -98,6 +99,21 @@ def read_span(item: Fields, text: str) -> CharSpan:
             item = item.inner({**value, last: value[first] + length})
         start, end = item.borders(first, last)
     return (*find_span(item, text, start, end, find_surface(value)), find_label(item))
+
+
+def list_spans(value: Any) -> Any:
+    """RETURNS (Any): Spans as a list of objects; `datasets` keeps them as an object of lists.
+
+    EXAMPLE:
+        >>> list_spans({"start": [0], "end": [4], "label": ["PER"]})
+        [{'start': 0, 'end': 4, 'label': 'PER'}]
+    """
+    if not isinstance(value, Mapping) or value.keys().isdisjoint((*_STARTS, *_PAIRS)):
+        return value
+    columns = list(value.values())
+    if any(not isinstance(cells, list) or len(cells) != len(columns[0]) for cells in columns):
+        return value
+    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def find_label(item: Fields) -> str:
@@ -126,4 +142,4 @@ def pair_to_dict(pair: Any) -> Any:
 
 
 def _fold(text: str) -> str:
-    return "".join(text.split()).casefold()
+    return normalize("NFC", "".join(text.split())).casefold()

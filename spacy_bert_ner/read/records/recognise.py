@@ -5,10 +5,12 @@ from itertools import islice
 from typing import Any
 
 from ..bytes.source import Source
+from ..columns.headers import find_columns
 from ..faults import Faults
 from ..sentence import FormatError, Notes
 from .fields import Fields
 from .label_studio import find_regions
+from .offsets import list_spans
 from .text_records import ENTITY_KEYS, TEXT_KEYS
 from .token_records import find_token_keys
 from .word_spans import find_span_keys
@@ -17,6 +19,10 @@ ReadValues = Callable[[Source, Faults | None, Notes | None], Iterator[Fields]]
 """Reads the records of a file of any form."""
 
 _MOST_HEAD = 100  # records that may decide the format
+_WRITE = (
+    "Write one object for each text, with the text as 'text' and the spans as 'entities': a list "
+    "of [start, end, label]."
+)
 _RENAME = (
     "Rename the keys of the text and its spans to 'text' and 'entities', or those of the words "
     "and their tags to 'tokens' and 'ner_tags'."
@@ -31,7 +37,7 @@ def recognise_records(source: Source, read_values: ReadValues) -> str:
     RETURNS (str): One of the formats of texts or tokens.
     RAISES (FormatError): If no record has a known form.
     """
-    guess, keys, advice = "", "no record", _RENAME
+    guess, keys, advice = "", "no record with keys", _WRITE
     for record in islice(read_values(source, None, None), _MOST_HEAD):
         found, is_clear = recognise_record(record.value)
         if is_clear:
@@ -83,10 +89,10 @@ def recognise_record(record: Any) -> tuple[str, bool]:
 def _recognise_entities(record: Mapping[str, Any]) -> tuple[str, bool]:
     if "ents" in record:
         return "spacy-jsonl", True
-    if isinstance(record.get("label"), Mapping):
+    if isinstance(list_spans(record.get("label")), Mapping):
         return "cluener", True
     for key in ENTITY_KEYS:
-        spans = record.get(key)
+        spans = list_spans(record.get(key))
         if not isinstance(spans, list):
             continue
         if not spans:
@@ -105,10 +111,14 @@ def _advise(record: Mapping[str, Any]) -> str:
                 "project. Export one in which spans of the text are labelled."
             )
         return "Add the spans as 'entities': a list of [start, end, label]."
+    if find_columns([str(key) for key in record], ("word", "tag")) is not None:
+        return (
+            "One record for each word is not read: write the table as CSV, with the columns "
+            "'sentence_id', 'word' and 'tag'."
+        )
     if any(isinstance(value, str) and " " in value for value in record.values()):
         return _RENAME
     return (
         "The text is missing or deeper in the record; some tools (Azure, tagtog, Amazon "
-        "Comprehend) keep it in a file of its own. Write one object for each text, with the text "
-        "as 'text' and the spans as 'entities': a list of [start, end, label]."
+        f"Comprehend) keep it in a file of its own. {_WRITE}"
     )

@@ -13,7 +13,7 @@ from ..columns.tag_reader import TagReader
 from ..faults import Faults
 from ..file_format import FileFormat, Opened
 from ..languages import make_tokenizer
-from ..sentence import FormatError, Notes, Sentence
+from ..sentence import FormatError, Notes, Sentence, note_missing
 from ..settings import ReadSettings
 from .annotators import TextSurvey, check_annotator, convert_offsets, merge_annotations
 from .fields import Fields
@@ -78,7 +78,8 @@ def open_records(
     make_tokenizer(settings.lang)
     faults = Faults(source.name, skip_bad=True)
     records = _read_annotated(name, read_values, source, Notes(), faults)
-    needs_all = settings.annotator or _needs_survey(source)
+    is_json = read_values is read_json_records
+    needs_all = settings.annotator or not is_json or _needs_survey(source)
     survey = TextSurvey(records if needs_all else islice(records, _SAMPLE))
     check_annotator(settings.annotator, survey, source.name)
     how = f"offsets count {survey.counting.name}" if survey.counting else ""
@@ -90,8 +91,6 @@ def open_records(
 
 def _needs_survey(source: Source) -> bool:
     # whether a file may have annotators, binary answers or characters of two UTF-16 units
-    if source.encoding in ("binary", "folder"):
-        return True
     before = ""
     with source.open_text() as file:
         while chunk := file.read(_CHUNK):
@@ -155,7 +154,9 @@ def _read_tokens(
     checker = TagReader(source, forms)
     for document, task in enumerate(read_values(source, faults, notes), start=1):
         sentences = _TOKEN_RECORDS[name](task, checker, settings.tag_names, document)
-        yield from _without_faults(sentences, task, faults, notes)
+        for sentence in _without_faults(sentences, task, faults, notes):
+            note_missing(sentence.missing, task.place, notes)
+            yield sentence
     faults.check()
 
 

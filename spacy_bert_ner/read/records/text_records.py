@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ..sentence import Notes
 from .countings import UTF16
 from .fields import CharSpan, Fields
-from .offsets import find_span, find_surface, pair_to_dict, read_span
+from .offsets import find_span, find_surface, list_spans, pair_to_dict, read_span
 
 TEXT_KEYS = ("text", "content", "full_text", "sentence", "document")
 """Keys of a record's text; the first one found is used."""
@@ -94,13 +94,14 @@ def read_spacy_json(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     if isinstance(value, list) and len(value) == 2:
         facts = value[1] if isinstance(value[1], Mapping) else {"entities": value[1]}
         task = task.inner({**facts, "text": value[0]})
-    spans = [task.inner(item).triple() for item in task.items("entities")]
+    text = task.text("text")
+    spans = [task.inner(item).triple(text) for item in task.items("entities")]
     spans += [task.inner(item).span() for item in task.items("ents")]
     tokens = _read_tokens(task)
     groups = task.get("spans") if isinstance(task.get("spans"), Mapping) else {}
     yield AnnotatedText(
         task,
-        task.text("text"),
+        text,
         spans,
         tokens,
         _read_starts(task),
@@ -119,6 +120,7 @@ def read_entities(task: Fields, notes: Notes) -> Iterator[AnnotatedText]:
     length instead of an end. If it has a text, the offsets are checked with it.
     """
     text = read_text(task)
+    task = task.inner({key: list_spans(value) for key, value in task.mapping().items()})
     key = next((key for key in ENTITY_KEYS if isinstance(task.get(key), list)), "label")
     spans = [read_span(task.inner(item), text) for item in task.items(key)]
     is_checked = all(

@@ -15,6 +15,7 @@ WORD_KEYS = ("tokens", "words", "sentence", "text")
 TAG_KEYS = ("ner_tags", "ner", "tags", "labels", "label", "bio_tags", "ner_labels")
 """Keys of a record's tags; the first one found is used."""
 
+_UNKNOWN = (None, -100, "-100")  # tags of words that nobody annotated, or that are no words
 _SPACE_KEYS = ("trailing_whitespace", "spaces")
 _TEXT_KEYS = ("full_text", "text", "raw")
 
@@ -33,7 +34,7 @@ def list_tags(record: Any) -> list[str]:
     """RETURNS (list[str]): A record's tags that are texts, if it is one of words and tags."""
     keys = find_token_keys(record)
     values = _name_lists(record)[keys[1]] if keys else []
-    return [value for value in values if isinstance(value, str)]
+    return [value for value in values if isinstance(value, str) and value not in _UNKNOWN]
 
 
 def find_class_names(feature: Any) -> tuple[str, ...]:
@@ -57,16 +58,18 @@ def read_token_record(
     checker (TagReader): Checks the tags of the file.
     tag_names (Sequence[str]): The tags that the numbers mean.
     document (int): Number of the sentence's document.
-    YIELDS (Sentence): The sentence, if it has words.
+    YIELDS (Sentence): The sentence, if it has words; those whose tag is -, -100 or null
+        are missing.
     RAISES (FormatError): If words and tags differ in number, or a number has no name.
     """
     task = task.inner(_name_lists(task.value))
     record = task.mapping()
     keys = find_token_keys(record)
     if keys is None:
+        found = ", ".join(f"{key} ({describe_kind(value)})" for key, value in record.items())
         raise task.error(
-            f"keys {', '.join(map(str, record))[:80]}, expected a list of words (tokens) and a "
-            "list of their tags (ner_tags). Rename the keys."
+            f"keys {found[:200]}, expected a list of words (tokens) and a list of their tags "
+            "(ner_tags). Rename the keys, or fix the record."
         )
     words, values = task.items(keys[0]), task.items(keys[1])
     if len(words) != len(values):
@@ -79,6 +82,7 @@ def read_token_record(
         return
     if not all(words):
         raise task.error(f"an empty word in '{keys[0]}', expected a text. Remove it and its tag.")
+    task.check_pairs("".join([*words, *map(str, values)]), "' or '".join(keys))
     tags = [_find_tag(task, value, tag_names) for value in values]
     missing = [i for i, tag in enumerate(tags) if tag == "-"]
     tags = [checker.check("O" if tag == "-" else tag, task.number) for tag in tags]
@@ -149,6 +153,8 @@ def _name_lists(record: Any) -> Any:
 
 
 def _find_tag(task: Fields, value: Any, tag_names: Sequence[str]) -> str:
+    if value in _UNKNOWN:
+        return "-"
     if isinstance(value, str) and not value.isdecimal():
         return value
     if isinstance(value, (bool, float)) or not str(value).isdecimal():
@@ -197,4 +203,4 @@ def _is_word_list(value: Any) -> bool:
 
 
 def _is_tag_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(tag, (str, int)) for tag in value)
+    return isinstance(value, list) and not any(isinstance(tag, (list, dict)) for tag in value)

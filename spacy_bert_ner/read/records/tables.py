@@ -1,13 +1,17 @@
-"""Parquet, Arrow, or the folder of a Hugging Face data set → records like those of JSON."""
+"""Parquet, Arrow, the folder of a data set, or CSV of texts → records like those of JSON."""
 
+import ast
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..bytes.source import Source
+from ..columns.headers import has_columns
+from ..columns.sentence_rows import read_csv_rows, read_header
 from ..faults import Faults
 from ..file_format import FileFormat, Opened
 from ..sentence import FormatError, Notes
@@ -15,11 +19,18 @@ from ..settings import ReadSettings
 from .fields import Fields
 from .recognise import recognise_records
 from .record_formats import open_records
-from .token_records import TAG_KEYS, find_class_names
+from .token_records import find_class_names, find_token_keys
 
 _BATCH = 256  # rows in memory at once
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"
 _DICT_FILE = "dataset_dict.json"
+_SPAN_CELL = re.compile(
+    r"""(^|[,;\t|])"?"""
+    r"""(\[\s*[\[(]\s*\d+\s*,\s*\d+\s*,"""  # [[0, 4, or [(0, 4,
+    r"""|\[?\s*\{[^{}\n]{0,300}?["'](start\w*|begin\w*|offset|entities)["']{1,2}\s*:)""",
+    re.MULTILINE,
+)
+"""A cell of spans: lists, or an object with a start or with entities."""
 
 
 def _is_table(source: Source, head: str) -> bool:
@@ -97,15 +108,15 @@ def _cut(batch: Any) -> Iterator[Any]:
 def _find_tag_names(source: Source) -> tuple[str, ...]:
     # the ClassLabel names that `datasets` writes into the schema
     batch = next(_read_batches(source), None)
-    facts = (batch.schema.metadata or {}).get(b"huggingface") if batch is not None else None
-    if facts is None:
+    rows = batch.to_pylist() if batch is not None else ()
+    keys = next(filter(None, map(find_token_keys, rows)), None)
+    if keys is None:
         return ()
-    features = json.loads(facts).get("info", {}).get("features", {})
-    for key in TAG_KEYS:
-        names = find_class_names(features.get(key))
-        if names:
-            return names
-    return ()
+    facts = (batch.schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        return find_class_names(json.loads(facts)["info"]["features"][keys[1]])
+    except (ValueError, KeyError, TypeError):  # other programs may write there what they like
+        return ()
 
 
 def _find_files(source: Source) -> list[Path]:
@@ -157,5 +168,55 @@ def _import_pyarrow(source: Source) -> Any:
     return pyarrow
 
 
-TABLE_FORMATS = (FileFormat("parquet", _is_table, _open_table),)
-"""Tables of records: Parquet, Arrow, and folders of Hugging Face data sets."""
+def _is_text_rows(source: Source, head: str) -> bool:
+    header, _, rows = head.partition("\n")
+    return has_columns(header, ("text",)) and _SPAN_CELL.search(rows) is not None
+
+
+def _open_text_rows(source: Source, settings: ReadSettings) -> Opened:
+    name = recognise_records(source, read_text_rows)
+    opened = open_records(name, read_text_rows, source, settings)
+    return opened._replace(how="; ".join(filter(None, (f"cells are read as {name}", opened.how))))
+
+
+def read_text_rows(
+    source: Source, faults: Faults | None = None, notes: Notes | None = None
+) -> Iterator[Fields]:
+    """Read CSV rows of a text and its spans, in a cell of JSON or as Python prints a list.
+
+    source (Source): The file; its header names the column of the text.
+    faults (Faults | None): Takes rows with other columns than the header's, and broken CSV.
+    notes (Notes | None): Counts the rows that are left out.
+    YIELDS (Fields): The rows as objects, with their lines.
+    RAISES (FormatError): If no column is that of the text.
+    """
+    faults = faults or Faults(source.name, skip_bad=True)
+    with source.open_text(newline="") as file:
+        delimiter, names, (text,) = read_header(source, next(file, ""), ("text",))
+        for line, row in read_csv_rows(source, file, delimiter, len(names), faults):
+            if not row:
+                faults.skip(f"{source.name}:{line}", notes or Notes())
+                continue
+            record = {name: _read_cell(cell) for name, cell in zip(names, row, strict=True)}
+            yield Fields(source, line, {**record, "text": row[text]})
+
+
+def _read_cell(cell: str) -> Any:
+    # spans as a list, or the cell; data are parsed, never evaluated
+    if not cell.startswith(("[", "{")):
+        return cell or None
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        try:
+            value = json.loads(json.dumps(ast.literal_eval(cell)))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return cell
+    return value["entities"] if isinstance(value, dict) and "entities" in value else value
+
+
+TABLE_FORMATS = (
+    FileFormat("parquet", _is_table, _open_table),
+    FileFormat("text-rows", _is_text_rows, _open_text_rows),
+)
+"""Tables of records: Parquet, Arrow, folders of Hugging Face data sets, CSV of texts."""

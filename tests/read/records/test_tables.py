@@ -1,5 +1,6 @@
 """Parquet, Arrow, and folders as Hugging Face's `datasets` writes them."""
 
+import bz2
 import json
 import sys
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_numbers_without_names(tmp_path):
     assert find_spans(tmp_path / "a.parquet", tag_names=NAMES) == SPANS
 
 
+def test_names_of_another_column_and_facts_of_other_programs(tmp_path):
+    table, path = make_table(), tmp_path / "a.parquet"
+    parquet.write_table(table.append_column("tags", table["ner_tags"]), path)
+    assert find_spans(path) == SPANS
+    renamed = table.rename_columns(["id", "tokens", "labels"])
+    other = renamed.append_column("ner_tags", table["ner_tags"])
+    parquet.write_table(other.replace_schema_metadata(table.schema.metadata), path)
+    assert find_spans(path) == SPANS
+    facts = {"info": {"features": {"labels": {"names": NAMES[::-1]}}}}
+    for text in (json.dumps(facts), "[]", "{"):
+        parquet.write_table(other.replace_schema_metadata({"huggingface": text}), path)
+        with pytest.raises(FormatError, match="no names for the numbers"):
+            find_spans(path)
+
+
 def test_texts_as_tags(tmp_path):
     parquet.write_table(make_table(names=False, as_numbers=False), tmp_path / "a.parquet")
     assert find_spans(tmp_path / "a.parquet") == SPANS
@@ -66,7 +82,11 @@ def test_texts_with_spans(tmp_path):
     entities = [[{"start": 0, "end": 4, "label": "PER"}]]
     table = pyarrow.table({"text": ["Mira left"], "entities": entities})
     parquet.write_table(table, tmp_path / "a.parquet")
-    assert find_spans(tmp_path / "a.parquet") == [(["Mira", "left"], [(0, 1, "PER")])]
+    expected = [(["Mira", "left"], [(0, 1, "PER")])]
+    assert find_spans(tmp_path / "a.parquet") == expected
+    packed = tmp_path / "a.parquet.bz2"
+    packed.write_bytes(bz2.compress((tmp_path / "a.parquet").read_bytes()))
+    assert find_spans(packed) == expected
 
 
 def test_arrow_files(tmp_path):
