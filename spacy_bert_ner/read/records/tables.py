@@ -108,8 +108,9 @@ def _cut(batch: Any) -> Iterator[Any]:
 def _find_tag_names(source: Source) -> tuple[str, ...]:
     # the ClassLabel names that `datasets` writes into the schema
     batch = next(_read_batches(source), None)
-    rows = batch.to_pylist() if batch is not None else ()
-    keys = next(filter(None, map(find_token_keys, rows)), None)
+    if batch is None:
+        return ()
+    keys = next(filter(None, map(find_token_keys, batch.to_pylist())), None)
     if keys is None:
         return ()
     facts = (batch.schema.metadata or {}).get(b"huggingface", b"{}")
