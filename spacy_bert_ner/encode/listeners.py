@@ -80,7 +80,7 @@ def _take_data(
         model.verify_inputs(docs)
         return model._outputs or []
     datas = [_read_stored(model, get_trf_data(doc)) for doc in docs]
-    if is_train and None in datas:
+    if is_train and any(data is None and len(doc) for doc, data in zip(docs, datas, strict=True)):
         raise ValueError(Errors.E203.format(name="transformer"))
     return datas
 

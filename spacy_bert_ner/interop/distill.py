@@ -124,10 +124,9 @@ def draw_taught_docs(
     shares = np.eye(max(columns) + 1)[list(columns)]
     for batch in minibatch(islice(examples, MAX_DOCS), nlp.batch_size):
         docs = pipe_before(nlp, pipe.name, [eg.predicted.copy() for eg in batch])
-        output = first_pieces.predict(docs)
-        datas: list[Any] = output.doc_data
-        for eg, doc, data in zip(batch, docs, datas, strict=True):
-            words, scores = pipe.score_tags([doc])
+        scored = [pipe.score_tags([doc]) for doc in docs]
+        datas: list[Any] = first_pieces.predict(docs).doc_data
+        for eg, doc, data, (words, scores) in zip(batch, docs, datas, scored, strict=True):
             if not len(words.tokens):
                 continue
             probs = find_tag_probs(scores, words, pipe.tag_model, 1.0) @ shares

@@ -204,6 +204,7 @@ def test_a_pipeline_on_another_tok2vec_has_no_encoder(tmp_path):
         pipeline_to_hf(nlp, tmp_path / "out")
 
 
+@pytest.mark.filterwarnings("error:The vectors of another transformer")
 def test_a_plain_head_is_fitted_and_its_loss_stated(get_encoder, tmp_path):
     nlp = build(get_encoder, features=SHAPE)
     words = ["Alex", "London", "Paris", "is"]
