@@ -67,7 +67,12 @@ class TokenVectors(TransformerData):
 
 
 def is_unread(data: TransformerData | None, owner: int) -> bool:
-    """Whether vectors of another encoder than this one would be lost unread."""
+    """Whether vectors of another encoder would be lost unread.
+
+    data (Optional[TransformerData]): What a doc holds.
+    owner (int): Number of the encoder whose vectors replace them.
+    RETURNS (bool): False for the same encoder, for vectors of unknown origin and for spaCy's.
+    """
     if not isinstance(data, TokenVectors):
         return False
     return data.owner not in (None, owner) and not data.is_read
