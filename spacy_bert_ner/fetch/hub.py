@@ -74,7 +74,8 @@ def fetch_from_hub(name: str, folder: Path, *, timeout: float = NETWORK_TIMEOUT)
         if broken:
             snapshot_download(repo, allow_patterns=broken, force_download=True, **options)
     except find_hub_errors() as error:
-        slow = "Give it more time (`timeout`). " if isinstance(error, TimeoutError) else ""
+        # Ours is the TimeoutError of Python; requests and httpx have their own.
+        slow = "Give it more time (`timeout`). " if "Timeout" in type(error).__name__ else ""
         raise FetchError(
             f"the hub did not send it ({describe_hub_error(error)}). {slow}{HELP}"
         ) from error
