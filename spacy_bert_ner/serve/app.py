@@ -39,6 +39,7 @@ _router = APIRouter()
 _BUSY: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The server stops, or the answer took too long."}
 }
+_UNREADABLE = {"model": Problem, "description": "The body is not JSON in UTF-8."}
 _REFUSED: dict[int | str, dict[str, Any]] = {
     408: {"model": Problem, "description": "The body took too long to arrive."},
     413: {"model": Problem, "description": "The body is too large."},
@@ -64,6 +65,7 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
         docs_url=None,
         redoc_url=None,
         lifespan=_run_batcher,
+        redirect_slashes=False,
         exception_handlers=handlers,
     )
     batcher = app.state.batcher = Batcher(nlp, settings)
@@ -79,7 +81,7 @@ def make_app(nlp: Language, settings: ServerSettings) -> Guard:
     )
     guard = app.state.guard = Guard(app, settings, app.routes[-1])
     app.include_router(_router, responses=_BUSY)
-    app.include_router(label_studio_router, responses=_REFUSED)
+    app.include_router(label_studio_router, responses={400: _UNREADABLE, **_REFUSED})
     return guard
 
 

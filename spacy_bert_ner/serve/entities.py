@@ -13,6 +13,11 @@ from starlette.responses import Response
 from .batcher import Batcher, FoundEntity
 from .messages import EntitiesRequest, Offsets
 
+_DESCRIBED = "/docs describes the request."
+_ADVICE = 'Send {"texts": ["…"]}, as /docs describes.'
+# To describe more faults of a request takes seconds, in which nobody else is answered.
+_MANY = 1_000
+
 
 def make_endpoint(
     batcher: Batcher, kind: type[EntitiesRequest]
@@ -26,11 +31,13 @@ def make_endpoint(
 
     async def find_entities(request: Request) -> Response:
         """Find the named entities of some texts."""
-        if not request.headers.get("content-type", "").startswith("application/json"):
+        media_type = request.headers.get("content-type", "").lower()
+        if not media_type.startswith("application/json"):
             # A page of another site may send other types without asking the server first.
             raise HTTPException(422, "Expected the header content-type: application/json.")
-        body = read_request(await request.body(), kind)
+        body = read_request(await request.body(), kind, _ADVICE)
         refuse_unknown_labels(body.labels, batcher.labels)
+        body.labels = body.labels and [*{*body.labels}]  # a client could repeat one
         unit = request.query_params.get("offsets", body.offsets)
         if unit not in get_args(Offsets):
             raise HTTPException(422, f"offsets: expected {' or '.join(get_args(Offsets))}.")
@@ -50,25 +57,33 @@ def make_endpoint(
     return find_entities
 
 
-def read_request(content: bytes, kind: type[EntitiesRequest]) -> EntitiesRequest:
+def read_request(
+    content: bytes, kind: type[EntitiesRequest], advice: str = _DESCRIBED
+) -> EntitiesRequest:
     """Read and check a request.
 
     content (bytes): JSON in UTF-8.
     kind (Type[EntitiesRequest]): The request within the limits of the server.
+    advice (str): Ends the sentences of a refusal.
     RETURNS (EntitiesRequest): The request.
     RAISES (HTTPException): 422, if it is not as the server accepts it.
     """
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        raise HTTPException(422, explain_invalid(error.errors()[0])) from None
+        if error.error_count() > _MANY:
+            detail = f"The body has {error.error_count():,} faults. {advice}"
+        else:
+            detail = explain_invalid(error.errors()[0], advice)
+        raise HTTPException(422, detail) from None
 
 
-def explain_invalid(error: Any) -> str:
+def explain_invalid(error: Any, advice: str = _DESCRIBED) -> str:
     """Say what is wrong with a request, without its text: an answer, like a log, repeats none.
 
     error (ErrorDetails): The first error that pydantic found.
-    RETURNS (str): A sentence.
+    advice (str): Ends the sentences.
+    RETURNS (str): What is wrong, and the advice.
     """
     if error["type"] == "json_invalid":
         what = f"The body is not JSON: {error['ctx']['error']}"
@@ -80,7 +95,7 @@ def explain_invalid(error: Any) -> str:
             n_most = error["ctx"]["max_length"]
             found = f"{len(error['input']):,} characters, expected at most {n_most:,}"
             return f"{place[:80]!a}: {found}. Split the text."
-    return f'{what}. Send {{"texts": ["…"]}}, as /docs describes.'
+    return f"{what}. {advice}"
 
 
 def refuse_unknown_labels(labels: Sequence[str] | None, known: Sequence[str]) -> None:

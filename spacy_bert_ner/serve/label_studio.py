@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from .batcher import Batcher
@@ -19,7 +19,7 @@ label_studio_router = APIRouter(prefix="/label-studio", tags=["Label Studio"])
 class Tasks(BaseModel):
     """What Label Studio sends to /predict; other keys are not used."""
 
-    tasks: list[dict[str, Any]]
+    tasks: list[dict[str, Any]] = Field(fail_fast=True)
     label_config: str
 
 
@@ -117,7 +117,7 @@ def read_interface(config: str, known: list[str]) -> Interface:
     config (str): Its labelling interface, in XML.
     known (List[str]): The labels of the model. Those that the project does not have, not
         even in other letters of the case, are left out.
-    RETURNS (Interface): The names in it.
+    RETURNS (Interface): The names in it, from the tag Labels that has most of these labels.
     RAISES (HTTPException): 422, if no tag Labels belongs to a tag Text.
     """
     if "<!" in config.replace("<!--", ""):  # a document type could define entities
@@ -126,21 +126,41 @@ def read_interface(config: str, known: list[str]) -> Interface:
         root = ElementTree.fromstring(config)  # noqa: S314 - nothing is defined in it
     except (ElementTree.ParseError, ValueError) as error:
         raise HTTPException(422, f"label_config is not XML: {str(error)!a}.") from error
-    texts = {tag.get("name"): tag.get("value", "") for tag in root.iter("Text")}
+    texts = {
+        tag.get("name"): tag.get("value", "")
+        for tag in root.iter("Text")
+        if tag.get("valueType") != "url"  # the field has an address, not the text
+    }
+    best = None
     for tag in root.iter("Labels"):
         target = tag.get("toName")
         if target in texts and texts[target].startswith("$"):
-            names = [label.get("value", "") for label in tag.iter("Label")]
-            folded = {name.casefold(): name for name in names}
-            labels = {
-                label: label if label in names else folded[label.casefold()]
-                for label in known
-                if label.casefold() in folded
-            }
-            return Interface(tag.get("name", ""), str(target), texts[target][1:], labels)
-    raise HTTPException(
-        422, "label_config has no Labels for a Text whose value is a field of the task, like $text."
-    )
+            labels = _match_labels(tag, known)
+            if best is None or len(labels) > len(best.labels):
+                best = Interface(tag.get("name", ""), str(target), texts[target][1:], labels)
+    if best is None:
+        raise HTTPException(
+            422,
+            "label_config has no Labels for a Text whose value is a field of the task with the "
+            "text itself, like $text.",
+        )
+    return best
+
+
+def _match_labels(tag: ElementTree.Element, known: list[str]) -> dict[str, str]:
+    # A region's label is the alias, if there is one.
+    names = {
+        name: label.get("alias") or name
+        for label in tag.iter("Label")
+        for name in (label.get("value"), label.get("alias"))
+        if name
+    }
+    folded = {name.casefold(): label for name, label in names.items()}
+    return {
+        label: names.get(label) or folded[label.casefold()]
+        for label in known
+        if label.casefold() in folded
+    }
 
 
 def _get_text(task: dict[str, Any], field: str) -> str:

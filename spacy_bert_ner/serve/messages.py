@@ -20,7 +20,9 @@ class EntitiesRequest(BaseModel):
 
     texts: list[str] = Field(min_length=1, description=_TEXTS)
     labels: list[str] | None = Field(
-        default=None, description="Give only entities with these labels; by default, all."
+        default=None,
+        fail_fast=True,
+        description="Give only entities with these labels; by default, all.",
     )
     threshold: float = Field(
         default=0.0,

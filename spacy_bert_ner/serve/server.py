@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import socket
@@ -23,6 +24,8 @@ from .guard import Guard
 from .monitor import FOLDER, configure_logs, log_event
 from .settings import ServerSettings
 
+# Java's HttpClient offers HTTP/2 with each request; httptools then drops the body.
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 # Seconds in which a server that stops still answers what is on its way to it.
 _LINGER = 0.5
 
@@ -161,6 +164,9 @@ def _make_protocol(seconds: float) -> type[asyncio.Protocol]:
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._watch = self.loop.call_later(seconds, self._check, None)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(_UPGRADE.sub(b"\r\nx-offer:", data))
 
         def _check(self, before: Any) -> None:
             if self.cycle is before:

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 
 import pytest
 from support.pipelines import make_nlp
@@ -126,10 +127,35 @@ def test_a_pipeline_that_writes_to_a_span_group_is_served(trained):
             "texts[1]': 5,001 characters, expected at most 5,000. Split the text.",
         ),
         (b'{"texts": ["' + b"x" * 2_000_000 + b'"]}', 413, "2,000,000 bytes"),
+        (b'{"texts": ["x"]' + b"".join(b',"%d":1' % i for i in range(1_001)) + b"}", 422, "1,001"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_a_sentence(client, content, status, words):
     assert words in refused(client, status, content)
+
+
+@pytest.mark.parametrize(
+    "path, content",
+    [
+        ("/v1/entities", b'{"texts": ["x"], "labels": [' + b"1," * 900_000 + b"1]}"),
+        ("/v1/entities", b"{" + b"".join(b'"%d":1,' % i for i in range(170_000)) + b'"x": 1}'),
+        ("/label-studio/predict", b'{"label_config": "", "tasks": [' + b"1," * 900_000 + b"1]}"),
+    ],
+)
+def test_a_body_full_of_faults_is_refused_at_once(client, path, content):
+    # To list them all took up to a minute, in which the server answered nobody.
+    started = time.process_time()
+    answer = client.post(path, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 422 and time.process_time() - started < 2
+
+
+def test_a_label_that_is_repeated_costs_nothing(client):
+    text = "London is big . " * 300
+    started = time.process_time()
+    assert ask(client, texts=[text] * 5, labels=["LOC"]) == ask(
+        client, texts=[text] * 5, labels=["PER"] * 200_000 + ["LOC"]
+    )
+    assert time.process_time() - started < 5
 
 
 def test_a_text_that_is_too_long_for_the_pipeline_is_refused(trained, monkeypatch):
@@ -144,6 +170,14 @@ def test_other_sites_cannot_send_a_form(client):
     content = json.dumps({"texts": ["x"]}).encode()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         assert "content-type" in refused(client, 422, content, **{"content-type": kind})
+
+
+def test_a_media_type_has_no_case_and_a_path_no_other_form(client):
+    content = json.dumps({"texts": ["x"]}).encode()
+    headers = {"content-type": "Application/JSON; charset=utf-8"}
+    assert client.post("/v1/entities", content=content, headers=headers).status_code == 200
+    answer = client.post("/v1/entities/", content=content, headers=headers, follow_redirects=False)
+    assert answer.status_code == 404 and "/docs" in answer.json()["detail"]
 
 
 def test_a_fault_shows_neither_traceback_nor_text(trained, monkeypatch, caplog):

@@ -122,6 +122,16 @@ def test_labels_that_the_project_does_not_have_are_left_out(client):
     assert labels == [["Loc"], ["Loc"]]
 
 
+def test_the_labels_of_the_model_are_found_under_aliases_and_in_any_tag(client):
+    other = '<Labels name="mood" toName="text"><Label value="good"/></Labels>'
+    config = CONFIG.replace('<Label value="PER"/>', '<Label value="Person" alias="per"/>')
+    config = config.replace("<View>", f"<View>{other}")
+    results = predict(client, config=config).json()["results"]
+    regions = [region for result in results for region in result["result"]]
+    assert {region["from_name"] for region in regions} == {"label"}
+    assert {region["value"]["labels"][0] for region in regions} == {"per", "Loc"}
+
+
 @pytest.mark.parametrize(
     "config, words",
     [
@@ -129,6 +139,7 @@ def test_labels_that_the_project_does_not_have_are_left_out(client):
         ("<View>", "not XML"),
         ("<View>\ud800</View>", "not XML"),
         ("<View/>", "no Labels"),
+        (CONFIG.replace("<Text", '<Text valueType="url"'), "the text itself"),
         ('<View><Labels name="a" toName="b"/><Image name="b" value="$x"/></View>', "no Labels"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><View>&a;</View>', "document type"),
         ("<View>" * 100_000, "not XML"),
@@ -146,3 +157,4 @@ def test_a_task_without_its_text_is_refused(client):
         headers = {"content-type": "application/json"}
         answer = client.post("/label-studio/predict", content=content, headers=headers)
         assert answer.status_code == 422, data
+        assert '"texts"' not in answer.json()["detail"]

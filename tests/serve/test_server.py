@@ -46,6 +46,21 @@ def test_one_connection_serves_many_requests(served):
             assert read_answer(sock)[0] == 200
 
 
+@pytest.mark.parametrize("is_split", [False, True])
+def test_a_client_that_offers_http_2_is_answered(served, is_split):
+    # Java's HttpClient does with each request, and `curl --http2`.
+    body = REQUEST.partition(b"\r\n\r\n")[2]
+    offer = "connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    whole = make_request(body, headers=offer)
+    with served.connect() as sock:
+        for _ in range(2):
+            sock.sendall(whole[: -len(body)])
+            if is_split:
+                time.sleep(0.1)
+            sock.sendall(body)
+            assert read_answer(sock)[0] == 200
+
+
 @pytest.mark.parametrize("sends", ["whole", "asks before", "in chunks"])
 def test_a_body_of_50_mb_is_refused(served, sends):
     body = bytes(50_000_000)
