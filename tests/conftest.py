@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.checkpoints import build_checkpoint
 from support.hub_server import hub  # noqa: F401 - a fixture
 from support.pipelines import make_nlp, train
@@ -15,6 +16,12 @@ def pytest_addoption(parser):
 def pytest_configure():
     # A shell lets what it starts in the background ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The same examples in each run, however slow the machine is.
+    slow = [HealthCheck.too_slow]
+    settings.register_profile(
+        "steady", deadline=None, derandomize=True, database=None, suppress_health_check=slow
+    )
+    settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(config, items):

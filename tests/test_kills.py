@@ -40,8 +40,8 @@ def kill(args, environment, cache, *, check):
     temporary = cache / "temporary"
     temporary.mkdir(parents=True)
     environment = {**environment, "TMPDIR": str(temporary)}
-    run_to_its_end(args, environment, cache)  # fills the caches
-    seconds = run_to_its_end(args, environment, cache)
+    # The first run fills the caches.
+    seconds = min(run_to_its_end(args, environment, cache) for _ in range(3))
     rng, n_killed = random.Random(1), 0
     while n_killed < N_KILLS:
         process = start(args, environment, cache)
@@ -52,6 +52,8 @@ def kill(args, environment, cache, *, check):
         n_killed += is_killed
         check(is_killed)
         run_to_its_end(args, environment, cache)
+        if any(temporary.iterdir()):  # a child of the killed process has made it again
+            run_to_its_end(args, environment, cache)
         assert list(temporary.iterdir()) == []
         check(False)
 

@@ -22,7 +22,7 @@ make = {"temporary_folder": lambda: temporary_folder(path),
 with make[sys.argv[2]]() as folder:
     (folder / "file").write_text("half")
     print("filling", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,21 @@ from spacy_bert_ner.annotate.annotate import annotate
 __all__ = ["here", "model"]
 
 
+def read_proc(name):
+    """A file of Linux about a process or a thread; of one that has ended, there is none."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path("/proc", name).read_text()
+    return ""
+
+
+def is_worker(pid):
+    return "spawn_main" in read_proc(f"{pid}/cmdline")
+
+
 def list_children(pid="self"):
     """The worker processes of a process."""
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    numbers = [int(number) for file in files for number in file.read_text().split()]
-    lines = [(number, Path(f"/proc/{number}/cmdline")) for number in numbers]
-    return [number for number, path in lines if "spawn_main" in path.read_text()]
+    files = [*Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(child) for file in files for child in read_proc(file).split() if is_worker(child)]
 
 
 def test_a_killed_worker_is_replaced_and_its_part_done_anew(model, tmp_path, request):
@@ -80,25 +90,29 @@ def test_an_error_in_a_worker_is_the_error_of_the_job(model, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_stopped_job_leaves_no_worker_and_goes_on(name, model, tmp_path, here):
-    data = write_lines(tmp_path / "a.jsonl", make_records(20_000))
-    out, number = tmp_path / "out", getattr(signal, name)
-    args = [str(model), str(data), "--output", str(out), "--workers", "1", "--part-records", "300"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spacy", "bert-ner", "annotate", *args],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (out / "receipts").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    children = list_children(process.pid)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    data, number = write_lines(tmp_path / "a.jsonl", make_records(20_000)), getattr(signal, name)
+    for i in range(5):  # a busy machine may end the job before this process stops it
+        out = tmp_path / f"out{i}"
+        args = ["--output", str(out), "--workers", "1", "--part-records", "300"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "spacy", "bert-ner", "annotate", str(model), str(data), *args],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        receipts = out / "receipts"
+        while process.poll() is None and not any(receipts.glob("*.json")):
+            time.sleep(0.02)
+        children = list_children(process.pid)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=300)
+        if process.returncode and len([*receipts.glob("*.json")]) < 67:
+            break
     assert process.returncode != 0
     assert ("Run the same command again" in errors) == (name != "SIGKILL")
-    time.sleep(2)
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-    assert children
+    end = time.monotonic() + 60
+    while any(map(is_worker, children)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert children and not any(map(is_worker, children))
     state = run_job(model, [data], out)
     assert state.records == state.total == 20_000 and 0 < state.done_now < 20_000
     assert len(read_output(out)) == 20_000

@@ -70,7 +70,8 @@ def test_sentences_keep_the_spans_that_lie_in_them(tmp_path_factory, starts, spa
     assert all(list(eg.reference.spans["none"]) == [] for eg in examples)
     n_cut = len(set(spans) - set(inside))
     expected = f"`gold_preproc` leaves out {n_cut} gold entities across sentences, for example"
-    assert [str(w.message).startswith(expected) for w in caught] == [True] * bool(n_cut)
+    found = [str(w.message) for w in caught if w.category is UserWarning]
+    assert [text.startswith(expected) for text in found] == [True] * bool(n_cut)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +93,10 @@ def test_what_sentences_leave_out_is_counted(tmp_path, name, value, expected):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         examples = list(make_corpus(tmp_path / "a.spacy", **{name: value})(nlp))
-    assert len(caught) == len(expected)
-    for found, text in zip(caught, expected, strict=True):
-        assert str(found.message).startswith(f"`{name}` leaves out {text}")
+    found = [str(w.message) for w in caught if w.category is UserWarning]
+    assert len(found) == len(expected)
+    for message, text in zip(found, expected, strict=True):
+        assert message.startswith(f"`{name}` leaves out {text}")
     groups = [eg.reference.spans["food"] for eg in examples if "food" in eg.reference.spans]
     kept = [span.text for group in groups for span in group]
     assert kept == [ent.text for eg in examples for ent in eg.reference.ents]

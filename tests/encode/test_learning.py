@@ -36,7 +36,7 @@ def test_same_gradients_to_the_last_bit_whatever_the_threads(get_encoder, kind, 
 
 
 def test_parts_are_computed_at_the_same_time_and_draw_their_own_numbers(get_encoder, monkeypatch):
-    both, drawn = threading.Barrier(2, timeout=20), []
+    both, drawn = threading.Barrier(2, timeout=100), []
     read_part = learning.read_part
 
     def meet(model, X, placed, i):

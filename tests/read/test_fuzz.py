@@ -50,7 +50,7 @@ def read_damaged(path, data, rng):
     for _ in range(rng.randrange(1, 4)):
         data = rng.choice(DAMAGES)(data, rng) or b"x"
     path.write_bytes(data)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         for sentence in open_data(path).sentences(Notes()):
             assert sentence.words
@@ -60,7 +60,7 @@ def read_damaged(path, data, rng):
     except (ValueError, OSError) as error:
         assert path.stem.partition(".")[0] in str(error), data
         assert len(str(error)) < 4000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("name", SAMPLES)

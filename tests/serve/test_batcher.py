@@ -34,7 +34,7 @@ class Watched:
         def note(texts, **options):
             self.batches.append(list(texts))
             if self.held.intersection(texts):
-                assert self.holds.wait(20)
+                assert self.holds.wait(100)
             if any(text == "fail" for text in texts):
                 raise ValueError("no such text")
             return pipe(texts, **options)
@@ -55,7 +55,7 @@ def run(nlp, use, *, wait=0, **settings):
         batcher = Batcher(nlp, ServerSettings("", **settings))
         task = asyncio.create_task(batcher.run())
         try:
-            return await asyncio.wait_for(use(batcher), 30)
+            return await asyncio.wait_for(use(batcher), 120)
         finally:
             task.cancel()
 

@@ -28,8 +28,17 @@ REQUEST = make_request({"texts": ["London is big"]})
 
 @pytest.fixture(scope="module")
 def served(trained):
-    with serving(trained, timeout=1.0) as served:
+    with serving(trained) as served:
         yield served
+
+
+@pytest.fixture
+def hasty(served, monkeypatch):
+    """The same server, which gives up requests after a second."""
+    with monkeypatch.context() as patch:
+        patch.setattr(served.server.guard, "settings", ServerSettings("", timeout=1.0))
+        yield served
+    assert is_alive(served)
 
 
 def is_alive(served):
@@ -78,15 +87,14 @@ def test_a_body_of_50_mb_is_refused(served, sends):
     assert is_alive(served)
 
 
-def test_a_body_that_stops_half_way_is_given_up(served):
-    with served.connect() as sock:
-        sock.sendall(REQUEST[:-5])
+def test_a_body_that_stops_half_way_is_given_up(hasty):
+    with hasty.connect() as sock:
         started = time.monotonic()
+        sock.sendall(REQUEST[:-5])
         status, headers, found = read_answer(sock)
         assert status == 408 and "took too long" in found["detail"]
         assert headers["connection"] == "close"
-        assert 0.5 < time.monotonic() - started < 10
-    assert is_alive(served)
+        assert 0.9 < time.monotonic() - started < 25  # by default, 30 seconds
 
 
 @pytest.mark.parametrize(
@@ -95,43 +103,46 @@ def test_a_body_that_stops_half_way_is_given_up(served):
 )
 def test_what_is_no_http_ends_the_connection(served, data):
     with served.connect() as sock:
-        sock.sendall(data)
-        sock.shutdown(socket.SHUT_WR)
-        while sock.recv(65536):
-            pass
-    assert is_alive(served)
-
-
-def test_connections_that_do_nothing_cost_nobody_else_and_are_closed(served):
-    # The server closes them after 2 × 1 + 1 seconds.
-    idle = [served.connect() for _ in range(300)]
-    slow = [served.connect() for _ in range(20)]
-    for sock in slow:
-        sock.sendall(REQUEST[:20])
-    assert is_alive(served)
-    for sock in [*idle, *slow]:
-        sock.settimeout(15)
+        with contextlib.suppress(OSError):  # it may be closed before all is sent
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionResetError):
-            assert sock.recv(1) == b""
-        sock.close()
+            while sock.recv(65536):
+                pass
     assert is_alive(served)
 
 
-def test_an_answer_that_takes_too_long_is_given_up(served, trained, monkeypatch):
-    pipe = trained.pipe
+def test_connections_that_do_nothing_cost_nobody_else_and_are_closed(trained):
+    # The server closes them after 2 × 2 + 1 seconds.
+    with serving(trained, timeout=2.0) as served:
+        idle = [served.connect() for _ in range(200)]
+        slow = [served.connect() for _ in range(20)]
+        for sock in slow:
+            with contextlib.suppress(ConnectionError):  # this took more than five seconds
+                sock.sendall(REQUEST[:20])
+        served.server.guard.settings = ServerSettings("")
+        assert is_alive(served)
+        for sock in [*idle, *slow]:
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(1) == b""
+            sock.close()
+        assert is_alive(served)
 
-    def slow(texts, **options):
-        time.sleep(1.5)
+
+def test_an_answer_that_takes_too_long_is_given_up(hasty, trained, monkeypatch):
+    goes_on, pipe = threading.Event(), trained.pipe
+
+    def held(texts, **options):
+        assert goes_on.wait(60)
         return pipe(texts, **options)
 
-    monkeypatch.setattr(trained, "pipe", slow)
-    with served.connect() as sock:
+    with monkeypatch.context() as patch, hasty.connect() as sock:
+        patch.setattr(trained, "pipe", held)
         sock.sendall(REQUEST)
         status, headers, found = read_answer(sock)
+        goes_on.set()
     assert status == 503 and int(headers["retry-after"]) > 0
     assert "took too long" in found["detail"]
-    monkeypatch.undo()
-    assert is_alive(served)
 
 
 def test_what_a_client_that_has_gone_asked_is_not_predicted(trained, monkeypatch):
@@ -139,48 +150,54 @@ def test_what_a_client_that_has_gone_asked_is_not_predicted(trained, monkeypatch
 
     def held(texts, **options):
         seen.extend(texts)
-        assert goes_on.wait(20)
+        assert goes_on.wait(60)
         return pipe(texts, **options)
 
     with serving(trained) as served:
         monkeypatch.setattr(trained, "pipe", held)
         batcher = served.server.guard.app.state.batcher
+        connections = served.server.server_state.connections
 
-        def wait_for(words):
-            while batcher.queued != words:
+        def wait_for(words, n_clients):
+            while (batcher.queued, len(connections)) != (words, n_clients):
                 time.sleep(0.005)
 
         with served.connect() as patient:
             patient.sendall(REQUEST)
-            wait_for(3)
+            wait_for(3, 1)
             with served.connect() as other:
                 other.sendall(make_request({"texts": ["gone"]}))
-                wait_for(4)
-            time.sleep(0.2)
+                wait_for(4, 2)
+            wait_for(4, 1)
             goes_on.set()
             assert read_answer(patient)[0] == 200
-        wait_for(0)
+        wait_for(0, 0)
     assert seen == ["London is big"]
 
 
-def load(connect, stopped, *, keep):
-    """Send requests until the server says that it stops; give what became of each.
+def load(connect, found, stopped, *, keep):
+    """Send requests until the server says that it stops; note what became of each.
 
-    A request counts as sent once all its bytes are.
+    A request counts as sent once all its bytes are, and if that is within the half second in
+    which the server still answers. On a busy machine, a client may be later.
     """
-    found = []
     sock = None
     while True:
         try:
             sock = sock or connect()
         except OSError:  # nobody listens any more
-            assert stopped.is_set()
-            return found
-        sock.sendall(REQUEST)
-        answer = read_answer(sock)
+            assert stopped
+            return
+        answer = sent = None
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(REQUEST)
+            sent = time.monotonic()
+            answer = read_answer(sock)
+        if answer is None and stopped and (sent or time.monotonic()) - stopped[0] > 0.5:
+            return
         found.append(answer and answer[0])
         if answer is None or answer[0] == 503:
-            return found
+            return
         if not keep or answer[1].get("connection") == "close":
             sock.close()
             sock = None
@@ -188,14 +205,16 @@ def load(connect, stopped, *, keep):
 
 def stop_under_load(connect, stop):
     """Stop a server that half of 16 clients ask through one connection, half through new ones."""
-    stopped = threading.Event()
+    found, stopped = [], []
     with ThreadPoolExecutor(16) as pool:
-        jobs = [pool.submit(load, connect, stopped, keep=i % 2 == 0) for i in range(16)]
-        time.sleep(0.3)
-        stopped.set()
+        jobs = [pool.submit(load, connect, found, stopped, keep=i % 2 == 0) for i in range(16)]
+        while found.count(200) < 100 and not any(job.done() for job in jobs):
+            time.sleep(0.01)
+        stopped.append(time.monotonic())
         stop()
-        found = [status for job in jobs for status in job.result()]
-    assert set(found) <= {200, 503} and found.count(200) > 16, set(found)
+        for job in jobs:
+            job.result()
+    assert set(found) <= {200, 503} and found.count(200) >= 100, set(found)
 
 
 @pytest.mark.parametrize("n_rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
@@ -206,23 +225,24 @@ def test_a_stop_under_load_answers_every_request(trained, n_rounds):
 
 
 def test_a_stop_waits_for_answers_but_not_for_half_a_request(trained, monkeypatch):
-    pipe = trained.pipe
+    begun, pipe = threading.Event(), trained.pipe
 
     def slow(texts, **options):
+        begun.set()
         time.sleep(1.5)
         return pipe(texts, **options)
 
-    with serving(trained, timeout=20.0) as served:
+    with serving(trained, timeout=100.0) as served:
         monkeypatch.setattr(trained, "pipe", slow)
         with served.connect() as half, served.connect() as whole:
             half.sendall(REQUEST[:-5])
             whole.sendall(REQUEST)
-            time.sleep(0.3)
+            assert begun.wait(60)
             started = time.monotonic()
             served.stop()
             assert read_answer(whole)[0] == 200
-            served.thread.join(30)
-    assert time.monotonic() - started < 8
+            served.thread.join(100)
+    assert time.monotonic() - started < 60
 
 
 def test_settings_are_checked():
@@ -294,4 +314,4 @@ def test_sigterm_under_load_loses_no_accepted_request(start, workers):
             assert process.poll() is None
     threading.Thread(target=process.stderr.read, daemon=True).start()
     stop_under_load(connect, process.terminate)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0

@@ -76,8 +76,8 @@ def backend(nlp, tmp_path, config="config.cfg"):
         yield client
 
 
-def wait(client, seconds=20):
-    end = time.monotonic() + seconds
+def wait(client):
+    end = time.monotonic() + 300
     while (state := client.get("/label-studio/training").json())["status"] == "running":
         assert time.monotonic() < end, state
         time.sleep(0.02)
@@ -145,7 +145,7 @@ def test_a_model_without_a_score_is_not_served(trained, steps, tmp_path, monkeyp
 def test_a_step_that_fails_is_shown_with_its_log(trained, tmp_path, monkeypatch):
     with label_studio({"no": "tasks"}, monkeypatch), backend(trained, tmp_path) as client:
         client.post("/label-studio/webhook", json=EVENT)
-        state = wait(client, 120)
+        state = wait(client)
         assert state["status"] == "failed" and "convert ended with exit code 1" in state["error"]
         assert state["log"]
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", "wrong")
@@ -156,7 +156,7 @@ def test_a_step_that_fails_is_shown_with_its_log(trained, tmp_path, monkeypatch)
 
 def test_one_run_at_a_time_and_only_if_asked_for(trained, steps, tmp_path, monkeypatch):
     goes_on = threading.Event()
-    monkeypatch.setattr(training, "_fetch_export", lambda _: b"[]" if goes_on.wait(20) else b"")
+    monkeypatch.setattr(training, "_fetch_export", lambda _: b"[]" if goes_on.wait(100) else b"")
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "secret")
     with backend(trained, tmp_path) as client:
@@ -187,7 +187,7 @@ def test_a_recorded_project_is_trained_by_the_commands(trained, tmp_path, monkey
     ):
         read_by_sdk(url)
         client.post("/label-studio/webhook", json=EVENT)
-        state = wait(client, 300)
+        state = wait(client)
         assert state["status"] == "done", state
         assert 0 < state["ents_f"] <= 1 and state["progress"]["step"] > 0
     docs = [

@@ -33,7 +33,7 @@ class Served:
         """As SIGTERM does."""
         self.server.should_exit = True
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=60):
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
 
 
@@ -44,7 +44,7 @@ def serving(nlp, **settings):
         yield served
     finally:
         served.stop()
-        served.thread.join(60)
+        served.thread.join(120)
         assert not served.thread.is_alive()
 
 

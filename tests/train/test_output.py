@@ -45,7 +45,7 @@ from pathlib import Path
 from spacy_bert_ner.train.output import locked_output
 with locked_output(Path(sys.argv[1])):
     print("locked", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

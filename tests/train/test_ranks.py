@@ -1,7 +1,7 @@
 """Several processes train as one: the same steps, resumed, and an end for all if one dies."""
 
 import os
-import random
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +26,12 @@ ACCUMULATING = {**PLAIN, "training.optimizer.accumulate_batches": 2}
 def launch(folder, output, *, n=2, stop=-1, resume=False, **overrides):
     make(folder, **overrides).to_disk(folder / f"{output}.cfg")
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]  # which is free, also a moment later
     return subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(n),
-            "--master-port", str(random.randint(20_000, 60_000)),
+            "--master-port", str(port),
             ranks_worker.__file__, folder / f"{output}.cfg", folder / output, str(stop),
             "resume" if resume else "new",
         ],

@@ -226,16 +226,18 @@ def test_20_kills_at_random_moments(tmp_path):
     def start(output):
         return fork(run, tmp_path, output, auto_resume=True, **{"training.max_epochs": 4})
 
-    began = time.monotonic()
-    start("whole").join()
-    seconds = time.monotonic() - began
+    seconds = []
+    for _ in range(2):  # the first one imports much
+        began = time.monotonic()
+        start("whole").join()
+        seconds.append(time.monotonic() - began)
     whole = tmp_path / "whole"
     rng, n_kills, n_runs = random.Random(0), 0, 0
     while n_kills < 20:
         n_runs += 1
         process = start(f"out{n_runs}")
         while n_kills < 20:
-            process.join(rng.uniform(0, seconds))
+            process.join(rng.uniform(0, min(seconds)))
             if not process.is_alive():
                 break
             process.kill()
