@@ -101,7 +101,7 @@ def test_row_30_cut_words_are_counted_in_one_warning(get_encoder):
         UserWarning, match="pieces of 4 words of this batch .* at most 38 pieces"
     ) as caught:
         predict(build(get_encoder()), docs)
-    assert len(caught) == 1
+    assert [w.category for w in caught].count(UserWarning) == 1
 
 
 def test_row_31_a_tokenizer_without_a_limit_is_no_fault(get_encoder):

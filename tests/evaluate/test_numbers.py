@@ -240,7 +240,7 @@ def test_sentences_have_the_number_of_their_doc_and_cut_entities_are_counted_onc
     DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
     with pytest.warns(UserWarning, match="leaves out 2 gold entities across sentences") as caught:
         found = list(read_examples(nlp, tmp_path / "a.spacy", gold_words=True))
-    assert len(caught) == 1
+    assert [w.category for w in caught].count(UserWarning) == 1
     assert [(n, eg.predicted.text) for n, eg in found] == [
         (0, "A "), (0, "B C "), (1, "D E "), (2, "A "), (2, "B C ")
     ]  # fmt: skip

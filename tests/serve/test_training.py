@@ -64,6 +64,7 @@ def label_studio(project, monkeypatch, key="secret"):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("LABEL_STUDIO_URL", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", key)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

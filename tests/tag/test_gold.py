@@ -48,7 +48,7 @@ def test_labels_that_were_not_given_are_named_and_their_entities_missing():
     tag_set = pipe.tag_model.tag_set
     with pytest.warns(UserWarning, match="label 'PER' are not learned.*labels are LOC") as caught:
         gold = [read_gold_tags(eg, find_words(eg.predicted), tag_set) for eg in examples]
-    assert len(caught) == 1
+    assert [w.category for w in caught].count(UserWarning) == 1
     assert gold[0].tolist() == [-1, -1, 0, 0, 1, 2, 0, 0]
     assert gold[1].tolist() == [1, 0, 0]
 
