@@ -61,7 +61,8 @@ def test_a_killed_worker_is_replaced_and_its_part_done_anew(model, tmp_path, req
 
 @pytest.mark.slow
 def test_a_part_that_kills_each_worker_ends_the_job(model, tmp_path, monkeypatch):
-    data = write_lines(tmp_path / "a.jsonl", make_records(4))
+    # On a busy machine, this process is slow: the part must not be done before its worker dies.
+    data = write_lines(tmp_path / "a.jsonl", make_records(100_000))
     monkeypatch.setattr(local, "_MOST_DEATHS", 1)
     hear = local._Team.hear
 
@@ -73,7 +74,7 @@ def test_a_part_that_kills_each_worker_ends_the_job(model, tmp_path, monkeypatch
 
     monkeypatch.setattr(local._Team, "hear", kill)
     with pytest.raises(MemoryError, match=r"Part 0 ended its worker 1 times \(signal 9\)"):
-        annotate(model, [data], tmp_path / "out", workers=1)
+        annotate(model, [data], tmp_path / "out", workers=1, part_records=100_000)
     assert list_children() == []
 
 
