@@ -13,6 +13,7 @@ from support.indexes import BUILD_HERE
 from support.kills import read_tree, run_to_its_end, start
 from support.pipelines import make_nlp, train
 
+from spacy_bert_ner.files import recover_folder
 from spacy_bert_ner.manifest import write_manifest
 
 pytestmark = pytest.mark.slow
@@ -35,8 +36,11 @@ def model(tmp_path_factory):
     return folder
 
 
-def kill(args, environment, cache, *, check):
-    """Kill a command at random moments; after each kill, check, and run it to its end."""
+def kill(args, environment, cache, *, check, target=None):
+    """Kill a command at random moments; after each kill, check, and run it to its end.
+
+    A kill between two renames is repaired first, as the next command that reads does it.
+    """
     temporary = cache / "temporary"
     temporary.mkdir(parents=True)
     environment = {**environment, "TMPDIR": str(temporary)}
@@ -50,6 +54,8 @@ def kill(args, environment, cache, *, check):
         process.kill()
         process.join()
         n_killed += is_killed
+        if target is not None:
+            recover_folder(target)
         check(is_killed)
         run_to_its_end(args, environment, cache)
         if any(temporary.iterdir()):  # a child of the killed process has made it again
@@ -86,7 +92,7 @@ def test_convert(tmp_path):
             shutil.rmtree(out)
             shutil.copytree(tmp_path / "kept", out)
 
-    kill(args["new"], {}, tmp_path / "cache", check=check)
+    kill(args["new"], {}, tmp_path / "cache", check=check, target=out)
     assert "old" in found
 
 
@@ -117,7 +123,8 @@ def test_package(tmp_path, model):
             shutil.rmtree(place / "packages")
             shutil.copytree(old, place / "packages")
 
-    kill([*args, "--version", "0.2"], BUILD_HERE, tmp_path / "cache", check=check)
+    cache = tmp_path / "cache"
+    kill([*args, "--version", "0.2"], BUILD_HERE, cache, check=check, target=place / "packages")
     assert read_tree(model) == before
 
 
