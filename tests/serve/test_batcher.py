@@ -51,7 +51,6 @@ def run(nlp, use, *, wait=0, **settings):
     """Run a coroutine function of a batcher that works; a batch waits so many seconds."""
 
     async def main():
-        batches._WAIT = wait
         batcher = Batcher(nlp, ServerSettings("", **settings))
         task = asyncio.create_task(batcher.run())
         try:
@@ -59,7 +58,9 @@ def run(nlp, use, *, wait=0, **settings):
         finally:
             task.cancel()
 
-    return asyncio.run(main())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "_WAIT", wait)
+        return asyncio.run(main())
 
 
 def test_clients_share_a_batch(trained, watched):
