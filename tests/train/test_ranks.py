@@ -35,7 +35,7 @@ def launch(folder, output, *, n=2, stop=-1, resume=False, **overrides):
             ranks_worker.__file__, folder / f"{output}.cfg", folder / output, str(stop),
             "resume" if resume else "new",
         ],
-        env=env, capture_output=True, text=True, check=False, timeout=300,
+        env=env, capture_output=True, text=True, check=False, timeout=800,
     )  # fmt: skip
 
 
