@@ -1,6 +1,7 @@
 """A number that somebody set → the same number, or an error that names its range."""
 
 from math import inf
+from numbers import Real
 
 
 def check_range(
@@ -25,9 +26,12 @@ def check_range(
     Traceback (most recent call last):
     ValueError: `hide_case = 1.5`, expected at least 0 and at most 1.
     """
-    is_most = most is None or (value is not None and value <= most)
-    if value is None or (least <= value < (inf if below is None else below) and is_most):
+    if value is None:
+        return
+    # A config may hold the text "2" where a dict holds numbers.
+    is_least = isinstance(value, Real) and least <= value < (inf if below is None else below)
+    if is_least and (most is None or value <= most):
         return
     above = "" if most is None else f" and at most {most}"
     above = above if below is None else f" and less than {below}"
-    raise ValueError(f"`{name} = {value}`, expected at least {least}{above}.")
+    raise ValueError(f"`{name} = {value!r}`, expected at least {least}{above}.")

@@ -118,7 +118,7 @@ def check_precision(precision: float) -> None:
 
 
 def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> list[Threshold]:
-    """List the thresholds that keep different entities.
+    """List the thresholds that keep different entities, each halfway between two of them.
 
     probs (ndarray): Probability of each entity. Shape: (n_ents,).
     is_right (ndarray): Whether it was right. Shape: (n_ents,).
@@ -133,7 +133,10 @@ def list_thresholds(probs: np.ndarray, is_right: np.ndarray, n_gold: int) -> lis
     n_right = np.cumsum(is_right[order])
     # A threshold keeps all entities with the same probability, or none of them.
     last = np.flatnonzero(np.append(probs[1:] < probs[:-1], True))
-    values = np.append(probs[last[:-1]], 0.0)
+    # Halfway to the next entity: the last digits of a probability vary with its batch.
+    kept, left_out = probs[last[:-1]], probs[last[:-1] + 1]
+    middle = (kept + left_out) / 2
+    values = np.append(np.where(middle > left_out, middle, kept), 0.0)
     precisions = n_right[last] / (last + 1)
     recalls = n_right[last] / n_gold if n_gold else np.zeros(len(last))
     columns = (column.tolist() for column in (values, precisions, recalls, last + 1))

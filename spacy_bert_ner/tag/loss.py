@@ -61,7 +61,7 @@ def weigh_tags(
     tag_set (TagSet): The tags.
     name (str): Name of the component, for the error.
     RETURNS (ndarray): Shape: (n_tags,).
-    RAISES (ValueError): If there is a weight for an unknown tag or label.
+    RAISES (ValueError): If there is a weight for an unknown tag or label, or all are 0.
     """
     given = dict(class_weights or {})
     unknown = given.keys() - {*tag_set.tags, *tag_set.labels[1:]}
@@ -74,6 +74,11 @@ def weigh_tags(
         given.get(tag, given.get(label, 1.0))
         for tag, label in zip(tag_set.tags, tag_set.labels, strict=True)
     ]
+    if not any(weights):
+        raise ValueError(
+            f"class_weights of '{name}' are 0 for all tags, so it would learn nothing. Give at "
+            "least one tag or label more than 0."
+        )
     return np.asarray(weights, dtype=np.float64)
 
 

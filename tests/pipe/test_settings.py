@@ -132,6 +132,10 @@ def test_a_threshold_that_is_set_in_the_config_is_saved(tmp_path):
             {"model": VALID, "loss": {"class_weights": {"ORG": 0.5}}},
             "class_weights of 'ner' has 'ORG'",
         ),
+        (
+            {"model": VALID, "loss": {"class_weights": {"O": 0, "LOC": 0, "PER": 0.0}}},
+            "class_weights of 'ner' are 0 for all tags",
+        ),
     ],
 )
 def test_settings_for_unknown_labels_are_errors(settings, message):

@@ -36,16 +36,25 @@ def test_threshold_keeps_most_entities_at_the_precision():
     probs = np.asarray([0.9, 0.8, 0.8, 0.7, 0.6, 0.5])
     is_right = np.asarray([1, 1, 0, 1, 1, 0])
     best = find_threshold(probs, is_right, 5, precision=0.75)
-    assert best == (0.6, 0.8, 0.8, 5)
+    assert best == (pytest.approx(0.55), 0.8, 0.8, 5)
     # All that are tied stay together: 0.8 alone holds one that is wrong.
-    assert find_threshold(probs, is_right, 5, precision=0.9) == (0.9, 1.0, 0.2, 1)
+    assert find_threshold(probs, is_right, 5, precision=0.9) == (pytest.approx(0.85), 1.0, 0.2, 1)
     assert find_threshold(probs, is_right, 5, precision=0.5).value == 0.0
+    # Nothing is between these two.
+    probs = np.asarray([1.0, np.nextafter(1.0, 0.0)])
+    assert find_threshold(probs, np.asarray([1, 0]), 2, precision=1.0).value == 1.0
     with pytest.raises(ValueError, match=r"precision of 1.0: the best is 0.6667, with the 3 of 3"):
         find_threshold(np.full(3, 0.5), np.asarray([1, 1, 0]), 3, precision=1.0)
     with pytest.raises(ValueError, match="finds no entity"):
         find_threshold(np.zeros(0), np.zeros(0), 3, precision=0.9)
     with pytest.raises(ValueError, match="target precision is 95"):
         find_threshold(probs, is_right, 5, precision=95)
+
+
+def test_a_threshold_allows_for_the_last_digits_of_a_probability():
+    probs = np.asarray([0.99999, 0.99999, 0.9])
+    found = find_threshold(probs, np.asarray([1, 1, 0]), 3, precision=1.0)
+    assert 0.9 + 1e-6 < found.value < 0.99999 - 1e-6
 
 
 def make_model(path):
