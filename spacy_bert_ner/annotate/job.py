@@ -87,7 +87,7 @@ def _hash_folder(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and "__pycache__" not in name and not path.name.startswith("."):
-            digest.update(f"{name}\0{path.stat().st_size}\0".encode(errors="backslashreplace"))
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -137,7 +137,9 @@ class JobPlan:
         }
         text = json.dumps(facts, indent=2, ensure_ascii=False).removesuffix("\n}")
         parts = ",\n    ".join(lines)
-        folder.write(JOB, f'{text},\n  "parts": [\n    {parts}\n  ]\n}}\n'.encode(errors="backslashreplace"))
+        text = f'{text},\n  "parts": [\n    {parts}\n  ]\n}}\n'
+        # Names of files may have bytes that are not UTF-8; JSON has escapes for them.
+        folder.write(JOB, text.encode(errors="backslashreplace"))
 
 
 def load_plan(folder: OutputFolder) -> JobPlan | None:

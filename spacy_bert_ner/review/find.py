@@ -118,9 +118,10 @@ def write_findings(
     first = candidates[:number]
     with replaced_files(output, force=force) as folder:
         write_candidates(candidates, folder / CANDIDATES)
-        text = json.dumps(summary, indent=2, ensure_ascii=False)
-        (folder / SUMMARY).write_text(text + "\n", encoding="utf8")
-        (folder / PAGE).write_text(render_findings(first, summary), encoding="utf8")
+        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        for name, content in ((SUMMARY, text), (PAGE, render_findings(first, summary))):
+            # The summary has names of files, which may have bytes that are not UTF-8.
+            (folder / name).write_text(content, encoding="utf8", errors="backslashreplace")
         write_rows([candidate_to_row(candidate) for candidate in first], folder / ANSWERS)
         for name in TASKS:
             write_tasks([candidate_to_task(candidate) for candidate in first], folder / name)

@@ -1,6 +1,7 @@
 """A job from start to end: what is missing is done, another job is refused, errors are kept."""
 
 import json
+import os
 
 import pytest
 from support.annotating import (
@@ -271,6 +272,14 @@ def test_two_jobs_in_one_folder_are_refused(model, tmp_path, here):
     ):
         run_job(model, [data], out)
     assert run_job(model, [data], out).records == 2
+
+
+def test_names_of_files_may_have_other_bytes_than_utf8(model, tmp_path, here):
+    folder = tmp_path / os.fsdecode(b"k\xf6ln")
+    folder.mkdir()
+    data = write_lines(folder / os.fsdecode(b"\xe4.jsonl"), make_records(2))
+    assert run_job(model, [data], folder / "out").records == 2
+    assert run_job(model, [data], folder / "out").done_now == 0
 
 
 def test_a_damaged_plan_is_an_error(model, tmp_path, here):

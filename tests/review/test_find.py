@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 import spacy
@@ -278,6 +279,14 @@ def test_an_entity_across_sentences_is_counted_and_its_words_are_not_judged(tmp_
     assert code == 0 and "1 entity not judged" in output
     summary = json.loads((tmp_path / "train.review" / "summary.json").read_text("utf8"))
     assert (summary["n_entities"], summary["n_candidates"]) == (2, 0)
+
+
+def test_the_name_of_the_data_may_have_other_bytes_than_utf8(tmp_path, model):
+    folder = tmp_path / os.fsdecode(b"k\xf6ln")
+    folder.mkdir()
+    find(folder, model, [RIGHT, (RIGHT[0], WRONG["label"])])
+    summary = json.loads((folder / "train.review" / "summary.json").read_text("utf8"))
+    assert summary["data"] == str(folder / "train.spacy")
 
 
 def test_a_model_that_writes_to_a_span_group_is_refused(tmp_path, model):
