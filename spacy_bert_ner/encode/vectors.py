@@ -121,6 +121,10 @@ class TokenBatch(FullTransformerBatch):
             self.cached_doc_data.append(data)
             start += n_rows
 
+    def __repr__(self) -> str:
+        """RETURNS (str): The sizes; the inherited one needs fields that are not set here."""
+        return f"TokenBatch(X.shape={self.X.shape}, doc_lengths={[*self.doc_lengths]})"
+
     @property
     def model_output(self) -> ModelOutput:
         """RETURNS (ModelOutput): The vectors. Shape: (1, n_tokens, width)."""

@@ -61,7 +61,8 @@ def test_without_the_callback_or_when_frozen_the_labels_stay(model, tmp_path):
     assert nlp.get_pipe("ner").labels == ("LOC", "PER")
 
 
-def test_spacy_debug_model_shows_the_layers(get_encoder, tmp_path):
+@pytest.mark.parametrize("name", ["ner", "transformer"])
+def test_spacy_debug_model_shows_the_layers(get_encoder, tmp_path, name):
     write_corpus(tmp_path, n_train=8, n_dev=2)
     config = make_config(tmp_path)
     config["nlp"]["pipeline"] = ["transformer", "ner"]
@@ -69,6 +70,6 @@ def test_spacy_debug_model_shows_the_layers(get_encoder, tmp_path):
     config["components"]["transformer"] = {"factory": "transformer", "model": transformer}
     config["components"]["ner"]["model"]["tok2vec"] = OURS
     load_model_from_config(config, auto_fill=True).config.to_disk(tmp_path / "config.cfg")
-    done = CliRunner().invoke(app, ["debug", "model", str(tmp_path / "config.cfg"), "ner", "-P3"])
+    done = CliRunner().invoke(app, ["debug", "model", str(tmp_path / "config.cfg"), name, "-P3"])
     assert done.exit_code == 0, done.output
     assert "Successfully ended analysis" in done.output
