@@ -26,7 +26,7 @@ lint: $(VENV)/installed-test
 
 # Threads wait as they do without this file, so that peers are measured as users have them.
 benchmark benchmark-quick: $(VENV)/installed
-	$(PIP) accelerate -e '.[onnx]'
+	$(PIP) accelerate pandas -e '.[onnx]'
 	$(VENV)/bin/python -m spacy project run verify
 	$(VENV)/bin/python -m spacy project run encoder
 	env -u OMP_WAIT_POLICY $(VENV)/bin/python benchmarks/run.py $(if $(filter %-quick,$@),quick,full)

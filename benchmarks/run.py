@@ -46,7 +46,7 @@ BATCH_SIZES = (8, 32, 128)
 SIZES = {"quick": (600, 300, 1, 5), "full": (2000, 1000, 3, 5)}
 # What else `make benchmark` runs, with the corpus and the encoder that it has.
 PARTS = (
-    "threads.py --encoder {encoder} --corpus {corpus}/dev.spacy",
+    "threads.py --encoder {encoder} --corpus {corpus}/dev.spacy --limit 400",
     "training.py {corpus} {encoder} {results}/training.json",
     "reach.py {corpus} {encoder} {tmp}/logs {results}/reach.json",
     "soak.py {tmp}/ours {corpus}/dev.spacy --minutes 10",

@@ -67,7 +67,8 @@ def one_processor() -> Iterator[None]:
 def set_affinity(processors: set[int]) -> None:
     """Let all threads of this process run on some processors only (Linux)."""
     for thread in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(thread.name), processors)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread.name), processors)
 
 
 def read_all(nlp: Language, docs: Sequence[Doc], threads: int, *, is_ours: bool) -> None:
